@@ -1,0 +1,203 @@
+"""What a trial leaves behind: one validated JSON line, and the append-only file that keeps it. No torch."""
+
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import SparsebenchError
+
+SCHEMA = 1
+FILE = "records.jsonl"
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Ratio = Annotated[float, Field(ge=1)]
+Finite = Annotated[float, AllowInfNan(False)]
+Phase = Literal["search", "confirm", "single"]
+
+
+class Layer(BaseModel):
+    """One prunable tensor of the collapsed model."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    shape: tuple[int, ...]
+    nonzeros: Annotated[int, Field(ge=0)]
+
+
+class Record(BaseModel):
+    """The outcome of one trial. Accuracies are fractions from 0 to 1; compression is |P|/nonzeros.
+
+    `compression`, `val_accuracy` and `test_accuracy` hold at `threshold`: the validated one for methods
+    that leave no exact zeros of themselves, 0 for the others. The `_exact` triple holds at float32 eps.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_: Literal[1] = Field(SCHEMA, alias="schema")
+    id: str
+    config: str
+    confirms: str | None = None
+    suite: str
+    entry: str
+    dataset: str
+    model: str
+    model_args: dict[str, Any] = {}
+    recipe: dict[str, Any] = {}
+    method: str
+    method_version: int = 1
+    knobs: dict[str, Any]
+    params: dict[str, Any] = {}
+    trial: int | None = None
+    seed: int
+    phase: Phase
+    status: Literal["ok", "diverged", "failed"]
+    reason: str | None = None
+    warnings: list[str] = []
+
+    classes: Annotated[int, Field(ge=1)] | None = None
+    val_accuracy: Fraction | None = None
+    test_accuracy: Fraction | None = None
+    compression: Ratio | None = None
+    compression_exact: Ratio | None = None
+    val_accuracy_exact: Fraction | None = None
+    test_accuracy_exact: Fraction | None = None
+    threshold: Annotated[float, Field(ge=0)] | None = None
+    target: Ratio | None = None
+    missed_by: int | None = None
+    total_compression: Ratio | None = None
+    effective_compression: Ratio | None = None
+    speedup: Ratio | None = None
+    collapsed_layers: list[str] = []
+    layers: list[Layer] = []
+
+    steps: Annotated[int, Field(ge=0)] = 0
+    budget: dict[str, int] = {}
+    training_flops_ratio: Finite | None = None
+    seconds: Annotated[Finite, Field(ge=0)] = 0.0
+    peak_memory_bytes: int | None = None
+    diagnostics: dict[str, Finite] = {}
+    curve: list[dict[str, Finite]] = []
+    command: str
+    versions: dict[str, str] = {}
+    data_digest: str
+    device: str
+
+    @property
+    def ok(self) -> bool:
+        """Finished, well or badly: a diverged run is an outcome, a failed one is not."""
+        return self.status != "failed"
+
+    @property
+    def task(self) -> str:
+        """The task's name on charts and in studies: dataset-model."""
+        return f"{self.dataset}-{self.model}"
+
+    @property
+    def log_compression(self) -> float:
+        """log10 of the compression; 0 where there is none."""
+        return math.log10(self.compression or 1.0)
+
+    def to_json(self) -> str:
+        return self.model_dump_json(by_alias=True)
+
+
+def parse(line: str, where: str) -> Record:
+    """One line to a record. Errors: a `SparsebenchError` that says where, which field, and why."""
+    try:
+        return Record.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "the line"
+        raise SparsebenchError(f"{where}: {field}: {first['msg']}") from error
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str, bool]]:
+    """Number, text and completeness of each line; a line without its newline was torn by a crash."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                yield number, line, line.endswith("\n")
+
+
+def load_records(path: str | Path) -> list[Record]:
+    """All records of an output folder (or of a records file), in the order written.
+
+    A last line torn by a crash is left out; any other invalid line is an error naming its number.
+    """
+    file = Path(path)
+    file = file / FILE if file.is_dir() else file
+    if not file.is_file():
+        raise SparsebenchError(f"no records in {str(path)!r}: {FILE} is not there")
+    records = []
+    for number, line, complete in _lines(file):
+        try:
+            records.append(parse(line, f"{file}, line {number}"))
+        except SparsebenchError:
+            if complete:
+                raise
+    return records
+
+
+class Store:
+    """The records of one output folder: append-only, one writer, latest record of an identity wins."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE
+        self._by_id: dict[str, Record] = {}
+        if self.path.exists():
+            self._mend()
+            for record in load_records(self.path):
+                self._by_id[record.id] = record
+
+    def _mend(self) -> None:
+        """Cut off a torn last line, so that the next record starts on a line of its own."""
+        content = self.path.read_bytes()
+        end = content.rfind(b"\n") + 1
+        if end == len(content):
+            return
+        torn = content[end:].decode("utf-8", errors="replace")
+        try:
+            parse(torn, str(self.path))
+        except SparsebenchError:
+            with self.path.open("r+b") as file:
+                file.truncate(end)
+        else:
+            with self.path.open("ab") as file:
+                file.write(b"\n")
+
+    def append(self, record: Record) -> None:
+        """Write one line through to the disk before anybody is told of it."""
+        with self.path.open("ab") as file:
+            file.write(record.to_json().encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self._by_id[record.id] = record
+
+    def finished(self, identity: str) -> Record | None:
+        """The record of a finished identity; a failed one is not finished and is run again."""
+        record = self._by_id.get(identity)
+        return record if record is not None and record.ok else None
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(list(self._by_id.values()))
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+
+def digest(content: Any, length: int = 16) -> str:
+    """A short, stable hash of JSON-like content, independent of key order."""
+    from hashlib import sha256
+
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return sha256(canonical.encode()).hexdigest()[:length]
+
+
+def latest(records: Iterable[Record]) -> list[Record]:
+    """One record per identity, the last written: a retried failure is superseded by its success."""
+    return list({record.id: record for record in records}.values())

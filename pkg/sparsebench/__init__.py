@@ -1,0 +1,68 @@
+"""sparsebench: compare methods that make neural networks sparse, honestly and fast.
+
+The public names are imported when first used, so that `import sparsebench` costs nothing.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .bench.api import train
+    from .bench.campaign import run
+    from .bench.records import Record, load_records
+    from .datasets.api import Data, register_dataset
+    from .errors import SparsebenchError
+    from .methods.api import Clock, ParamGroup, Plan, Probe, Round, Sparsifier, knob, register
+    from .methods.net import Net
+
+_HOMES = {
+    "run": "bench.campaign",
+    "train": "bench.api",
+    "Record": "bench.records",
+    "load_records": "bench.records",
+    "Data": "datasets.api",
+    "register_dataset": "datasets.api",
+    "SparsebenchError": "errors",
+    "Clock": "methods.api",
+    "ParamGroup": "methods.api",
+    "Plan": "methods.api",
+    "Probe": "methods.api",
+    "Round": "methods.api",
+    "Sparsifier": "methods.api",
+    "knob": "methods.api",
+    "register": "methods.api",
+    "Net": "methods.net",
+}
+
+__all__ = [
+    "Clock",
+    "Data",
+    "Net",
+    "ParamGroup",
+    "Plan",
+    "Probe",
+    "Record",
+    "Round",
+    "SparsebenchError",
+    "Sparsifier",
+    "__version__",
+    "knob",
+    "load_records",
+    "register",
+    "register_dataset",
+    "run",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version("sparsebench")
+    if name in _HOMES:
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

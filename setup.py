@@ -1,0 +1,21 @@
+"""Where the packages lie: the four folders at the root become `sparsebench.<folder>`.
+
+A static list in pyproject.toml would silently drop new subpackages from the wheel, so it is computed.
+"""
+
+from setuptools import find_packages, setup
+
+ROOMS = ("methods", "datasets", "bench", "reports")
+
+packages = ["sparsebench"]
+package_dir = {"sparsebench": "pkg/sparsebench"}
+for room in ROOMS:
+    package_dir[f"sparsebench.{room}"] = room
+    packages.append(f"sparsebench.{room}")
+    packages += [f"sparsebench.{room}.{name}" for name in find_packages(room)]
+
+setup(
+    packages=packages,
+    package_dir=package_dir,
+    package_data={"sparsebench": ["py.typed"], "sparsebench.bench": ["suites/*.toml"]},
+)
