@@ -66,10 +66,12 @@ class Dataset:
     args: Mapping[str, Any] = field(default_factory=dict)
 
 
-registry: Registry[Dataset] = Registry("dataset", "sparsebench.datasets")
+registry: Registry[Dataset] = Registry("dataset", "sparsebench.datasets", "sparsebench.datasets")
 
 
-def register_dataset(name: str, *, summary: str, **facts: Any) -> Callable[[Callable[..., Data]], Callable[..., Data]]:
+def register_dataset(
+    name: str, *, summary: str, **facts: Any
+) -> Callable[[Callable[..., Data]], Callable[..., Data]]:
     """Register an opener `f(root: Path, download: bool, **args) -> Data` under `name`."""
 
     def decorate(opener: Callable[..., Data]) -> Callable[..., Data]:
@@ -88,9 +90,7 @@ def data_root(root: str | Path | None = None) -> Path:
     return Path("~/.cache/sparsebench/data").expanduser()
 
 
-def open_dataset(
-    name: str, root: str | Path | None = None, *, download: bool = True, **args: Any
-) -> Data:
+def open_dataset(name: str, root: str | Path | None = None, *, download: bool = True, **args: Any) -> Data:
     """Open a dataset by name. Errors: `SparsebenchError` for an unknown name or argument, or missing data."""
     dataset = registry[name]
     unknown = set(args) - set(dataset.args)

@@ -1,9 +1,11 @@
 """Names to things, filled by decorators, by installed packages' entry points and by single plugin files."""
 
 import importlib.util
+import pkgutil
 import sys
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -14,26 +16,47 @@ T = TypeVar("T")
 
 
 class Registry(Mapping[str, T], Generic[T]):
-    """A mapping whose missing keys say what is near, and that reads entry points at the first look-up.
+    """A mapping whose missing keys say what is near, and that fills itself at the first look-up.
 
-    `kind` is the word used in messages; `group` the entry-point group that other packages register in.
+    `kind` is the word used in messages; `group` the entry-point group that other packages register in;
+    `builtins` the package whose public modules register our own (imported once, when first needed).
     """
 
-    def __init__(self, kind: str, group: str) -> None:
-        self.kind, self.group = kind, group
+    def __init__(self, kind: str, group: str, builtins: str = "") -> None:
+        self.kind, self.group, self.builtins = kind, group, builtins
         self._items: dict[str, T] = {}
-        self._loaded = False
+        self._builtins_loaded = self._plugins_loaded = False
 
     def add(self, name: str, item: T) -> None:
+        if not self._is_builtin(item):
+            # Ours come first, so that a clash of names is reported as the newcomer's.
+            self._load_builtins()
         known = self._items.get(name)
         if known is not None and _origin(known) != _origin(item):
-            raise SparsebenchError(f"the {self.kind} {name!r} is registered already, by {_origin(known)}")
+            owner = ".".join(_origin(known))
+            raise SparsebenchError(f"the {self.kind} {name!r} is registered already, by {owner}")
         self._items[name] = item
 
-    def _load(self) -> None:
-        if self._loaded:
+    def _is_builtin(self, item: T) -> bool:
+        return f"{_origin(item)[0]}.".startswith(f"{self.builtins}.")
+
+    def _load_builtins(self) -> None:
+        if self._builtins_loaded or not self.builtins:
             return
-        self._loaded = True
+        self._builtins_loaded = True  # before the imports: they may look things up themselves
+        try:
+            for module in pkgutil.iter_modules(import_module(self.builtins).__path__):
+                if not module.name.startswith("_"):
+                    import_module(f"{self.builtins}.{module.name}")
+        except BaseException:
+            self._builtins_loaded = False
+            raise
+
+    def _load(self) -> None:
+        self._load_builtins()
+        if self._plugins_loaded:
+            return
+        self._plugins_loaded = True
         for point in entry_points(group=self.group):
             try:
                 point.load()
@@ -63,6 +86,7 @@ class Registry(Mapping[str, T], Generic[T]):
 
 
 def _origin(item: object) -> tuple[str, str]:
+    item = getattr(item, "open", item)  # a dataset's entry is known by its opener
     return getattr(item, "__module__", ""), getattr(item, "__qualname__", repr(item))
 
 
