@@ -1,0 +1,49 @@
+"""What all tests share: quiet third parties, one torch thread, and the real data where a checkout has them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+UNPACK = ROOT.parent / "shared" / "data" / "unpack"
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the source tree."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder that holds MNIST in torchvision's layout, `MNIST/raw/*-ubyte`.
+
+    It is the user's own (SPARSEBENCH_DATA) where that has MNIST, else unpacked for this test session from
+    the collection beside the checkout. Tests that need it are skipped where there is neither.
+    """
+    own = os.environ.get("SPARSEBENCH_DATA")
+    if own and (Path(own).expanduser() / "MNIST" / "raw").is_dir():
+        return Path(own).expanduser()
+    if not UNPACK.is_file():
+        pytest.skip("real data are absent: neither SPARSEBENCH_DATA nor ../shared/data holds MNIST")
+    folder = tmp_path_factory.mktemp("data")
+    subprocess.run([str(UNPACK), "--mnist", str(folder)], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def torch_threads() -> None:
+    """One thread and no denormals, so that tests neither fight over cores nor crawl.
+
+    Torch is not imported for it: the tests of the rooms that do without torch stay without.
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(1)
+        torch.set_flush_denormal(True)
