@@ -1,4 +1,4 @@
-"""What all tests share: quiet third parties, one torch thread, and the real data where a checkout has them."""
+"""What all tests share: quiet third parties, one torch thread, the real data where a checkout has them."""
 
 import os
 import subprocess
