@@ -223,7 +223,7 @@ class Sparsifier:
         return {}
 
 
-registry: Registry[type[Sparsifier]] = Registry("method", "sparsebench.methods")
+registry: Registry[type[Sparsifier]] = Registry("method", "sparsebench.methods", builtins="sparsebench.methods")
 S = TypeVar("S", bound=type[Sparsifier])
 
 

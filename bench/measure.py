@@ -1,0 +1,164 @@
+"""What a finished model is worth: accuracy, exact zeros, multiply-accumulates, connected weights."""
+
+import copy
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..datasets.api import Split
+from ..errors import SparsebenchError, near
+from .records import Layer
+
+FLOAT32_EPS = torch.finfo(torch.float32).eps
+EVAL_BATCH = 1024
+_CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+# Leaf modules through which "reaches the output" is a matter of nonzero weights alone.
+_HOMOGENEOUS = (
+    nn.Linear, *_CONVS, nn.modules.batchnorm._BatchNorm, nn.ReLU, nn.Identity, nn.Flatten, nn.Dropout,
+    nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d,
+)  # fmt: skip
+
+
+def prunable_weights(model: nn.Module, keep_dense: Iterable[str] = ()) -> list[str]:
+    """The set P: weights of all Linear and Conv layers, in the model's order, less the layers kept dense.
+
+    Errors: a `keep_dense` layer that the model does not have.
+    """
+    found: dict[str, str] = {}
+    for layer, module in model.named_modules():
+        if isinstance(module, (nn.Linear, *_CONVS)):
+            found[layer] = f"{layer}.weight" if layer else "weight"
+    for layer in keep_dense:
+        if layer not in found:
+            raise SparsebenchError(f"keep_dense: the model has no layer {layer!r}; {near(layer, found)}")
+    kept = set(keep_dense)
+    shared = {name for name, _ in model.named_parameters()}
+    return [weight for layer, weight in found.items() if layer not in kept and weight in shared]
+
+
+@torch.inference_mode()
+def correct(model: nn.Module, split: Split, device: torch.device) -> int:
+    """How many examples of a split the model gets right, in eval mode; every example counts once."""
+    was_training = model.training
+    model.eval()
+    hits = torch.zeros((), dtype=torch.int64, device=device)
+    for x, y in split.batches(EVAL_BATCH, device):
+        hits += (model(x).argmax(dim=1) == y).sum()
+    model.train(was_training)
+    return int(hits)
+
+
+def accuracy(model: nn.Module, split: Split, device: torch.device) -> float:
+    """Correct examples over all examples."""
+    return correct(model, split, device) / len(split)
+
+
+@torch.no_grad()
+def zero_below(weights: Iterable[Tensor], threshold: float) -> None:
+    """w ← 0 where |w| < threshold, in place."""
+    for w in weights:
+        w.masked_fill_(w.abs() < threshold, 0.0)
+
+
+def layer_table(model: nn.Module, prunable: Iterable[str]) -> list[Layer]:
+    """Name, shape and exact nonzeros of each prunable tensor of the plain model."""
+    parameters = dict(model.named_parameters())
+    return [
+        Layer(name=name, shape=tuple(parameters[name].shape), nonzeros=int(parameters[name].count_nonzero()))
+        for name in prunable
+    ]
+
+
+def ratio(total: float, rest: float) -> float:
+    """total/rest, with an empty rest counted as one: the compression at which a collapse is plotted."""
+    return max(1.0, total / max(1, rest))
+
+
+def size(layer: Layer) -> int:
+    """The number of weights of a layer, zeros included."""
+    return math.prod(layer.shape)
+
+
+def compression(layers: Iterable[Layer]) -> float:
+    """|P| / nonzeros in P."""
+    layers = list(layers)
+    return ratio(sum(map(size, layers)), sum(layer.nonzeros for layer in layers))
+
+
+def total_compression(model: nn.Module) -> float:
+    """All parameters / all nonzero parameters; buffers are no parameters."""
+    parameters = list(model.parameters())
+    return ratio(sum(p.numel() for p in parameters), sum(int(p.count_nonzero()) for p in parameters))
+
+
+def collapsed_layers(layers: Iterable[Layer]) -> list[str]:
+    """Layers without a nonzero."""
+    return [layer.name for layer in layers if layer.nonzeros == 0]
+
+
+@torch.inference_mode()
+def macs(model: nn.Module, shape: tuple[int, int, int], device: torch.device) -> dict[str, int]:
+    """Multiply-accumulates of each Linear and Conv weight for one image, by parameter name.
+
+    Linear: in·out for each position it is applied to; Conv: (C_in/groups)·C_out·k·H_out·W_out.
+    """
+    found: dict[str, int] = {}
+
+    def count(name: str) -> Any:
+        def hook(module: nn.Module, inputs: Any, output: Tensor) -> None:
+            per_output = module.weight[0].numel()  # type: ignore[union-attr, operator, index]
+            found[name] = found.get(name, 0) + per_output * output.numel()
+
+        return hook
+
+    handles = [
+        module.register_forward_hook(count(f"{name}.weight" if name else "weight"))
+        for name, module in model.named_modules()
+        if isinstance(module, (nn.Linear, *_CONVS))
+    ]
+    was_training = model.training
+    model.eval()
+    try:
+        model(torch.zeros(1, *shape, device=device))
+    finally:
+        model.train(was_training)
+        for handle in handles:
+            handle.remove()
+    return found
+
+
+def speedup(cost: Mapping[str, int], density: Mapping[str, float]) -> float:
+    """Theoretical speed-up: ΣMAC / Σ MAC·density, over all layers (1 where a layer was kept dense)."""
+    sparse = sum(value * density.get(name, 1.0) for name, value in cost.items())
+    return ratio(sum(cost.values()), sparse)
+
+
+def effective_compression(
+    model: nn.Module, prunable: Iterable[str], shape: tuple[int, int, int]
+) -> float | None:
+    """|P| / weights of P that lie on a path from input to output, biases set to zero.
+
+    A weight lies on one where the SynFlow score |∂R/∂w·w| > 0, R the sum of outputs for an input of ones
+    with every parameter replaced by its absolute value, in float64. None for nets with other than
+    homogeneous layers (LayerNorm, attention), where the score does not tell.
+    """
+    if not all(isinstance(m, _HOMOGENEOUS) for m in model.modules() if not list(m.children())):
+        return None
+    probe = copy.deepcopy(model).cpu().double().eval()
+    parameters = dict(probe.named_parameters())
+    with torch.no_grad():
+        for name, p in parameters.items():
+            p.abs_() if p.ndim > 1 or not name.endswith("bias") else p.zero_()
+        for module in probe.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.reset_running_stats()
+    prunable = list(prunable)
+    flow = probe(torch.ones(1, *shape, dtype=torch.float64)).sum()
+    grads = torch.autograd.grad(flow, [parameters[name] for name in prunable], allow_unused=True)
+    live = sum(
+        int((g * parameters[name]).count_nonzero()) for name, g in zip(prunable, grads, strict=True) if g is not None
+    )
+    return ratio(sum(parameters[name].numel() for name in prunable), live)

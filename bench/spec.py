@@ -1,0 +1,96 @@
+"""What decides a trial: the recipe, the task, the configured method and the seed, frozen. No torch."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .records import SCHEMA, Phase, digest
+
+
+class Recipe(BaseModel):
+    """How a network is trained; the same for every method of a task.
+
+    `lr` and `weight_decay` are None where the method's default holds (or a search chooses).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 30
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 128
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    lr: Annotated[float, Field(gt=0)] | None = None
+    weight_decay: Annotated[float, Field(ge=0)] | None = None
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    nesterov: bool = False
+    schedule: Literal["cosine", "linear", "step", "constant"] = "cosine"
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    augment: Literal["none", "flip", "crop", "crop_flip"] = "none"
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+
+class Trial(BaseModel):
+    """One trial, ready to run anywhere: a pure function of this decides the record (times aside)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    suite: str
+    entry: str
+    dataset: str
+    dataset_args: dict[str, Any] = {}
+    data_digest: str
+    model: str
+    model_args: dict[str, Any] = {}
+    keep_dense: tuple[str, ...] = ()
+    recipe: Recipe
+    method: str
+    method_version: int = 1
+    knobs: dict[str, Any] = {}
+    seed: int = 0
+    phase: Phase = "single"
+    confirms: str | None = None
+    number: int | None = None
+    params: dict[str, Any] = {}
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What decides the outcome, the seed aside. Library versions are recorded, not part of it."""
+        return {
+            "schema": SCHEMA,
+            "data": self.data_digest,
+            "dataset": [self.dataset, self.dataset_args],
+            "model": [self.model, self.model_args, list(self.keep_dense)],
+            "recipe": self.recipe.model_dump(),
+            "method": [self.method, self.method_version, self.knobs],
+            "phase": self.phase,
+        }
+
+    @property
+    def config(self) -> str:
+        """Hash of the content: the seeds of one point share it."""
+        return digest(self.content)
+
+    @property
+    def id(self) -> str:
+        """The trial's identity: its content and its seed."""
+        return digest([self.content, self.seed])
+
+    @property
+    def task(self) -> str:
+        return f"{self.dataset}-{self.model}"
+
+    @property
+    def command(self) -> str:
+        """The shell command that repeats this trial as a single one."""
+        from shlex import quote
+
+        words = ["sparsebench", "train", "--dataset", self.dataset, "--model", self.model, "--method", self.method]
+        for flag, values in (
+            ("--set", self.knobs),
+            ("--set", self.recipe.model_dump(exclude_defaults=True)),
+            ("--data-arg", self.dataset_args),
+            ("--model-arg", self.model_args),
+        ):
+            for key, value in values.items():
+                words += [flag, f"{key}={value!r}" if isinstance(value, float) else f"{key}={value}"]
+        words += [word for name in self.keep_dense for word in ("--keep-dense", name)]
+        return " ".join(quote(word) for word in [*words, "--seed", str(self.seed)])

@@ -1,0 +1,83 @@
+"""Deep weight factorization, and its shallow ancestor."""
+
+import math
+import warnings
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from .api import Knob, ParamGroup, Plan, Probe, Sparsifier, knob, register
+from .factors import algorithm_d1, layer_sigma, misalignment
+from .l1 import NO_DECAY, strength
+from .net import Net
+
+FLOAT32_EPS = torch.finfo(torch.float32).eps
+
+
+@register("dwf", reference="arXiv:2502.02496")
+@dataclass
+class DeepWeightFactorization(Sparsifier):
+    """w = ω₁⊙…⊙ω_D; min L(w) + (λ/D)·Σ_d‖ω_d‖², the same minima as L(w) + λ·Σ|w|^(2/D).
+
+    As an optimizer's group the penalty is an L2 of 2λ/D on the factors. The factors start from the paper's
+    Algorithm D.1. Decay budget: a weight that the loss does not hold shrinks as e^(-B) with
+    B = 2λ·Σ_t η_t/(1-μ), whatever D; numerical zeros need B ≳ ln(σ_w/float32 eps) + 5, about 18.
+    """
+
+    exact_zeros: ClassVar[bool] = False
+    claims: ClassVar = {"lr": Knob(0.3, 0.05, 1.0, "log", least=0.0), "weight_decay": NO_DECAY}
+
+    lam: float = strength(3e-4, 1e-5, 5e-3, "λ, the strength of Σ|w|^(2/D)")
+    depth: int = knob(2, low=2, high=4, most=16, doc="D, the number of factors")
+    eps: float = knob(
+        0.1, low=0.01, high=0.25, least=1e-6, most=1.999, searched=False,
+        doc="smallest initial |w|, as a share of the layer's σ_w",
+    )
+
+    def attach(self, net: Net, plan: Plan, probe: Probe) -> list[ParamGroup]:
+        self._note_decay_budget(net, plan)
+        net.factorize(self.depth, lambda name, w: self.initial(net, w))
+        return [net.factors(l2=2 * self.lam / self.depth), net.others()]
+
+    def initial(self, net: Net, w: Tensor) -> Tensor:
+        """The factors of one layer, shape `(depth, *w.shape)`."""
+        return algorithm_d1(w, self.depth, self.eps, net.generator)
+
+    def _note_decay_budget(self, net: Net, plan: Plan) -> None:
+        """Log B and the B that zeros at float32 eps need; warn when they are out of reach (SGD's law)."""
+        sigma = max(layer_sigma(net.weight(name)) for name in net.names)
+        budget, needed = 2 * self.lam * plan.eta_sum, math.log(sigma / FLOAT32_EPS) + 5
+        self.state["decay_budget"], self.state["decay_budget_needed"] = budget, needed
+        if plan.optimizer == "sgd" and 0 < budget < needed:
+            warnings.warn(
+                f"decay budget B = {budget:.1f} of the {needed:.1f} that zeros at float32 eps need: "
+                f"expect small weights rather than exact zeros (raise lam, lr or the steps)",
+                stacklevel=2,
+            )
+
+    def diagnostics(self, net: Net) -> dict[str, float]:
+        return {
+            "misalignment": misalignment(net.factorized.omega),
+            "decay_budget": self.state["decay_budget"],
+            "decay_budget_needed": self.state["decay_budget_needed"],
+        }
+
+
+@register("spred", reference="arXiv:2210.01212")
+@dataclass
+class Spred(DeepWeightFactorization):
+    """w = u⊙v with L2 of strength λ on both: min L(w) + λ‖w‖₁ by plain gradient descent.
+
+    `init="dense"` starts from u = w₀, v = 1, which keeps the network's function and so suits a pretrained
+    one; "balanced" starts from Algorithm D.1 at depth 2.
+    """
+
+    depth: int = knob(2, least=2, most=2, searched=False, doc="two factors, always")
+    init: str = knob("balanced", choices=("balanced", "dense"), searched=False, doc="first factors: D.1, or w₀ and 1")
+
+    def initial(self, net: Net, w: Tensor) -> Tensor:
+        if self.init == "dense":
+            return torch.stack([w, torch.ones_like(w)])
+        return super().initial(net, w)
