@@ -52,7 +52,8 @@ class Dataset:
     """A registered dataset: what is known before it is opened, and how to open it.
 
     `open(root, download, **args)` returns `Data`; `shape`, `classes` and `train_size` (after the
-    validation split is taken out) are None where only the user's folder knows them.
+    validation split is taken out) are None where only the user's folder knows them. `files`, relative to
+    the root, tell whether the data are there; `args` holds the opener's arguments with their defaults.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Dataset:
     classes: int | None = None
     train_size: int | None = None
     downloads: bool = False
+    files: tuple[str, ...] = ()
     args: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -93,8 +95,43 @@ def data_root(root: str | Path | None = None) -> Path:
 def open_dataset(name: str, root: str | Path | None = None, *, download: bool = True, **args: Any) -> Data:
     """Open a dataset by name. Errors: `SparsebenchError` for an unknown name or argument, or missing data."""
     dataset = registry[name]
-    unknown = set(args) - set(dataset.args)
-    if unknown:
-        known = ", ".join(sorted(dataset.args)) or "none"
-        raise SparsebenchError(f"dataset {name!r} takes no argument {sorted(unknown)[0]!r}; known: {known}")
-    return dataset.open(data_root(root), download, **{**dataset.args, **args})
+    settings = dict(dataset.args)
+    for key, value in args.items():
+        if key not in settings:
+            known = ", ".join(sorted(settings)) or "none"
+            raise SparsebenchError(f"dataset {name!r} takes no argument {key!r}; known: {known}")
+        settings[key] = _converted(f"dataset {name!r}: {key}", value, settings[key])
+    return dataset.open(data_root(root), download, **settings)
+
+
+def present(name: str, root: str | Path | None = None, **args: Any) -> bool:
+    """Whether the data lie under the root already, judged by their files' names alone (nothing is opened).
+
+    True for what needs no files. `path`, where the dataset has that argument, is taken below the root.
+    """
+    dataset = registry[name]
+    folder = data_root(root) / str(args.get("path", dataset.args.get("path", "")))
+    try:
+        return all((folder / file).exists() for file in dataset.files)
+    except OSError:  # a folder that may not be looked into
+        return False
+
+
+def full_batches(count: int, batch_size: int) -> int:
+    """The number of batches that `Split.epoch` hands out: full ones, or the one ragged batch if it is all."""
+    return max(1, count // batch_size)
+
+
+def _converted(what: str, value: Any, default: Any) -> Any:
+    """`value` in the type of `default`: numbers may come as text (from a command line), never as a bool."""
+    kind = type(default)
+    try:
+        if isinstance(value, bool) or (kind is str and not isinstance(value, (str, os.PathLike))):
+            raise ValueError
+        converted = kind(os.fspath(value) if kind is str else value)
+        if kind is int and converted != float(value):
+            raise ValueError
+    except (ValueError, TypeError, OverflowError):
+        wanted = {int: "a whole number", float: "a number", str: "a text"}.get(kind, kind.__name__)
+        raise SparsebenchError(f"{what} = {value!r} is not {wanted}") from None
+    return converted
