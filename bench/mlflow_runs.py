@@ -1,7 +1,7 @@
-"""What MLflow is given of one trial: names, metrics, parameters, tags and artifacts; and how a run is written.
+"""What MLflow is given of one trial: names, metrics, parameters, tags, artifacts; and how a run is written.
 
 A comparison of hundreds of runs stays readable only with few, well-named metrics: each metric is a column
-and a chart. The tables (layers, the whole record) are artifacts, which cost nothing until somebody opens them.
+and a chart. Tables (layers, the whole record) are artifacts, which cost nothing until somebody opens them.
 """
 
 import csv
@@ -123,7 +123,9 @@ def layer_table(record: Record) -> str:
 def table(rows: list[dict[str, Any]]) -> str:
     """Rows as CSV text; the columns are the keys in the order in which they first appear."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
+    writer = csv.DictWriter(
+        text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n"
+    )
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

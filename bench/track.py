@@ -4,57 +4,27 @@ The records are the truth and MLflow a view of them. A tracking server that is d
 campaign one message and nothing else; `publish_missing` makes up for it later. Only the driver comes here.
 """
 
-import os
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-from ..errors import SparsebenchError
-from .mlflow_runs import colour_of, dense_accuracy, experiment_name, markdown, table, write_trial
-from .mlflow_views import save_view
+from .mlflow_runs import colour_of, dense_accuracy, markdown, table, write_trial
+from .mlflow_store import Tracker, default_uri, problem
 from .records import Record, latest
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from mlflow.entities import Run
 
-DATABASE = "mlflow.db"
-ARTIFACTS = "mlartifacts"
+__all__ = ["Publisher", "StudySummary", "default_uri", "publish_missing", "publish_studies"]
+
 PAUSE = 30.0  # seconds without a further try after a failed one
-_SETTINGS = {
-    # The default is minutes of waiting for a server that is not there.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    # What MLflow would print runs through the campaign's progress bars.
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
-}
 
 Report = Callable[[str], None]
-
-
-def default_uri(folder: Path) -> str:
-    """The SQLite database of an output folder as an MLflow address.
-
-    Errors: a path that SQLAlchemy's addresses cannot hold (2.0 knows no way to write a `?`).
-    """
-    path = (Path(folder).absolute() / DATABASE).as_posix()
-    if not set(path) & set("?%"):
-        return f"sqlite:///{path}"
-    from sqlalchemy.engine import make_url
-
-    for written in (path, quote(path)):  # 2.0 takes a path as it stands, 2.1 decodes it
-        if make_url(f"sqlite:///{written}").database == path:
-            return f"sqlite:///{written}"
-    raise SparsebenchError(
-        f"MLflow cannot keep a database at {path!r}: choose an output folder without '?' and '%' in its path"
-    )
 
 
 @dataclass
@@ -71,59 +41,7 @@ class StudySummary:
     entry: str
     metrics: Mapping[str, float]
     front: Sequence[Mapping[str, Any]] = ()
-    figures: Sequence[Path] = field(default_factory=tuple)
-
-
-class Tracker:
-    """One MLflow server or database, and its experiments. Everything here may raise what MLflow raises."""
-
-    def __init__(self, uri: str, folder: Path) -> None:
-        for name, value in _SETTINGS.items():
-            os.environ.setdefault(name, value)
-        from mlflow import MlflowClient  # seconds; MLflow reads the settings above when imported
-
-        self.uri, self.folder = uri, Path(folder).absolute()
-        self.client: MlflowClient = MlflowClient(tracking_uri=uri, registry_uri=uri)
-        self._experiments: dict[str, str] = {}
-
-    def experiment(self, suite: str, task: str) -> str:
-        """The id of the task's experiment, which is made (with its chart view) if it is not there."""
-        name = experiment_name(suite, task)
-        if name not in self._experiments:
-            self._experiments[name] = self._find_or_make(name)
-        return self._experiments[name]
-
-    def _find_or_make(self, name: str) -> str:
-        known = self.client.get_experiment_by_name(name)
-        if known is not None and known.lifecycle_stage != "active":
-            self.client.restore_experiment(known.experiment_id)
-        # A server decides for itself where artifacts go; a bare database would take the working directory.
-        remote = self.uri.startswith(("http://", "https://", "databricks"))
-        place = None if remote else (self.folder / ARTIFACTS).as_uri()
-        identity = known.experiment_id if known is not None else self.client.create_experiment(name, place)
-        save_view(self.client, identity)
-        return str(identity)
-
-    def runs(self, experiment: str, kind: str) -> "list[Run]":
-        """All runs of a kind (trial, study) in an experiment."""
-        found, token = [], None
-        while True:
-            page = self.client.search_runs([experiment], f"tags.`bench.kind` = '{kind}'", page_token=token)
-            found += list(page)
-            token = page.token
-            if not token:
-                return found
-
-    def present(self, experiment: str) -> "dict[str, Run]":
-        """The finished trials by record id. Half-written runs and second copies are deleted."""
-        kept: dict[str, Run] = {}
-        for run in self.runs(experiment, "trial"):
-            identity = run.data.tags.get("bench.id", "")
-            if run.info.status == "RUNNING" or identity in kept:
-                self.client.delete_run(run.info.run_id)
-            else:
-                kept[identity] = run
-        return kept
+    figures: Sequence[Path] = ()
 
 
 class Publisher:
@@ -172,16 +90,18 @@ class Publisher:
         while (item := self._queue.get()) is not None and not self._hurry.is_set():
             record, end = item
             if time.monotonic() >= self._retry:
-                self._try(lambda record=record, end=end: self._publish(record, end))
+                self._try(partial(self._publish, record, end))
 
     def _try(self, step: Callable[[], None]) -> None:
         try:
             step()
-        except Exception as error:  # whatever MLflow, the database or the network raise: a view, not the truth
+        except (
+            Exception
+        ) as error:  # whatever MLflow, the database or the network raise: a view, not the truth
             self._retry = time.monotonic() + self._pause
             if not self._reported and self._on_problem is not None:
                 self._reported = True
-                self._on_problem(_problem(self.uri, error))
+                self._on_problem(problem(self.uri, error))
 
     def _prepare(self) -> None:
         """Make the database and the experiments before the first trial ends."""
@@ -225,18 +145,88 @@ def publish_missing(
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not finished after {timeout:.0f} s")
             experiment = tracker.experiment(record.suite, record.task)
-            known = present.setdefault(experiment, {}) or present[experiment]
-            if not known:
-                known.update(tracker.present(experiment))
-            old = known.get(record.id)
-            if old is not None and old.data.tags.get("bench.status") == record.status:
-                continue
-            colour = colour_of(colours, record.entry)
-            write_trial(tracker.client, experiment, record, colour, dense.get(record.task))
-            count += 1
-            if old is not None:
-                tracker.client.delete_run(old.info.run_id)
-    except Exception as error:
+            if experiment not in present:
+                present[experiment] = tracker.present(experiment)
+            old = present[experiment].get(record.id)
+            if old is None or old.data.tags.get("bench.status") != record.status:
+                colour = colour_of(colours, record.entry)
+                write_trial(tracker.client, experiment, record, colour, dense.get(record.task))
+                count += 1
+                if old is not None:
+                    tracker.client.delete_run(old.info.run_id)
+    except Exception as error:  # as in Publisher: a view, not the truth
         if on_problem is not None:
-            on_problem(_problem(uri, error))
+            on_problem(problem(uri, error))
     return count
+
+
+def publish_studies(
+    summaries: Iterable[StudySummary],
+    uri: str,
+    folder: Path,
+    colours: Mapping[str, str],
+    *,
+    on_problem: Report | None = None,
+) -> int:
+    """One run for each entry on each task, which replaces the one published before; returns how many.
+
+    Call it when the trials are published: the points of a front are linked to the runs that are there.
+    Never raises for MLflow's sake, like `publish_missing`.
+    """
+    count = 0
+    try:
+        tracker = Tracker(uri, folder)
+        runs: dict[str, dict[str, Run]] = {}
+        for summary in summaries:
+            experiment = tracker.experiment(summary.suite, summary.task)
+            if experiment not in runs:
+                runs[experiment] = tracker.present(experiment)
+            _write_study(tracker, experiment, summary, runs[experiment], colour_of(colours, summary.entry))
+            count += 1
+    except Exception as error:  # as in Publisher: a view, not the truth
+        if on_problem is not None:
+            on_problem(problem(uri, error))
+    return count
+
+
+def _write_study(
+    tracker: Tracker, experiment: str, summary: StudySummary, trials: "Mapping[str, Run]", colour: str | None
+) -> None:
+    from mlflow.entities import Metric
+
+    client, now = tracker.client, int(time.time() * 1000)
+    before = [
+        run for run in tracker.runs(experiment, "study") if run.data.tags.get("bench.entry") == summary.entry
+    ]
+    rows, linked = _front(summary, trials, experiment)
+    tags = {"bench.kind": "study", "bench.entry": summary.entry, "bench.task": summary.task}
+    tags |= {"mlflow.runColor": colour} if colour else {}
+    tags |= {"mlflow.note.content": markdown(linked)[:7000]} if linked else {}
+    run = client.create_run(experiment, start_time=now, tags=tags, run_name=summary.entry).info.run_id
+    values = {f"summary/{name.removeprefix('summary/')}": value for name, value in summary.metrics.items()}
+    client.log_batch(run, [Metric(name, value, now, 0) for name, value in values.items()])
+    if rows:
+        client.log_text(run, table(rows), "front.csv")
+        client.log_text(run, markdown(linked), "front.md")
+    for figure in summary.figures:
+        client.log_artifact(run, str(figure), "figures")
+    client.set_terminated(run)
+    for old in before:  # after the new one is whole, so that there is always one
+        client.delete_run(old.info.run_id)
+
+
+def _front(
+    summary: StudySummary, trials: "Mapping[str, Run]", experiment: str
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The front's rows with the ids of their runs, and the same with links for Markdown."""
+    rows, linked = [], []
+    for row in summary.front:
+        found = [
+            run
+            for identity, run in trials.items()
+            if identity == row.get("id") or run.data.tags.get("bench.config") == row.get("config", "")
+        ]
+        links = [f"[{run.info.run_name}](#/experiments/{experiment}/runs/{run.info.run_id})" for run in found]
+        rows.append({**row, "runs": " ".join(run.info.run_id for run in found)})
+        linked.append({**row, "runs": ", ".join(links)})
+    return rows, linked

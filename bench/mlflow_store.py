@@ -1,0 +1,106 @@
+"""The connection to MLflow: where its database lies, its experiments, and the runs that are there.
+
+MLflow takes seconds to import and reads its settings then, so it is imported where it is first needed.
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from ..errors import SparsebenchError
+from .mlflow_runs import experiment_name
+from .mlflow_views import save_view
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+DATABASE = "mlflow.db"
+ARTIFACTS = "mlartifacts"
+_SETTINGS = {
+    # The default is minutes of waiting for a server that is not there.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # What MLflow would print runs through the campaign's progress bars.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+}
+
+
+def default_uri(folder: Path) -> str:
+    """The SQLite database of an output folder as an MLflow address.
+
+    Errors: a path that SQLAlchemy's addresses cannot hold (2.0 knows no way to write a `?`).
+    """
+    path = (Path(folder).absolute() / DATABASE).as_posix()
+    if not set(path) & set("?%"):
+        return f"sqlite:///{path}"
+    from sqlalchemy.engine import make_url
+
+    for written in (path, quote(path)):  # 2.0 takes a path as it stands, 2.1 decodes it
+        if make_url(f"sqlite:///{written}").database == path:
+            return f"sqlite:///{written}"
+    raise SparsebenchError(
+        f"MLflow cannot keep a database at {path!r}: choose an output folder without '?' and '%' in its path"
+    )
+
+
+class Tracker:
+    """One MLflow server or database, and its experiments. Everything here may raise what MLflow raises."""
+
+    def __init__(self, uri: str, folder: Path) -> None:
+        for name, value in _SETTINGS.items():
+            os.environ.setdefault(name, value)
+        from mlflow import MlflowClient  # seconds; MLflow reads the settings above when imported
+
+        self.uri, self.folder = uri, Path(folder).absolute()
+        self.client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        self._experiments: dict[str, str] = {}
+
+    def experiment(self, suite: str, task: str) -> str:
+        """The id of the task's experiment, which is made (with its chart view) if it is not there."""
+        name = experiment_name(suite, task)
+        if name not in self._experiments:
+            self._experiments[name] = self._find_or_make(name)
+        return self._experiments[name]
+
+    def _find_or_make(self, name: str) -> str:
+        known = self.client.get_experiment_by_name(name)
+        if known is not None and known.lifecycle_stage != "active":
+            self.client.restore_experiment(known.experiment_id)
+        # A server decides for itself where artifacts go; a bare database would take the working directory.
+        remote = self.uri.startswith(("http://", "https://", "databricks"))
+        place = None if remote else (self.folder / ARTIFACTS).as_uri()
+        identity = known.experiment_id if known is not None else self.client.create_experiment(name, place)
+        save_view(self.client, identity)
+        return str(identity)
+
+    def runs(self, experiment: str, kind: str) -> "list[Run]":
+        """All runs of a kind (trial, study) in an experiment."""
+        found, token = [], None
+        while True:
+            page = self.client.search_runs([experiment], f"tags.`bench.kind` = '{kind}'", page_token=token)
+            found += list(page)
+            token = page.token
+            if not token:
+                return found
+
+    def present(self, experiment: str) -> "dict[str, Run]":
+        """The finished trials by record id. Half-written runs and second copies are deleted."""
+        kept: dict[str, Run] = {}
+        for run in self.runs(experiment, "trial"):
+            identity = run.data.tags.get("bench.id", "")
+            if run.info.status == "RUNNING" or identity in kept:
+                self.client.delete_run(run.info.run_id)
+            else:
+                kept[identity] = run
+        return kept
+
+
+def problem(uri: str, error: BaseException) -> str:
+    """One sentence on a failure, without the password that an address may carry."""
+    parts = urlsplit(uri)
+    shown = uri.replace(f"{parts.username}:{parts.password}@", "") if parts.password else uri
+    reason = (str(error).strip() or repr(error)).splitlines()[0][:200]
+    return f"MLflow at {shown} could not be written to ({reason}); records.jsonl has everything"

@@ -1,0 +1,114 @@
+"""The chart page that an experiment opens with: accuracy against cost, written as MLflow's saved view.
+
+MLflow keeps a shared view as an experiment tag: a name, two times and the page's state, deflated. The format
+is not documented and is the one of MLflow 3.17's pages, hence the pinned minor version; a test opens the
+page in a browser.
+"""
+
+import base64
+import json
+import time
+import zlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+KEY = "sparsebench"
+TAG = f"mlflow.sharedViewState.{KEY}"
+_MAIN = "sparsebench-main"
+_FOLDED = ("eval", "cost", "summary", "diag", "curve")  # MLflow's own bar charts, one section a prefix
+_RUNS = 1000  # the most that a chart draws; the page itself loads a hundred at a time
+
+
+def view_path(experiment: str) -> str:
+    """The part of the address after the host that opens an experiment's saved charts."""
+    query = f"workflowType=machine_learning&compareRunsMode=CHART&viewStateShareKey={KEY}"
+    return f"/#/experiments/{experiment}/runs?{query}"
+
+
+def save_view(client: "MlflowClient", experiment: str) -> None:
+    """Write (or refresh) the view of one experiment."""
+    now = int(time.time() * 1000)
+    view = {
+        "name": "Accuracy against cost",
+        "createdAt": now,
+        "updatedAt": now,
+        "state": deflate(page_state()),
+    }
+    client.set_experiment_tag(experiment, TAG, json.dumps(view))
+
+
+def deflate(state: dict[str, Any]) -> str:
+    """JSON in the form that MLflow's pages inflate."""
+    packed = zlib.compress(json.dumps(state, separators=(",", ":")).encode(), 9)
+    return "deflate;" + base64.b64encode(packed).decode()
+
+
+def page_state() -> dict[str, Any]:
+    """Three charts of ours first, MLflow's own folded below; every loaded run is shown."""
+    charts = [
+        _scatter("compression", "cost/log2_compression", "eval/top1", "Accuracy against log2 compression"),
+        _scatter("flops", "cost/flops_ratio", "eval/top1", "Accuracy against FLOPs (ratio to dense)"),
+        _parallel(),
+    ]
+    sections = [_section(_MAIN, "Accuracy against cost", shown=True)]
+    sections += [_section(f"sparsebench-{name}", name, shown=False) for name in _FOLDED]
+    return {
+        "searchFilter": "",
+        "orderByKey": "attributes.start_time",
+        "orderByAsc": False,
+        "selectedColumns": _columns(),
+        "runsHiddenMode": "SHOW_ALL",
+        "compareRunCharts": charts,
+        "compareRunSections": sections,
+        "isAccordionReordered": True,
+        "viewMaximized": False,
+        "runListHidden": False,
+        "hideEmptyCharts": True,
+        "groupBy": None,
+    }
+
+
+def _section(uuid: str, name: str, *, shown: bool) -> dict[str, Any]:
+    return {
+        "uuid": uuid,
+        "name": name,
+        "display": shown,
+        "isReordered": False,
+        "deleted": False,
+        "isGenerated": not shown,
+    }
+
+
+def _chart(name: str, kind: str, title: str) -> dict[str, Any]:
+    return {
+        "uuid": f"sparsebench-chart-{name}",
+        "type": kind,
+        "runsCountToCompare": _RUNS,
+        "metricSectionId": _MAIN,
+        "deleted": False,
+        "isGenerated": False,
+        "displayName": title,
+    }
+
+
+def _scatter(name: str, x: str, y: str, title: str) -> dict[str, Any]:
+    axes = {axis: {"key": key, "type": "METRIC"} for axis, key in (("xaxis", x), ("yaxis", y))}
+    return _chart(name, "SCATTER", title) | axes
+
+
+def _parallel() -> dict[str, Any]:
+    """Only what every trial has: a run without one of the values is left out of the chart."""
+    chosen = {
+        "selectedParams": ["lr", "weight_decay"],
+        "selectedMetrics": ["cost/log2_compression", "cost/seconds", "eval/top1"],
+        "showAllRuns": True,
+    }
+    return _chart("parallel", "PARALLEL", "Recipe, cost and accuracy") | chosen
+
+
+def _columns() -> list[str]:
+    """Of the table beside the charts."""
+    metrics = ("eval/top1", "eval/test_top1", "cost/compression", "cost/flops_ratio", "summary/hypervolume")
+    return [f"metrics.`{key}`" for key in metrics] + ["params.`lr`", "params.`seed`", "tags.`bench.phase`"]
