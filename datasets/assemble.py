@@ -26,10 +26,18 @@ class Arrays:
 
 
 def assemble(
-    name: str, train: Arrays, test: Arrays, labels: Sequence[str], valid: int, *, standardise: bool = True
+    name: str,
+    train: Arrays,
+    test: Arrays,
+    labels: Sequence[str],
+    valid: int,
+    *,
+    standardise: bool = True,
+    content: str | None = None,
 ) -> Data:
     """A `Data` on the device: `valid` examples held out of `train`, normalised by what remains of it.
 
+    `content` stands for the arrays in the digest, where they were decoded from files: decoders differ.
     Errors: `SparsebenchError` where `valid` is not possible.
     """
     try:
@@ -43,7 +51,8 @@ def assemble(
         mean, std = channel_statistics(fitted.images)
     splits = [OnDevice(part.images, part.labels, mean, std) for part in (fitted, train.take(held), test)]
     shape = (channels, fitted.images.shape[2], fitted.images.shape[3])
-    digest = digest_of([train.images, train.labels, test.images, test.labels], split_definition(valid))
+    arrays = [train.images, train.labels, test.images, test.labels] if content is None else []
+    digest = digest_of(arrays, f"{content or ''}{split_definition(valid)}")
     return Data(name, shape, len(labels), splits[0], splits[1], splits[2], digest, tuple(labels))
 
 

@@ -45,7 +45,7 @@ def cifar100(root: Path, download: bool, *, valid: int) -> Data:
 
 
 def _open(name: str, family: str, files: tuple[str, ...], root: Path, download: bool, valid: int) -> Data:
-    import torchvision
+    import torchvision  # type: ignore[import-untyped]
 
     source = getattr(torchvision.datasets, family)
     ensure(name, root, files, download, lambda: source(root, train=True, download=True))
@@ -65,7 +65,7 @@ def _open(name: str, family: str, files: tuple[str, ...], root: Path, download: 
 
 def _blame(name: str, root: Path, source: Any) -> None:
     """Errors: `SparsebenchError` naming the first file whose checksum is not torchvision's."""
-    from torchvision.datasets.utils import check_integrity
+    from torchvision.datasets.utils import check_integrity  # type: ignore[import-untyped]
 
     meta = (source.meta["filename"], source.meta["md5"])
     for file, checksum in [*source.train_list, *source.test_list, meta]:

@@ -46,7 +46,7 @@ def embedded_arrays() -> Arrays:
             table = np.loadtxt(stream, delimiter=",", dtype=np.uint8)
         images, labels = table[:, :-1].reshape(-1, 8, 8), table[:, -1]
     else:  # a scikit-learn that keeps it elsewhere
-        from sklearn.datasets import load_digits
+        from sklearn.datasets import load_digits  # type: ignore[import-untyped]
 
         images, labels = load_digits().images, load_digits().target
     as_tensor = torch.from_numpy(images.astype(np.uint8)).unsqueeze(1)

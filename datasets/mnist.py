@@ -65,7 +65,7 @@ def kmnist(root: Path, download: bool, *, valid: int) -> Data:
 
 
 def _open(name: str, family: str, root: Path, download: bool, valid: int) -> Data:
-    import torchvision
+    import torchvision  # type: ignore[import-untyped]
 
     source = getattr(torchvision.datasets, family)
     files = [f"{family}/raw/{file}" for file in _FILES]
