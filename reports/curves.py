@@ -1,0 +1,83 @@
+"""The phases of training: accuracy first, then alignment of the factors, then compression."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from seaborn import despine  # type: ignore[import-untyped, unused-ignore]
+
+from ..bench.records import Record
+from .canvas import compression_axis, new_figure
+from .rows import Board
+from .style import Style
+from .text import label, percent, ratio
+
+TYPICAL = math.log10(30)  # the compression at which an entry's training is shown
+FLOOR = 1e-9
+
+
+def representative(board: Board, entry: str) -> Record | None:
+    """The run that stands for an entry: logs misalignment, lives, ends nearest to compression 30."""
+    runs = [
+        (abs(o.x - TYPICAL), o.seed, o.record.id, o.record)
+        for point in board.points[entry]
+        for o in point.outcomes
+        if not o.diverged and any("misalignment" in row for row in o.record.curve)
+    ]
+    alive = [run for run in runs if not run[3].collapsed_layers] or runs
+    return min(alive, key=lambda run: run[:3])[3] if alive else None
+
+
+def draw_phases(board: Board, style: Mapping[str, Style]) -> Figure | None:
+    """Three charts over the same steps; None when no entry logs its misalignment."""
+    chosen = [(row.entry, representative(board, row.entry)) for row in board.rows]
+    runs = [(entry, record) for entry, record in chosen if record is not None]
+    if not runs:
+        return None
+    figure = new_figure(7.2, 5.4)
+    grid = figure.subplots(3, 1, sharex=True)
+    for entry, record in runs:
+        colour, _, dash = style[entry]
+        for axes, key in zip(grid, ("val_accuracy", "compression", "misalignment"), strict=True):
+            steps, values = series(record.curve, key)
+            axes.plot(steps, values, color=colour, linestyle=dash, linewidth=1.4)
+    _finish(figure, grid, board, runs, style)
+    return figure
+
+
+def series(curve: Sequence[Mapping[str, float]], key: str) -> tuple[list[float], list[float]]:
+    """Steps and values of the rows that have the key; accuracy in percent, misalignment above zero."""
+    rows = sorted((row["step"], row[key]) for row in curve if key in row and "step" in row)
+    scale, least = (100.0 if key == "val_accuracy" else 1.0), (FLOOR if key == "misalignment" else 0.0)
+    return [step for step, _ in rows], [max(scale * value, least) for _, value in rows]
+
+
+def _finish(
+    figure: Figure,
+    grid: Sequence[Axes],
+    board: Board,
+    runs: Sequence[tuple[str, Record]],
+    style: Mapping[str, Style],
+) -> None:
+    top, middle, bottom = grid
+    top.set_title(f"{label(board.task)}: phases of training", loc="left")
+    top.set_ylabel("validation\naccuracy (%)")
+    highest = max((v for _, r in runs for v in series(r.curve, "compression")[1]), default=1.0)
+    compression_axis(middle, 0.9, max(12.0, 1.3 * highest), vertical=True)
+    middle.set_ylabel("compression")
+    bottom.set_yscale("log")
+    bottom.set_ylabel("misalignment")
+    bottom.set_xlabel("optimizer step")
+    handles = [Line2D([], [], color=style[e][0], linestyle=style[e][2], linewidth=1.4) for e, _ in runs]
+    names = [_caption(entry, record) for entry, record in runs]
+    figure.legend(handles, names, loc="outside right upper", frameon=False, fontsize=8, handlelength=2.6)
+    for axes in grid:
+        despine(ax=axes)
+    figure.align_ylabels(list(grid))
+
+
+def _caption(entry: str, record: Record) -> str:
+    accuracy = record.test_accuracy if record.test_accuracy is not None else record.val_accuracy
+    return f"{label(entry)}\n{percent(accuracy)} % at {ratio(record.compression)}"

@@ -1,0 +1,88 @@
+"""Which layers a method empties: the density of each layer at about the same compression."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from seaborn import heatmap  # type: ignore[import-untyped, unused-ignore]
+
+from .canvas import new_figure
+from .points import Point
+from .rows import Board
+from .text import label, ratio
+
+TARGETS = (10, 30)
+NEAR = math.log10(2)  # a point within a factor of two of the target stands for it
+LEAST = 1e-4
+
+
+def nearest(points: Sequence[Point], target: float) -> Point | None:
+    """The point nearest to a compression on the log scale, within a factor of two, that has its layers."""
+    x = math.log10(target)
+    near = [p for p in points if abs(p.x.mean - x) <= NEAR and any(o.record.layers for o in p.outcomes)]
+    return min(near, key=lambda p: (abs(p.x.mean - x), p.key)) if near else None
+
+
+def densities(point: Point) -> dict[str, float]:
+    """Nonzeros over size of each layer, the mean over seeds that did not diverge; input to output."""
+    found: dict[str, list[float]] = {}
+    for outcome in point.outcomes:
+        for layer in () if outcome.diverged else outcome.record.layers:
+            found.setdefault(layer.name, []).append(layer.nonzeros / max(math.prod(layer.shape), 1))
+    return {name: sum(values) / len(values) for name, values in found.items()}
+
+
+def draw_density(board: Board) -> Figure | None:
+    """A heat map for each of compression 10 and 30, an entry a row; None without layers near them."""
+    panels = []
+    for target in TARGETS:
+        ranked = [row.entry for row in board.rows if not row.baseline]
+        chosen = [(entry, nearest(board.points[entry], target)) for entry in ranked]
+        near = [(entry, point) for entry, point in chosen if point is not None and densities(point)]
+        if near:
+            panels.append((target, near))
+    if not panels:
+        return None
+    names = list(dict.fromkeys(n for _, near in panels for _, point in near for n in densities(point)))
+    tall = [1.1 + 0.24 * len(near) for _, near in panels]
+    figure = new_figure(7.2, sum(tall) + (0.6 if len(names) <= 12 else 1.4))
+    grid = figure.subplots(len(panels), 1, height_ratios=tall, squeeze=False)[:, 0]
+    for axes, (target, near) in zip(grid, panels, strict=True):
+        _panel(axes, target, near, names)
+    figure.suptitle(
+        f"{label(board.task)}: nonzero weights left in each layer (%)", x=0.01, ha="left", fontsize=10
+    )
+    return figure
+
+
+def _panel(axes: Axes, target: int, near: Sequence[tuple[str, Point]], names: Sequence[str]) -> None:
+    table: NDArray[np.float64] = np.array(
+        [[densities(point).get(name, np.nan) for name in names] for _, point in near], dtype=np.float64
+    )
+    few = len(names) <= 12
+    texts = np.array([["" if np.isnan(v) else _short(v) for v in line] for line in table])
+    heatmap(
+        np.log10(np.maximum(table, LEAST)), ax=axes, vmin=math.log10(LEAST), vmax=0, cmap="cividis",
+        annot=texts if few else False, fmt="", annot_kws={"fontsize": 7}, linewidths=0.5,
+        xticklabels=[label(name) for name in names],
+        yticklabels=[f"{label(entry)}  ({ratio(point.compression)})" for entry, point in near],
+        cbar_kws={"label": "density (%)", "ticks": [-4, -3, -2, -1, 0], "pad": 0.01},
+    )  # fmt: skip
+    bar = axes.collections[0].colorbar
+    if bar is not None:
+        bar.set_ticklabels(["≤0.01", "0.1", "1", "10", "100"])
+    axes.set_title(f"compression near {target} (each entry's own in brackets)", loc="left", fontsize=8)
+    axes.tick_params(labelsize=7, length=0)
+    axes.tick_params(axis="x", rotation=0 if len(names) <= 6 else 90 if len(names) > 12 else 30)
+    axes.tick_params(axis="y", rotation=0)
+
+
+def _short(density: float) -> str:
+    """A density in percent with two significant digits: 100, 8.1, 0.25, 0."""
+    value = 100 * density
+    if value == 0:
+        return "0"
+    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}" if value >= 0.95 else f"{value:.2g}"

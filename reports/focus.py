@@ -1,0 +1,82 @@
+"""The accuracy axis: most of its height for the range that matters, and the rest down to chance, compressed.
+
+Nothing is clipped: the scale is continuous and piecewise linear with one bend, which the figure shows.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from numpy.typing import ArrayLike, NDArray
+
+LOWER = 0.2  # the compressed range's share of the axis
+STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
+
+
+@dataclass(frozen=True)
+class Focus:
+    """Accuracies from `bottom` to `bend` take `LOWER` of the height, from `bend` to `top` the rest."""
+
+    bottom: float
+    bend: float
+    top: float
+
+    def forward(self, values: ArrayLike) -> NDArray[np.float64]:
+        y = np.asarray(values, dtype=np.float64)
+        below = (y - self.bottom) * (LOWER / (self.bend - self.bottom))
+        above = LOWER + (y - self.bend) * ((1 - LOWER) / (self.top - self.bend))
+        return np.where(y < self.bend, below, above)
+
+    def inverse(self, values: ArrayLike) -> NDArray[np.float64]:
+        v = np.asarray(values, dtype=np.float64)
+        below = self.bottom + v * ((self.bend - self.bottom) / LOWER)
+        above = self.bend + (v - LOWER) * ((self.top - self.bend) / (1 - LOWER))
+        return np.where(v < LOWER, below, above)
+
+
+def focus_on(accuracies: Sequence[float], chance: float, dense: float | None) -> Focus:
+    """The range that matters: from dense (or the best) down past most of the accuracies that live.
+
+    It reaches to 2.5 times the median loss, but not below a tenth or above six tenths of the way to chance.
+    """
+    best = max([*accuracies, chance + 1e-3, *([dense] if dense is not None else [])])
+    alive = sorted(y for y in accuracies if y > 1.5 * chance) or [best]
+    loss = 2.5 * (best - alive[len(alive) // 2])
+    whole = best - chance
+    bend = best - min(max(loss, 0.1 * whole, 0.02), 0.6 * whole)
+    step = _step(best - bend)
+    bend = math.floor(bend / step + 1e-9) * step
+    bottom = max(0.0, chance - 0.15 * whole)
+    if bend <= chance + 0.05 * whole:
+        bend = chance + 0.3 * whole
+    top = min(best + 0.08 * (best - bend), max(1.0, best) + 0.02 * (best - bend))
+    return Focus(bottom, bend, top)
+
+
+def _step(span: float) -> float:
+    """A tick distance that gives three to seven ticks."""
+    return next((step for step in STEPS if span / step <= 6.5), STEPS[-1])
+
+
+def accuracy_axis(axes: Axes, focus: Focus) -> None:
+    """Set the scale, shade the compressed part and label the ticks in percent."""
+    axes.set_yscale("function", functions=(focus.forward, focus.inverse))
+    axes.set_ylim(focus.bottom, focus.top)
+    step = _step(focus.top - focus.bend)
+    first = math.ceil(focus.bend / step - 1e-9)
+    upper = [i * step for i in range(first, math.floor(focus.top / step + 1e-9) + 1)]
+    coarse = 0.2 if focus.bend - focus.bottom <= 0.7 else 0.5
+    lower = [i * coarse for i in range(6) if focus.bottom <= i * coarse <= focus.bend - 0.6 * coarse]
+    axes.yaxis.set_major_locator(FixedLocator(lower + upper))
+    axes.yaxis.set_minor_locator(NullLocator())
+    digits = 1 if step < 0.01 else 0
+
+    def shown(y: float, _: object) -> str:
+        return f"{100 * y:.{digits}f}" if y >= focus.bend - 1e-9 else f"{100 * y:.0f}"
+
+    axes.yaxis.set_major_formatter(FuncFormatter(shown))
+    axes.axhspan(focus.bottom, focus.bend, color="#f1f1f1", linewidth=0, zorder=0)
+    axes.axhline(focus.bend, color="#bbbbbb", linewidth=0.8, linestyle=(0, (1, 2)), zorder=0.5)

@@ -1,0 +1,93 @@
+"""The sentences under a leaderboard: what was measured, by which rule, at which cost. No torch."""
+
+from .rows import Board, Row
+from .text import percent, plain, span
+
+WHAT = (
+    "Compression is the number of prunable weights (those of linear and convolutional layers) divided by "
+    "the nonzero ones among them, counted on the plain model after training; for a point it is the "
+    "geometric mean over seeds.",
+    "A method that leaves no exact zeros has its small weights set to zero below a validated threshold: the "
+    "largest that loses at most 0.1 point, or one example, of validation accuracy. The columns marked "
+    "'exact' count only weights below float32 eps (1.19e-7) as zeros; a method with zeros of its own has "
+    "the same number in both.",
+    "Hypervolume is the area under the front of means above chance, over log10 compression from 1 to "
+    "{limit:g}, divided by the same area at dense accuracy: 1 is dense accuracy kept throughout.",
+    "acc@c is the front's accuracy at compression c, linear in log compression between confirmed points; "
+    "'within n points' is the largest compression measured with at most n points of accuracy below dense.",
+    "A run that diverged counts as chance accuracy at compression 1. Collapsed: a layer without a nonzero "
+    "weight, or accuracy at most 1.5 × chance. Failed runs gave no result and are in no mean.",
+)
+TIES = (
+    "≈ before a rank: not distinguishable from the entry above (the 95% Welch t-interval of the difference "
+    "of hypervolumes over seeds holds zero). The interval covers retraining, not the search itself. "
+    "A ? says that there are too few seeds to judge."
+)
+TOLERANCE = (
+    "The tolerances and the normalised hypervolume need a dense baseline: add an entry with method 'dense'."
+)
+CHANCE = "No record says how many classes this task has: chance is taken as 0."
+
+
+def status(board: Board) -> str:
+    """One line on what the table rests on."""
+    if board.source == "validation":
+        return "VALIDATION accuracy, not confirmed: nothing was retrained with fresh seeds"
+    seeds = span(row.seeds for row in board.rows if row.points and row.source == "test")
+    return f"test accuracy, mean ± sample sd over {seeds} seeds; points chosen on validation accuracy"
+
+
+def references(board: Board) -> str:
+    """Dense and chance, in percent."""
+    chance = f"chance {percent(board.chance)} %"
+    if board.dense is None:
+        return f"no dense baseline, {chance}"
+    sd = "" if board.dense_sd is None else f" ± {percent(board.dense_sd)}"
+    return f"dense {percent(board.dense)}{sd} %, {chance}"
+
+
+def budget(board: Board) -> str:
+    """Trials, seeds and steps, with the difference named where entries did not get the same."""
+    done = [row for row in board.rows if row.points]
+    trials = span(row.search_trials for row in board.rows)
+    steps = span(row.steps for row in done)
+    text = f"Budget of each entry: {trials} search trials, {steps} optimizer steps a run."
+    ratios = sorted(r.training_flops_ratio for r in done if r.training_flops_ratio is not None)
+    if ratios:
+        text += f" Training FLOPs relative to dense: {ratios[0]:.2f} to {ratios[-1]:.2f}."
+    if len({row.search_trials for row in board.rows}) > 1 or len({row.steps for row in done}) > 1:
+        text += " The budgets differ between entries: compare with care."
+    return text
+
+
+def remarks(board: Board) -> list[str]:
+    """What a reader of this very table must know."""
+    found = []
+    if board.scale is None:
+        found.append(TOLERANCE)
+    if board.chance == 0:
+        found.append(CHANCE)
+    rest = [row for row in board.rows if board.source == "test" and row.source == "validation" and row.points]
+    if rest:
+        names = ", ".join(plain(row.entry) for row in rest)
+        found.append(f"Not ranked, validation accuracy, not confirmed: {names}.")
+    empty = [row for row in board.rows if not row.points]
+    if empty:
+        found.append(f"No run with a result: {', '.join(plain(row.entry) for row in empty)}.")
+    return found
+
+
+def explanations(board: Board) -> list[str]:
+    """The general sentences, with this board's limits."""
+    general = [text.format(limit=10**board.x_max) if "{limit" in text else text for text in WHAT]
+    return [*general, TIES] if board.source == "test" else general
+
+
+def rank(row: Row) -> str:
+    """`1`, `≈2`, `?2`, or a word where there is no rank."""
+    if row.baseline:
+        return "dense"
+    if row.rank is None:
+        return "–"
+    sign = {True: "≈", False: "", None: "" if row.rank == 1 or row.source == "validation" else "?"}[row.tied]
+    return f"{sign}{row.rank}"
