@@ -47,7 +47,7 @@ def planted(
         logits[:, c] += (inputs[:, support] * row[support]).sum(1)
     images = torch.from_numpy(inputs).view(count, 1, size, size)
     labels = torch.from_numpy(logits.argmax(1).astype(np.int64))
-    if len(labels.unique()) < classes:
+    if len(np.unique(labels.numpy())) < classes:
         raise SparsebenchError(f"dataset 'planted': n = {n} is too small to show each of {classes} classes")
     names = [str(c) for c in range(classes)]
     train, test = Arrays(images[:n], labels[:n]), Arrays(images[n:], labels[n:])
