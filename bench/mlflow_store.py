@@ -3,6 +3,7 @@
 MLflow takes seconds to import and reads its settings then, so it is imported where it is first needed.
 """
 
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ ARTIFACTS = "mlartifacts"
 _SETTINGS = {
     # The default is minutes of waiting for a server that is not there.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     # What MLflow would print runs through the campaign's progress bars.
@@ -52,6 +54,7 @@ class Tracker:
     def __init__(self, uri: str, folder: Path) -> None:
         for name, value in _SETTINGS.items():
             os.environ.setdefault(name, value)
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # a line for each retry
         from mlflow import MlflowClient  # seconds; MLflow reads the settings above when imported
 
         self.uri, self.folder = uri, Path(folder).absolute()
@@ -99,8 +102,8 @@ class Tracker:
 
 
 def problem(uri: str, error: BaseException) -> str:
-    """One sentence on a failure, without the password that an address may carry."""
-    parts = urlsplit(uri)
-    shown = uri.replace(f"{parts.username}:{parts.password}@", "") if parts.password else uri
-    reason = (str(error).strip() or repr(error)).splitlines()[0][:200]
-    return f"MLflow at {shown} could not be written to ({reason}); records.jsonl has everything"
+    """One sentence on a failure, without the name and password that an address may carry."""
+    login = urlsplit(uri).netloc.rpartition("@")[0]
+    reason = (str(error).strip() or repr(error)).splitlines()[0]
+    shown, reason = (text.replace(f"{login}@", "") if login else text for text in (uri, reason))
+    return f"MLflow at {shown} could not be written to ({reason[:200]}); records.jsonl has everything"

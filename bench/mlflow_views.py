@@ -52,7 +52,7 @@ def page_state() -> dict[str, Any]:
         _scatter("flops", "cost/flops_ratio", "eval/top1", "Accuracy against FLOPs (ratio to dense)"),
         _parallel(),
     ]
-    sections = [_section(_MAIN, "Accuracy against cost", shown=True)]
+    sections = [_section(_MAIN, "Accuracy against cost", shown=True) | {"columns": 2, "cardHeight": 420}]
     sections += [_section(f"sparsebench-{name}", name, shown=False) for name in _FOLDED]
     return {
         "searchFilter": "",

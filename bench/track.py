@@ -83,6 +83,11 @@ class Publisher:
         self._queue.put(None)
         self._thread.join(timeout)
         self._hurry.set()
+        return self.unpublished
+
+    @property
+    def unpublished(self) -> int:
+        """How many of the records handed over are not (or not yet) in MLflow."""
         return self._put - self._done
 
     def _work(self) -> None:

@@ -198,7 +198,7 @@ class Training:
         """Multiply-accumulates of a step relative to a dense one: masked weights cost nothing."""
         version, value = self._density_of
         if version != self.net.mask_version:
-            density = {name: float(mask.float().mean()) for name, mask in self.net.masks.items()}
+            density = {name: int(mask.count_nonzero()) / mask.numel() for name, mask in self.net.masks.items()}
             value = 1 / speedup(self.cost, density)
             self._density_of = (self.net.mask_version, value)
         return value
@@ -212,18 +212,17 @@ class Training:
             self.outcome.status = "diverged"
             self.outcome.reason = f"the training loss is {loss} at step {self.clock.step} of {self.clock.steps}"
             return
-        self.outcome.curve.append(
-            {
-                "step": self.clock.step,
-                "fraction": self.clock.fraction,
-                "lr": self.clock.lr,
-                "train_loss": loss,
-                "val_accuracy": accuracy(self.model, self.data.valid, self.device),
-                "compression": self._compression_at(FLOAT32_EPS),
-                "compression_at_1e-3": self._compression_at(1e-3),
-                **_finite(self.method.diagnostics(self.net)),
-            }
-        )
+        row = {
+            "step": self.clock.step,
+            "fraction": self.clock.fraction,
+            "lr": self.clock.lr,
+            "train_loss": loss,
+            "val_accuracy": accuracy(self.model, self.data.valid, self.device),
+            "compression": self._compression_at(FLOAT32_EPS),
+            "compression_at_1e-3": self._compression_at(1e-3),
+            **self.method.diagnostics(self.net),
+        }
+        self.outcome.curve.append(_finite(row))
 
     def _compression_at(self, threshold: float) -> float:
         live = torch.stack([(self.net.weight(n).abs() >= threshold).sum() for n in self.net.names]).sum()
@@ -234,12 +233,11 @@ class Training:
         outcome.steps = self.clock.step + outcome.budget.get("scoring", 0)
         scoring = outcome.budget.get("scoring", 0)
         outcome.flops_ratio = (self._flops + scoring) / self.total_steps
-        if outcome.status == "ok":
-            outcome.diagnostics = _finite(self.method.diagnostics(self.net))
+        outcome.diagnostics = _finite({**self.method.facts(), **self.method.diagnostics(self.net)})
         self.net.collapse()
         return outcome
 
 
 def _finite(values: Mapping[str, float]) -> dict[str, float]:
-    """JSON has no NaN: a diagnostic that is none is left out."""
-    return {key: float(value) for key, value in values.items() if math.isfinite(value)}
+    """JSON has no NaN: a diagnostic that is none is left out. Six digits are plenty for a chart."""
+    return {key: float(f"{value:.6g}") for key, value in values.items() if math.isfinite(value)}

@@ -1,0 +1,187 @@
+"""Knobs to Optuna: one multi-objective study per entry and task, asked in generations.
+
+Nothing of a sampler is kept: each ask gets a fresh one, seeded from the study's key and the trial's number,
+over the trials told so far in their order. So the same questions are asked on any number of devices, and
+after a resume.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from ..errors import SparsebenchError
+from ..methods.api import Knob
+
+DIRECTIONS = ("maximize", "maximize")
+METRICS = ["validation accuracy", "log10 compression"]
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def distribution(knob: Knob) -> BaseDistribution:
+    """A knob's range for Optuna. A sparsity is asked for as the compression 1/(1-s), log-uniform."""
+    if knob.choices:
+        return CategoricalDistribution(knob.choices)
+    if isinstance(knob.default, bool):
+        return CategoricalDistribution((False, True))
+    assert knob.low is not None
+    assert knob.high is not None
+    if knob.scale == "density":
+        return FloatDistribution(1 / (1 - knob.low), 1 / (1 - knob.high), log=True)
+    if isinstance(knob.default, int):
+        return IntDistribution(int(knob.low), int(knob.high), log=knob.scale == "log")
+    return FloatDistribution(knob.low, knob.high, log=knob.scale == "log")
+
+
+def parameter(name: str, knob: Knob) -> str:
+    """The name under which Optuna's charts show a knob."""
+    return f"compression_for_{name}" if knob.scale == "density" else name
+
+
+def value_of(knob: Knob, asked: Any) -> Any:
+    """Optuna's number to the knob's value, rounded to what a person would type."""
+    if knob.scale == "density":
+        return round(1 - 1 / float(f"{asked:.4g}"), 6)
+    return float(f"{asked:.4g}") if isinstance(asked, float) else asked
+
+
+def _asked(knob: Knob, value: Any) -> Any:
+    return 1 / (1 - value) if knob.scale == "density" else value
+
+
+class Search:
+    """The search of one entry on one task: asks for parameters, is told objectives, keeps the order."""
+
+    def __init__(self, key: str, knobs: Mapping[str, Knob], trials: int, generation: int, seed: int) -> None:
+        self.key, self.knobs, self.trials, self.generation = key, dict(knobs), trials, generation
+        self.seed = seed
+        self.distributions = {parameter(name, knob): distribution(knob) for name, knob in knobs.items()}
+        self.study = optuna.create_study(study_name=key, directions=DIRECTIONS)
+        self.anchors = self._anchors()
+        self.waiting: dict[int, optuna.Trial] = {}
+        self.outcomes: dict[int, tuple[float, float] | None] = {}
+
+    def _anchors(self) -> list[dict[str, Any]]:
+        """The first half of the trials, at most eight: the operating knob spread over its range, the others
+        at their defaults. Without an operating knob one anchor, the defaults."""
+        base = {parameter(n, k): _asked(k, k.default) for n, k in self.knobs.items()}
+        operating = next(((n, k) for n, k in self.knobs.items() if k.operating), None)
+        if operating is None:
+            return [base] if base else []
+        name, knob = operating
+        found = self.distributions[parameter(name, knob)]
+        assert isinstance(found, FloatDistribution)
+        count = max(1, min(8, math.ceil(self.trials / 2)))
+        low, high = math.log(found.low), math.log(found.high)
+        spread = [low + (high - low) * (i + 0.5) / count for i in range(count)]
+        return [{**base, parameter(name, knob): math.exp(x)} for x in spread]
+
+    @property
+    def done(self) -> bool:
+        return len(self.study.trials) >= self.trials and not self.waiting
+
+    def ask(self) -> dict[int, dict[str, Any]]:
+        """The next generation: number to knob values. Empty while one is out, or when all are done."""
+        if self.waiting:
+            return {}
+        first = len(self.study.trials)
+        last = min(first + self.generation, self.trials)
+        questions = {}
+        for number in range(first, last):
+            self.study.sampler = self._sampler(number)
+            if number < len(self.anchors):
+                self.study.enqueue_trial(self.anchors[number])
+            trial = self.study.ask(self.distributions)
+            self.waiting[number] = trial
+            questions[number] = self.values(trial.params)
+        return questions
+
+    def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
+        state = sha256(f"{self.key}/{self.seed}/{number}".encode()).digest()
+        return optuna.samplers.TPESampler(
+            seed=int.from_bytes(state[:4], "big"), n_startup_trials=max(8, len(self.anchors))
+        )
+
+    def values(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Optuna's parameters as knob values."""
+        return {name: value_of(knob, params[parameter(name, knob)]) for name, knob in self.knobs.items()}
+
+    def params(self, number: int) -> dict[str, Any]:
+        """What Optuna itself calls the parameters of a waiting trial."""
+        return dict(self.waiting[number].params)
+
+    def tell(self, number: int, outcome: tuple[float, float] | None) -> None:
+        """An outcome, accuracy and log10 compression; None for a failure. The study hears of it when its
+        generation is complete, in the trials' order."""
+        self.outcomes[number] = outcome
+        if not set(self.waiting) <= set(self.outcomes):
+            return
+        for waiting in sorted(self.waiting):
+            values = self.outcomes[waiting]
+            trial = self.waiting[waiting]
+            if values is None:
+                self.study.tell(trial, state=TrialState.FAIL)
+            else:
+                self.study.tell(trial, list(values))
+        self.waiting.clear()
+
+    def replay(self, params: Mapping[str, Any], outcome: tuple[float, float] | None) -> None:
+        """A trial of an earlier run, at the place that it had."""
+        self.study.add_trial(self._frozen(params, outcome))
+
+    def _frozen(self, params: Mapping[str, Any], outcome: tuple[float, float] | None) -> FrozenTrial:
+        state = TrialState.FAIL if outcome is None else TrialState.COMPLETE
+        values = None if outcome is None else list(outcome)
+        return create_trial(params=dict(params), distributions=self.distributions, values=values, state=state)
+
+    @property
+    def told(self) -> list[FrozenTrial]:
+        """The finished trials, in order."""
+        return [trial for trial in self.study.trials if trial.state.is_finished()]
+
+
+class Mirror:
+    """The studies in a storage that optuna-dashboard opens. The search itself never reads it.
+
+    Only finished trials are written, so a killed driver leaves no trial running for ever.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url, self.broken = url, False
+        options = {"pool_pre_ping": True} if url.startswith(("postgresql", "mysql")) else {}
+        try:
+            self.storage = optuna.storages.RDBStorage(url, engine_kwargs=options)
+        except Exception as error:
+            raise SparsebenchError(f"Optuna cannot open the storage {url!r}: {error}") from error
+
+    def reflect(self, search: Search, say: Callable[[str], None]) -> None:
+        """Bring the stored study up to the search; what is there already stays. A problem is said, once."""
+        if self.broken:
+            return
+        try:
+            self._write(search.key, search.told)
+        except Exception as error:  # whatever the database raises: a view, not the truth
+            self.broken = True
+            say(f"Optuna's storage {self.url!r} takes no more: {error}")
+
+    def _write(self, name: str, trials: list[FrozenTrial]) -> None:
+        study = optuna.create_study(
+            study_name=name, storage=self.storage, directions=DIRECTIONS, load_if_exists=True
+        )
+        if [d.name.lower() for d in study.directions] != list(DIRECTIONS):
+            raise SparsebenchError(f"another study there is called {name!r}")
+        stored = study.get_trials(deepcopy=False)
+        if [t.state for t in stored] != [t.state for t in trials[: len(stored)]]:
+            # a failure of an earlier run has been made good since
+            optuna.delete_study(study_name=name, storage=self.storage)
+            self._write(name, trials)
+            return
+        if not stored:
+            study.set_metric_names(METRICS)
+        for trial in trials[len(stored) :]:
+            study.add_trial(trial)
