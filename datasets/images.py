@@ -13,6 +13,9 @@ from ..errors import SparsebenchError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp"})
 
+THREADS_PAY_FROM_BYTES = 16 * 2**10
+"""The size of an image file from which several are decoded at once."""
+
 
 def class_folders(name: str, folder: Path) -> list[str]:
     """The class folders in `folder`, in the order of their names. Errors: there is none, or no access."""
@@ -92,7 +95,7 @@ def shorter_side(name: str, path: Path) -> int:
 
 
 def decode_all(name: str, paths: Sequence[Path], size: int) -> Tensor:
-    """All images as one uint8 tensor `(N, 3, size, size)`, decoded by a few threads."""
+    """All images as one uint8 tensor `(N, 3, size, size)`, decoded by a few threads where that pays."""
     from concurrent.futures import ThreadPoolExecutor
 
     images = torch.empty(len(paths), 3, size, size, dtype=torch.uint8)
@@ -101,7 +104,9 @@ def decode_all(name: str, paths: Sequence[Path], size: int) -> Tensor:
         for i in range(start, min(start + 256, len(paths))):
             images[i] = decode(name, paths[i], size)
 
-    with ThreadPoolExecutor(min(8, cores())) as pool:
+    # Decoding runs beside Python, opening a file does not: on small files threads are slower than none.
+    large = paths[0].stat().st_size >= THREADS_PAY_FROM_BYTES
+    with ThreadPoolExecutor(min(8, cores()) if large else 1) as pool:
         for _ in pool.map(fill, range(0, len(paths), 256)):
             pass
     return images

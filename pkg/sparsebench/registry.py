@@ -61,6 +61,7 @@ class Registry(Mapping[str, T], Generic[T]):
             try:
                 point.load()
             except Exception as error:
+                self._plugins_loaded = False  # so that the next look-up says it again
                 raise SparsebenchError(
                     f"the installed plugin {point.value!r} ({self.group}) does not import: {error!r}"
                 ) from error
