@@ -1,6 +1,6 @@
 """One configured trial from Python: the same as `sparsebench train`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,13 @@ def train(
     device: str | None = None,
     plugins: Sequence[str | Path] = (),
     save: str | Path | None = None,
+    on_event: Callable[[dict[str, Any]], None] | None = None,
 ) -> Record:
     """Train one configured method once, without a search, and measure it on validation and test data.
 
     `settings` holds knobs of the method and fields of the recipe alike: `{"depth": 3, "lam": 3e-4, "lr": 0.5,
-    "epochs": 30}`. `save` keeps the collapsed model as safetensors. Errors: `SparsebenchError`, one sentence.
+    "epochs": 30}`. `save` keeps the collapsed model as safetensors; `on_event` hears `{"warning": text}` and
+    `{"row": curve row, "steps": total}` while training. Errors: `SparsebenchError`, one sentence.
     """
     for plugin in plugins:
         load_plugin(plugin)
@@ -56,4 +58,4 @@ def train(
         keep_dense=tuple(keep_dense), recipe=recipe, method=method, method_version=cls.version,
         knobs=full_knobs(method, knobs), seed=seed, phase="single",
     )  # fmt: skip
-    return trials.run(trial, data_root=data, device=place, save=Path(save) if save else None)
+    return trials.run(trial, data_root=data, device=place, save=Path(save) if save else None, on_event=on_event)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from ..reports.leaderboard import boards, write
+from ..reports.leaderboard import boards, terminal, write
 from ..reports.points import Point
 from ..reports.rows import Board, Row, on_front
 from ..reports.style import style_of
@@ -59,6 +59,11 @@ class Live:
 def report(folder: Path, records: Sequence[Record]) -> list[Path]:
     """Write the leaderboard and the figures from records alone; returns the files, the page first."""
     return write(folder, latest(records), x_max(folder))
+
+
+def board(folder: Path, records: Sequence[Record]) -> terminal:
+    """The leaderboard for a terminal."""
+    return terminal(latest(records), x_max(folder))
 
 
 def track(folder: Path, records: Sequence[Record], uri: str | None, on_problem: Say, *, trials: bool = True) -> int:

@@ -6,6 +6,7 @@ after a resume.
 """
 
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any
@@ -182,6 +183,8 @@ class Mirror:
             self._write(name, trials)
             return
         if not stored:
-            study.set_metric_names(METRICS)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                study.set_metric_names(METRICS)
         for trial in trials[len(stored) :]:
             study.add_trial(trial)

@@ -2,8 +2,9 @@
 
 import math
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -146,8 +147,11 @@ class Training:
             yield from self.data.train.epoch(self.recipe.batch_size, self.device, generator, self.recipe.augment)
             epoch += 1
 
-    def run(self) -> Outcome:
+    def run(self, on_event: Callable[[dict[str, Any]], None] | None = None) -> Outcome:
         """Train through all rounds. The finished model is plain; see `Outcome` for how it went."""
+        self._tell = on_event or (lambda event: None)
+        for text in self.outcome.warnings:
+            self._tell({"warning": text})
         self.model.train()
         self._curve_every = max(1, self.clock.steps // CURVE_POINTS)
         self._running, self._since, self._flops = torch.zeros((), device=self.device), 0, 0.0
@@ -223,6 +227,7 @@ class Training:
             **self.method.diagnostics(self.net),
         }
         self.outcome.curve.append(_finite(row))
+        self._tell({"row": self.outcome.curve[-1], "steps": self.clock.steps})
 
     def _compression_at(self, threshold: float) -> float:
         live = torch.stack([(self.net.weight(n).abs() >= threshold).sum() for n in self.net.names]).sum()

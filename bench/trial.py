@@ -1,6 +1,7 @@
 """A trial is a pure function from a frozen spec to a record."""
 
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,12 @@ def device_name(device: torch.device) -> str:
 
 
 def run(
-    trial: Trial, *, data_root: str | Path | None = None, device: str = "cpu", save: Path | None = None
+    trial: Trial,
+    *,
+    data_root: str | Path | None = None,
+    device: str = "cpu",
+    save: Path | None = None,
+    on_event: Callable[[dict[str, Any]], None] | None = None,
 ) -> Record:
     """Train, collapse, measure. Test data are read only outside the search phase.
 
@@ -55,7 +61,7 @@ def run(
     training = Training(
         model, method, data, trial.recipe, seed=trial.seed, device=place, keep_dense=trial.keep_dense
     )
-    outcome = training.run()
+    outcome = training.run(on_event)
     if outcome.status == "ok" and not all(bool(p.isfinite().all()) for p in model.parameters()):
         outcome.status, outcome.reason = "diverged", "a parameter of the finished model is not finite"
     fields = _fields(trial, outcome, data)
@@ -105,7 +111,7 @@ def described(trial: Trial) -> dict[str, Any]:
         "trial": trial.number,
         "seed": trial.seed,
         "phase": trial.phase,
-        "command": trial.command,
+        "command": trial.command + (f" --threads {torch.get_num_threads()}" if torch.get_num_threads() > 1 else ""),
         "versions": versions(),
         "data_digest": trial.data_digest,
     }

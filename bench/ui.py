@@ -58,6 +58,11 @@ def running(
         raise SparsebenchError(
             f"no {DATABASE} in {str(folder)!r}: name the output folder of a run that was tracked there"
         )
+    with (folder / DATABASE).open("rb") as file:
+        if not file.read(16).startswith(b"SQLite format 3"):
+            raise SparsebenchError(
+                f"{str(folder / DATABASE)!r} is not a database: delete it, the records can be published again"
+            )
     if not _loopback(host):
         raise SparsebenchError(f"{host!r} is not a loopback address: MLflow has no login, use 127.0.0.1")
     chosen = free_port(host, port)
@@ -67,7 +72,7 @@ def running(
     with tempfile.TemporaryFile() as log:
         server = _start(folder, host, chosen, log)
         try:
-            _wait(server, address, log)
+            wait_until_up(server, address, log)
             yield address, server
         finally:
             _end(server)
@@ -138,7 +143,8 @@ def _start(folder: Path, host: str, port: int, log: IO[bytes]) -> subprocess.Pop
     )
 
 
-def _wait(server: subprocess.Popen[bytes], address: str, log: IO[bytes]) -> None:
+def wait_until_up(server: subprocess.Popen[bytes], address: str, log: IO[bytes]) -> None:
+    """Return when the server answers; a `SparsebenchError` with its last line if it ends or never does."""
     deadline = time.monotonic() + START
     while time.monotonic() < deadline:
         if server.poll() is not None:

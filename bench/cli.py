@@ -1,0 +1,178 @@
+"""The command line. Everything heavy is imported inside the commands, so that --help answers at once."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from ..errors import SparsebenchError
+
+app = typer.Typer(
+    name="sparsebench",
+    help="Compare methods that make neural networks sparse: same recipe, same budget, honest measures.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Plugins = Annotated[
+    Optional[list[Path]], typer.Option("--plugin", help="A Python file that registers methods, datasets or models.")
+]
+DataRoot = Annotated[
+    Optional[Path], typer.Option("--data", help="Folder of the datasets; else SPARSEBENCH_DATA, else a cache folder.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable, on stdout.")]
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        from .. import __version__
+
+        typer.echo(f"sparsebench {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        raise typer.Exit(2)
+
+
+@app.command()
+def run(
+    suite: Annotated[str, typer.Argument(help="A shipped suite's name, or a TOML file.")] = "quickstart",
+    out: Annotated[Optional[Path], typer.Option(help="Output folder [default: runs/<suite>].")] = None,
+    methods: Annotated[Optional[str], typer.Option(help="Only these entries: labels or methods, as a,b.")] = None,
+    trials: Annotated[Optional[int], typer.Option(help="Search trials for each entry and task.")] = None,
+    epochs: Annotated[Optional[int], typer.Option(help="Epochs of every trial.")] = None,
+    seeds: Annotated[Optional[int], typer.Option(help="Fresh seeds for each confirmed point.")] = None,
+    devices: Annotated[
+        Optional[str], typer.Option(help="cuda:0,cuda:2 or cpu:4 [default: every GPU, else a slot a core].")
+    ] = None,
+    per_device: Annotated[int, typer.Option(help="Trials that share one GPU.")] = 1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run and for how long; run nothing.")] = False,
+    data: DataRoot = None,
+    storage: Annotated[Optional[str], typer.Option(help="Optuna storage URL [default: DIR/optuna.db].")] = None,
+    tracking_uri: Annotated[Optional[str], typer.Option(help="MLflow server [default: DIR/mlflow.db].")] = None,
+    plugin: Plugins = None,
+) -> None:
+    """Search, confirm and rank every entry of a suite. The same command again continues where it stopped."""
+    from . import commands
+
+    options: dict[str, Any] = {
+        "methods": methods.split(",") if methods is not None else None,
+        "trials": trials, "epochs": epochs, "seeds": seeds, "plugins": plugin or [],
+    }  # fmt: skip
+    if dry_run:
+        commands.dry_run(suite, devices, per_device, data, options)
+        return
+    places = {"out": out, "devices": devices, "per_device": per_device, "data": data}
+    commands.run(suite, {**options, **places, "storage": storage, "tracking_uri": tracking_uri})
+
+
+@app.command()
+def train(
+    dataset: Annotated[str, typer.Option(help="Dataset, see `sparsebench list datasets`.")],
+    model: Annotated[str, typer.Option(help="Any timm model, or ours, see `sparsebench list models`.")],
+    method: Annotated[str, typer.Option(help="Method, see `sparsebench list methods`.")],
+    settings: Annotated[
+        Optional[list[str]], typer.Option("--set", help="knob=value of the method or the recipe; repeatable.")
+    ] = None,
+    epochs: Annotated[Optional[int], typer.Option(help="Short for --set epochs=N.")] = None,
+    seed: Annotated[int, typer.Option(help="Seeds initialisation, order, augmentation and the method.")] = 0,
+    data_arg: Annotated[Optional[list[str]], typer.Option(help="name=value for the dataset; repeatable.")] = None,
+    model_arg: Annotated[Optional[list[str]], typer.Option(help="name=value for the model; repeatable.")] = None,
+    keep_dense: Annotated[Optional[list[str]], typer.Option(help="A layer that is not pruned; repeatable.")] = None,
+    data: DataRoot = None,
+    device: Annotated[Optional[str], typer.Option(help="cpu, cuda:0, … [default: the first GPU, else cpu].")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads; results can differ in the last bits.")] = 1,
+    save: Annotated[Optional[Path], typer.Option(help="Keep the finished model as a safetensors file.")] = None,
+    plugin: Plugins = None,
+) -> None:
+    """Train one configured method once, no search. Its record goes to stdout as JSON, progress to stderr."""
+    from . import commands
+
+    given = commands.pairs(settings or [], "--set")
+    if epochs is not None:
+        given["epochs"] = str(epochs)
+    commands.train(
+        dataset, model, method, settings=given, seed=seed, data=data, device=device, save=save,
+        data_args=commands.values(data_arg or [], "--data-arg"),
+        model_args=commands.values(model_arg or [], "--model-arg"),
+        keep_dense=keep_dense or [], plugins=plugin or [], threads=threads,
+    )  # fmt: skip
+
+
+@app.command(name="list")
+def list_(
+    kind: Annotated[str, typer.Argument(help="methods, datasets, models or suites.")],
+    pattern: Annotated[str, typer.Argument(help="Only names that match, as in '*vit*tiny*'.")] = "",
+    json: AsJson = False,
+    plugin: Plugins = None,
+) -> None:
+    """What there is, with a line on each."""
+    from . import catalogue
+
+    catalogue.print_list(kind, pattern, as_json=json, plugins=plugin or [])
+
+
+@app.command()
+def show(
+    method: Annotated[str, typer.Argument(help="A method's name.")], json: AsJson = False, plugin: Plugins = None
+) -> None:
+    """A method's equation, knobs with their ranges, and reference."""
+    from . import catalogue
+
+    catalogue.print_method(method, as_json=json, plugins=plugin or [])
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(help="Output folder of a run.")]) -> None:
+    """Leaderboard and figures again, from the records alone."""
+    from . import commands
+
+    commands.report(folder)
+
+
+@app.command()
+def track(
+    folder: Annotated[Path, typer.Argument(help="Output folder of a run.")],
+    tracking_uri: Annotated[Optional[str], typer.Option(help="MLflow server [default: DIR/mlflow.db].")] = None,
+) -> None:
+    """Publish to MLflow what it does not have yet; twice does no harm."""
+    from . import commands
+
+    commands.track(folder, tracking_uri)
+
+
+@app.command()
+def ui(
+    folder: Annotated[Path, typer.Argument(help="Output folder of a run.")],
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 5000,
+    browser: Annotated[bool, typer.Option("--open", help="Open the browser on it.")] = False,
+) -> None:
+    """MLflow's pages on a run, on this machine only."""
+    from .ui import serve
+
+    serve(folder, port, open_browser=browser)
+
+
+def main() -> None:
+    """Entry point: what the user can put right is one sentence on stderr and exit status 2."""
+    try:
+        app()
+    except SparsebenchError as error:
+        _complain(str(error))
+        sys.exit(2)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        _complain(f"{error.strerror or error}{where}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _complain(message: str) -> None:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)

@@ -1,0 +1,126 @@
+"""What the commands do, once their options are read."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from ..errors import SparsebenchError
+from .records import load_records
+
+
+def pairs(words: Sequence[str], option: str) -> dict[str, str]:
+    """`name=value` words to a dictionary. Errors: a word without `=`."""
+    found = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise SparsebenchError(f"{option} {word!r}: write name=value")
+        found[name] = value
+    return found
+
+
+def values(words: Sequence[str], option: str) -> dict[str, Any]:
+    """The same with numbers, true and false as such, since nothing says what a model's argument should be."""
+
+    def value(text: str) -> Any:
+        try:
+            return json.loads(text)
+        except ValueError:
+            return {"True": True, "False": False}.get(text, text)
+
+    return {name: value(text) for name, text in pairs(words, option).items()}
+
+
+def train(dataset: str, model: str, method: str, *, threads: int, **options: Any) -> None:
+    """One trial; the record on stdout, progress on stderr."""
+    import torch
+
+    from .api import train as train_once
+
+    torch.set_flush_denormal(True)
+    torch.set_num_threads(threads)
+    console = Console(stderr=True)
+    record = train_once(dataset, model, method, on_event=lambda event: _progress(console, event), **options)
+    print(json.dumps(json.loads(record.to_json()), indent=2) if sys.stdout.isatty() else record.to_json())
+    if record.status != "ok":
+        raise SparsebenchError(f"the trial {record.status}: {record.reason}")
+
+
+def _progress(console: Console, event: dict[str, Any]) -> None:
+    if "warning" in event:
+        console.print(f"warning: {event['warning']}", highlight=False, markup=False, soft_wrap=True)
+        return
+    row = event["row"]
+    extra = f"  misalignment {row['misalignment']:.4g}" if "misalignment" in row else ""
+    console.print(
+        f"step {row['step']:>7.0f}/{event['steps']}  loss {row['train_loss']:.4f}  "
+        f"val {100 * row['val_accuracy']:.2f} %  compression {row['compression_at_1e-3']:.3g} (|w| < 1e-3){extra}",
+        highlight=False,
+    )
+
+
+def run(suite: str, options: dict[str, Any]) -> None:
+    """A campaign with a live display, then its leaderboard."""
+    from . import campaign, publish
+    from .display import Bars, Lines
+
+    console = Console(stderr=True)
+    if console.is_terminal:
+        with Bars(console) as bars:
+            result = campaign.run(suite, **options, display=bars)
+    else:
+        result = campaign.run(suite, **options, display=Lines(console))
+    if not result.complete:
+        console.print("stopped; the same command continues", highlight=False)
+        sys.exit(130)
+    out = Console(width=None if sys.stdout.isatty() else 160)
+    out.print(publish.board(result.folder, result.records))
+    _point_to(out, result.folder)
+
+
+def _point_to(out: Console, folder: Path) -> None:
+    fronts = sorted(folder.glob("fronts-*.png"))
+    lines = [("records", folder / "records.jsonl"), ("table", folder / "leaderboard.md")]
+    lines += [("Pareto plot", path) for path in fronts]
+    for name, path in lines:
+        out.print(f"{name:>12}  {path}", highlight=False, soft_wrap=True)
+    out.print(f"{'MLflow':>12}  sparsebench ui {folder}", highlight=False, soft_wrap=True)
+
+
+def dry_run(suite: str, devices: str | None, per_device: int, data: Path | None, options: dict[str, Any]) -> None:
+    """What `run` would do, how many trials and steps, and about how long."""
+    from .estimate import estimate, table
+
+    out = Console(width=None if sys.stdout.isatty() else 160)
+    out.print(table(estimate(suite, devices, per_device, data, options)))
+
+
+def report(folder: Path) -> None:
+    """Leaderboard and figures from the records alone."""
+    from . import publish
+
+    records = load_records(folder)
+    if not records:
+        raise SparsebenchError(f"no records in {str(folder)!r} yet")
+    publish.report(folder, records)
+    out = Console(width=None if sys.stdout.isatty() else 160)
+    out.print(publish.board(folder, records))
+    _point_to(out, folder)
+
+
+def track(folder: Path, uri: str | None) -> None:
+    """Publish what MLflow does not have yet."""
+    from . import publish
+
+    problems: list[str] = []
+    records = load_records(folder)
+    if not records:
+        raise SparsebenchError(f"no records in {str(folder)!r} yet")
+    count = publish.track(folder, records, uri, problems.append)
+    if problems:
+        raise SparsebenchError(problems[0])
+    print(f"{count} trials published to {uri or 'the MLflow database in ' + str(folder)}")

@@ -1,0 +1,138 @@
+"""What a suite would cost: trials, steps, and a time measured on this machine."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from ..datasets.api import registry as datasets
+from ..methods.api import registry as methods
+from .campaign import resolve
+from .devices import Slot, slots
+from .models import create
+from .space import free_knobs
+from .suite import Suite, Task
+from .trial import open_data
+
+MEASURED_SECONDS = 1.5
+TRIAL_OVERHEAD = 0.15  # seconds: building the model, measuring the result
+
+
+@dataclass(frozen=True)
+class TaskCost:
+    """One task of a suite. `confirm` is an upper bound: a front may have fewer points."""
+
+    task: str
+    entries: int
+    search: int
+    confirm: int
+    steps_a_trial: int
+    seconds_a_step: float
+
+
+@dataclass(frozen=True)
+class Cost:
+    suite: Suite
+    slots: list[Slot]
+    tasks: list[TaskCost]
+
+    @property
+    def seconds(self) -> float:
+        """All trials one after the other, over the slots."""
+        each = ((t.search + t.confirm) * (t.steps_a_trial * t.seconds_a_step + TRIAL_OVERHEAD) for t in self.tasks)
+        return sum(each) / len(self.slots)
+
+
+def estimate(suite: str, devices: str | None, per_device: int, data: Path | None, options: dict[str, Any]) -> Cost:
+    """Count a suite's trials and time a dense training step of each task on the first slot's device."""
+    resolved = resolve(suite, **options)
+    places = slots(devices, per_device)
+    torch.set_num_threads(places[0].threads)
+    costs = []
+    for task in resolved.tasks:
+        shape, classes, size = _facts(task, data)
+        steps = task.recipe.epochs * max(1, size // task.recipe.batch_size)
+        budget = resolved.budget
+        confirm = sum(
+            budget.seeds * (budget.points if _has_front(task, entry.method, entry.knobs) else 1)
+            for entry in resolved.entries
+        )
+        seconds = _step_seconds(task, shape, classes, torch.device(places[0].device))
+        count = len(resolved.entries)
+        costs.append(TaskCost(task.name, count, count * budget.trials, confirm, steps, seconds))
+    return Cost(resolved, places, costs)
+
+
+def _has_front(task: Task, method: str, fixed: dict[str, Any]) -> bool:
+    return any(knob.operating for knob in free_knobs(task.recipe, methods[method], fixed).values())
+
+
+def _facts(task: Task, root: Path | None) -> tuple[tuple[int, int, int], int, int]:
+    """Shape, classes and training size: known of most datasets without opening them."""
+    dataset = datasets[task.dataset]
+    if dataset.shape and dataset.classes and dataset.train_size and not task.data_args:
+        return dataset.shape, dataset.classes, dataset.train_size
+    data = open_data(task.dataset, root, task.data_args)
+    return data.shape, data.classes, len(data.train)
+
+
+def _step_seconds(task: Task, shape: tuple[int, int, int], classes: int, device: torch.device) -> float:
+    """Median time of a dense training step on random images."""
+    model = create(task.model, shape, classes, **task.model_args).to(device)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
+    x = torch.randn(task.recipe.batch_size, *shape, device=device)
+    y = torch.randint(classes, (task.recipe.batch_size,), device=device)
+
+    def step() -> None:
+        F.cross_entropy(model(x), y).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    for _ in range(3):
+        step()
+    return _median_seconds(step)
+
+
+def _median_seconds(step: Callable[[], None]) -> float:
+    times: list[float] = []
+    while sum(times) < MEASURED_SECONDS and len(times) < 200:
+        start = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - start)
+    return sorted(times)[len(times) // 2]
+
+
+def table(cost: Cost) -> Group:
+    """The estimate for a person."""
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("task", "entries", "search trials", "confirm trials", "steps a trial", "ms a step"):
+        shown.add_column(title, justify="left" if title == "task" else "right")
+    for t in cost.tasks:
+        step = f"{1000 * t.seconds_a_step:.2f}"
+        shown.add_row(t.task, str(t.entries), str(t.search), f"≤ {t.confirm}", str(t.steps_a_trial), step)
+    trials = sum(t.search + t.confirm for t in cost.tasks)
+    total = sum((t.search + t.confirm) * t.steps_a_trial for t in cost.tasks)
+    places = ", ".join(sorted({slot.device for slot in cost.slots}))
+    summary = (
+        f"{cost.suite.name}: at most {trials} trials, {total:,} optimizer steps; "
+        f"about {_human(cost.seconds)} on {len(cost.slots)} slots ({places}). "
+        "The time is that of a dense step on random images; nothing was trained."
+    )
+    return Group(shown, Text(), Text(summary))
+
+
+def _human(seconds: float) -> str:
+    for limit, unit, name in ((90, 1, "s"), (5400, 60, "min"), (129_600, 3600, "h")):
+        if seconds < limit:
+            return f"{max(1, round(seconds / unit))} {name}"
+    return f"{seconds / 86400:.1f} days"
+
