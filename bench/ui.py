@@ -22,7 +22,7 @@ from ..errors import SparsebenchError
 from .mlflow_store import ARTIFACTS, DATABASE, default_uri
 from .mlflow_views import TAG, view_path
 
-START = 90.0  # seconds that the server may take until it answers
+START = 180.0  # seconds that the server may take until it answers
 
 Say = Callable[[str], None]
 

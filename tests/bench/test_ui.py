@@ -1,0 +1,193 @@
+"""`sparsebench ui` as a process of its own: its addresses, its pages in a browser, and its end."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from sparsebench.bench.mlflow_views import deflate, page_state, view_path
+from sparsebench.bench.records import Record
+from sparsebench.bench.track import default_uri, publish_missing
+from sparsebench.bench.ui import free_port, serve, wait_until_up
+from sparsebench.errors import SparsebenchError
+
+pytestmark = [
+    # SQLAlchemy 2.1 deprecates a loader that MLflow 3.17 still names in its tables.
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
+]
+
+SERVE = "import sys; from sparsebench.bench.ui import serve; serve(sys.argv[1], port=int(sys.argv[2]))"
+BROWSER = [
+    "chromium",
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1600,1300",
+    "--virtual-time-budget=30000",  # the page's own milliseconds, not ours
+    "--dump-dom",
+]
+
+
+def trials() -> list[Record]:
+    return [
+        Record.model_validate(
+            {
+                "id": f"{entry}{number}",
+                "config": f"{entry}{number}",
+                "suite": "quickstart",
+                "entry": entry,
+                "dataset": "digits",
+                "model": "lenet_300_100",
+                "recipe": {"lr": 0.1 * (number + 1), "weight_decay": 1e-4},
+                "method": entry,
+                "knobs": {},
+                "trial": number,
+                "seed": 0,
+                "phase": "search",
+                "status": "ok",
+                "val_accuracy": (0.98 if entry == "dwf" else 0.93) - 0.02 * number,
+                "compression": 2.0**number,
+                "speedup": 1.5**number,
+                "command": "sparsebench train",
+                "data_digest": "d1915",
+                "device": "cpu",
+            }
+        )
+        for entry in ("dwf", "l1")
+        for number in range(6)
+    ]
+
+
+def group_of(pid: int) -> set[int]:
+    """The processes whose parent, or whose parent's parent, is `pid`."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+        except OSError:
+            continue
+        if state != "Z":
+            parents[int(stat.parent.name)] = int(parent)
+    children = {child for child, parent in parents.items() if parent == pid}
+    return children | {child for child, parent in parents.items() if parent in children}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("a run")
+    colours = {"dwf": "#D55E00", "l1": "#0072B2"}
+    problems: list[str] = []
+    assert publish_missing(trials(), default_uri(folder), folder, colours, on_problem=problems.append) == 12
+    assert problems == []
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pages(folder: Path) -> Iterator[tuple[subprocess.Popen[str], list[str], int]]:
+    """The running command on a port that is taken, what it said, and that port."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = [sys.executable, "-u", "-P", "-c", SERVE, str(folder), str(port)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        said: list[str] = []
+        for line in process.stdout:
+            said.append(line.strip())
+            if "Ctrl-C" in line:
+                break
+        yield process, said, port
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_it_takes_a_free_port_and_says_the_address_of_the_charts(
+    pages: tuple[subprocess.Popen[str], list[str], int],
+) -> None:
+    _, said, port = pages
+    assert re.fullmatch(rf"port {port} is taken, using \d+", said[0])
+    name, _, address = said[1].partition("  ")
+    assert name == "quickstart: digits-lenet_300_100"
+    assert address.startswith("http://127.0.0.1:")
+    assert address.endswith(view_path("1"))
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
+def test_the_saved_view_draws_its_charts_in_a_browser(
+    pages: tuple[subprocess.Popen[str], list[str], int], tmp_path: Path
+) -> None:
+    address = pages[1][1].partition("  ")[2]
+    picture = tmp_path / "page.png"
+    command = [*BROWSER, f"--user-data-dir={tmp_path}", f"--screenshot={picture}", address]
+    page = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    assert "viewing a shared view" in page
+    assert "Error loading shared view state" not in page
+    assert "Accuracy against cost" in page
+    assert "cost/log2_compression vs. eval/top1" in page
+    assert "cost/flops_ratio vs. eval/top1" in page
+    assert "Parallel Coordinates" in page
+    # right of the list of runs, the points of both scatters in the entries' colours; legends alone have fewer
+    with Image.open(picture) as image:
+        charts = image.convert("RGB").crop((image.width // 3, 0, image.width, image.height))
+    counts = {colour: number for number, colour in charts.getcolors(charts.width * charts.height) or []}
+    assert counts.get((213, 94, 0), 0) > 300
+    assert counts.get((0, 114, 178), 0) > 300
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="counts processes under /proc")
+def test_interrupting_it_ends_the_server_with_its_children(
+    pages: tuple[subprocess.Popen[str], list[str], int],
+) -> None:
+    process, said, _ = pages
+    servers = group_of(process.pid)
+    assert 1 <= len(servers) <= 3
+    os.kill(process.pid, signal.SIGINT)
+    assert process.wait(timeout=20) == 0
+    time.sleep(0.2)
+    assert not [pid for pid in servers if Path(f"/proc/{pid}").exists()]
+    port = int(re.search(r"using (\d+)", said[0]).group(1))  # type: ignore[union-attr]
+    assert free_port("127.0.0.1", port) == port
+
+
+def test_a_folder_without_a_database_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(SparsebenchError, match=r"no mlflow\.db in"):
+        serve(tmp_path)
+
+
+def test_only_loopback_is_served(folder: Path) -> None:
+    for host in ("0.0.0.0", "192.168.1.4", "example.org"):
+        with pytest.raises(SparsebenchError, match="loopback"):
+            serve(folder, host=host)
+
+
+def test_a_file_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_bytes(b"this is not a database" * 100)
+    with pytest.raises(SparsebenchError, match="is not a database"):
+        serve(tmp_path)
+
+
+def test_a_server_that_ends_at_once_is_one_sentence_with_its_last_words() -> None:
+    with tempfile.TemporaryFile() as log:
+        server = subprocess.Popen([sys.executable, "-c", "print(1); print('out of date')"], stdout=log)
+        with pytest.raises(SparsebenchError, match="did not start: out of date"):
+            wait_until_up(server, f"http://127.0.0.1:{free_port('127.0.0.1', 0)}", log)
+
+
+def test_the_view_fits_into_an_experiment_tag() -> None:
+    state = deflate(page_state())
+    assert state.startswith("deflate;")
+    assert len(state) < 4500  # 5000 is the limit of older databases
