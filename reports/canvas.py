@@ -42,13 +42,14 @@ def look() -> Iterator[None]:
 
 def new_figure(width: float, height: float) -> Figure:
     """A figure that belongs to no window and no global list."""
-    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=DPI)
     FigureCanvasAgg(figure)
     return figure
 
 
 def save(figure: Figure, stem: Path, task: str) -> list[Path]:
     """`<stem>-<task>.png` and `.svg`; the same figure gives the same bytes."""
+    _arrange(figure)
     paths = []
     for kind in ("png", "svg"):
         buffer = io.BytesIO()
@@ -56,6 +57,15 @@ def save(figure: Figure, stem: Path, task: str) -> list[Path]:
         figure.savefig(buffer, format=kind, dpi=DPI, metadata=metadata)
         paths.append(write_atomic(stem.with_name(f"{stem.name}-{slug(task)}.{kind}"), buffer.getvalue()))
     return paths
+
+
+def _arrange(figure: Figure) -> None:
+    """Make room for labels and legends once; an engine left in place would do it again at each draw."""
+    figure.set_layout_engine("constrained")
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+    figure.set_layout_engine("none")
 
 
 def compression_axis(axes: Axes, low: float, high: float, vertical: bool = False) -> None:

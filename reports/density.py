@@ -52,6 +52,9 @@ def draw_density(board: Board) -> Figure | None:
     grid = figure.subplots(len(panels), 1, height_ratios=tall, squeeze=False)[:, 0]
     for axes, (target, near) in zip(grid, panels, strict=True):
         _panel(axes, target, near, names)
+    bar = figure.colorbar(grid[0].collections[0], ax=list(grid), pad=0.01, shrink=min(1, 2.5 / sum(tall)))
+    bar.set_ticks([-4, -3, -2, -1, 0], labels=["≤0.01", "0.1", "1", "10", "100"])
+    bar.set_label("density (%)")
     figure.suptitle(
         f"{label(board.task)}: nonzero weights left in each layer (%)", x=0.01, ha="left", fontsize=10
     )
@@ -69,11 +72,8 @@ def _panel(axes: Axes, target: int, near: Sequence[tuple[str, Point]], names: Se
         annot=texts if few else False, fmt="", annot_kws={"fontsize": 7}, linewidths=0.5,
         xticklabels=[label(name) for name in names],
         yticklabels=[f"{label(entry)}  ({ratio(point.compression)})" for entry, point in near],
-        cbar_kws={"label": "density (%)", "ticks": [-4, -3, -2, -1, 0], "pad": 0.01},
+        cbar=False,
     )  # fmt: skip
-    bar = axes.collections[0].colorbar
-    if bar is not None:
-        bar.set_ticklabels(["≤0.01", "0.1", "1", "10", "100"])
     axes.set_title(f"compression near {target} (each entry's own in brackets)", loc="left", fontsize=8)
     axes.tick_params(labelsize=7, length=0)
     axes.tick_params(axis="x", rotation=0 if len(names) <= 6 else 90 if len(names) > 12 else 30)

@@ -74,7 +74,8 @@ def draw_fronts(board: Board, style: Styles) -> Figure | None:
     figure = new_figure(7.2, max(4.3, 2.2 + 0.2 * len(shown)))
     axes = figure.add_subplot()
     means = [p.accuracy.mean for entry in shown for p in on_front(board.points[entry])]
-    focus = focus_on(means or [p.accuracy.mean for p in everything], board.chance, board.dense)
+    every = [p.accuracy.mean for p in everything]
+    focus = focus_on(means or every, board.chance, board.dense, min(every))
     accuracy_axis(axes, focus)
     high = max([30.0, *(1.25 * p.compression for p in everything)])
     compression_axis(axes, 0.93, high)
@@ -132,14 +133,7 @@ def _references(axes: Axes, board: Board, focus: Focus) -> None:
     if board.chance > 0:
         axes.axhline(board.chance, color="#404040", linewidth=1.0, linestyle=(0, (1, 2)), zorder=1.5)
         say(0.008, board.chance, f"chance {percent(board.chance)} %", "left", "bottom")
-    say(
-        0.008,
-        focus.bend,
-        f"below {100 * focus.bend:.4g} % the scale is compressed",
-        "left",
-        "top",
-        small=True,
-    )
+    say(0.008, focus.bend, "compressed scale", "left", "top", small=True)
 
 
 def _legend(figure: Figure, axes: Axes, board: Board, style: Styles, shown: Sequence[str]) -> None:

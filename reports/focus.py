@@ -37,10 +37,11 @@ class Focus:
         return np.where(v < LOWER, below, above)
 
 
-def focus_on(accuracies: Sequence[float], chance: float, dense: float | None) -> Focus:
+def focus_on(accuracies: Sequence[float], chance: float, dense: float | None, lowest: float = 1.0) -> Focus:
     """The range that matters: from dense (or the best) down past most of the accuracies that live.
 
-    It reaches to 2.5 times the median loss, but not below a tenth or above six tenths of the way to chance.
+    It reaches to 2.5 times the median loss, but not less than a tenth or more than six tenths of the way
+    to chance. The axis itself goes down to chance and to `lowest`.
     """
     best = max([*accuracies, chance + 1e-3, *([dense] if dense is not None else [])])
     alive = sorted(y for y in accuracies if y > 1.5 * chance) or [best]
@@ -49,7 +50,7 @@ def focus_on(accuracies: Sequence[float], chance: float, dense: float | None) ->
     bend = best - min(max(loss, 0.1 * whole, 0.02), 0.6 * whole)
     step = _step(best - bend)
     bend = math.floor(bend / step + 1e-9) * step
-    bottom = max(0.0, chance - 0.15 * whole)
+    bottom = max(0.0, min(chance - 0.15 * whole, lowest, *accuracies))
     if bend <= chance + 0.05 * whole:
         bend = chance + 0.3 * whole
     top = min(best + 0.08 * (best - bend), max(1.0, best) + 0.02 * (best - bend))

@@ -26,7 +26,7 @@ def label(name: str) -> str:
 def slug(name: str) -> str:
     """A file name for a task; names that lose characters get a piece of their hash, so none collide."""
     safe = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._")[:80]
-    return safe if safe == name else f"{safe or 'task'}-{sha256(name.encode()).hexdigest()[:6]}"
+    return safe if safe and safe == name else f"{safe or 'task'}-{sha256(name.encode()).hexdigest()[:6]}"
 
 
 def natural(name: str) -> tuple[tuple[int, int | str], ...]:

@@ -1,0 +1,164 @@
+"""What the figures show, read from the drawn objects, and the styles of entries."""
+
+import random
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from matplotlib.colors import to_rgb
+from sparsebench.bench.records import Record
+from sparsebench.reports import curves, density, figures
+from sparsebench.reports.canvas import look
+from sparsebench.reports.focus import LOWER, Focus, focus_on
+from sparsebench.reports.leaderboard import boards
+from sparsebench.reports.style import NEUTRAL, style_of
+from sparsebench.reports.text import slug
+from synthetic_records import NINE, campaign, confirm
+
+
+@pytest.fixture(scope="module")
+def small() -> list[Record]:
+    some = {name: NINE[name] for name in ("dense", "random", "dwf-3")}
+    return campaign(some, {"toy": (0.1, 0.95)}, trials=8, seeds=3)
+
+
+def test_each_entry_has_a_style_of_its_own() -> None:
+    names = [f"method-{i}" for i in range(24)]
+    styles = style_of([*names, "dense"])
+    own = [styles[name] for name in names]
+    assert len({(colour, dash) for colour, _, dash in own}) == 24
+    assert len({(colour, marker) for colour, marker, _ in own}) == 24
+    assert styles["dense"][0] == NEUTRAL and NEUTRAL not in {colour for colour, _, _ in own}
+
+
+@given(st.sets(st.text(max_size=6), max_size=30), st.randoms())
+def test_styles_depend_on_the_set_alone(names: set[str], rng: random.Random) -> None:
+    order = list(names)
+    rng.shuffle(order)
+    assert style_of(order) == style_of(sorted(names))
+
+
+def seen_by_a_deuteranope(colour: str) -> np.ndarray:
+    """Linear RGB after Viénot, Brettel and Mollon's projection for missing green cones."""
+    linear = np.array(to_rgb(colour)) ** 2.2
+    project = np.array([[0.29275, 0.70725, 0.0], [0.29275, 0.70725, 0.0], [-0.02234, 0.02234, 1.0]])
+    return np.clip(project @ linear, 0, 1) ** (1 / 2.2)
+
+
+def test_colours_differ_without_green_cones_and_stand_out_from_paper() -> None:
+    colours = {style[0] for style in style_of([f"m{i}" for i in range(8)]).values()}
+    assert len(colours) == 8
+    views = [seen_by_a_deuteranope(colour) for colour in sorted(colours)]
+    gaps = [np.linalg.norm(a - b) for i, a in enumerate(views) for b in views[i + 1 :]]
+    assert min(gaps) > 0.09
+    assert all(np.linalg.norm(1 - view) > 0.35 for view in views)
+
+
+def test_dense_is_neutral_whatever_its_label(small: list[Record]) -> None:
+    relabelled = [r.model_copy(update={"entry": "baseline"}) if r.entry == "dense" else r for r in small]
+    assert figures.style_for(boards(relabelled))["baseline"][0] == NEUTRAL
+
+
+def test_the_front_figure_shows_every_confirmed_point(small: list[Record]) -> None:
+    board = boards(small)[0]
+    with look():
+        figure = figures.draw_fronts(board, figures.style_for([board]))
+    assert figure is not None
+    axes = figure.axes[0]
+    marked = [line for line in axes.lines if line.get_marker() not in ("None", None, "")]
+    drawn = sum(len(np.atleast_1d(line.get_xdata())) for line in marked)
+    drawn += sum(len(scatter.get_offsets()) for scatter in axes.collections)
+    assert drawn == sum(len(board.points[entry]) for entry in ("random", "dwf-3"))
+    low, high = axes.get_ylim()
+    assert low <= board.chance and high >= (board.dense or 1)
+    texts = " ".join(text.get_text() for text in axes.texts)
+    assert "dense 9" in texts and "chance 10.0 %" in texts and "compressed scale" in texts
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == ["1  dwf-3", "2  random"]
+
+
+def test_ticks_of_compression_are_plain_numbers(small: list[Record]) -> None:
+    board = boards(small)[0]
+    with look():
+        figure = figures.draw_fronts(board, figures.style_for([board]))
+        assert figure is not None
+        figure.canvas.draw()
+    labels = [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
+    assert labels[:6] == ["1", "2", "5", "10", "20", "50"]
+
+
+accuracies = st.lists(st.floats(0, 1), min_size=1, max_size=30)
+
+
+@given(accuracies, st.floats(0.001, 0.5), st.floats(0, 1) | st.none())
+def test_the_accuracy_scale_shows_everything_and_is_one_to_one(
+    values: list[float], chance: float, dense: float | None
+) -> None:
+    focus = focus_on(values, chance, dense)
+    assert focus.bottom < focus.bend < focus.top
+    assert focus.bottom <= min(chance, *values)
+    assert focus.top >= max(*values, dense or 0.0)
+    points = np.linspace(focus.bottom, focus.top, 50)
+    heights = focus.forward(points)
+    assert (np.diff(heights) > 0).all()
+    assert np.allclose(focus.inverse(heights), points)
+    assert focus.forward([focus.bottom, focus.bend, focus.top]) == pytest.approx([0, LOWER, 1])
+
+
+def test_the_focus_is_on_the_range_near_dense() -> None:
+    focus = focus_on([0.98, 0.975, 0.97, 0.95, 0.1], 0.1, 0.98)
+    assert 0.8 <= focus.bend <= 0.93
+    assert isinstance(focus, Focus) and focus.bottom < 0.1
+
+
+def test_the_representative_run_ends_near_compression_thirty(small: list[Record]) -> None:
+    board = boards(small)[0]
+    chosen = curves.representative(board, "dwf-3")
+    assert chosen is not None
+    gap = abs(chosen.log_compression - np.log10(30))
+    every = [r for r in small if r.entry == "dwf-3" and r.phase == "confirm"]
+    assert gap == min(abs(r.log_compression - np.log10(30)) for r in every)
+    assert curves.representative(board, "random") is None
+
+
+def test_rows_of_a_curve_may_lack_a_quantity() -> None:
+    rows = [{"step": 2.0, "compression": 3.0}, {"step": 1.0, "compression": 2.0, "misalignment": 0.0}]
+    assert curves.series(rows, "compression") == ([1.0, 2.0], [2.0, 3.0])
+    assert curves.series(rows, "misalignment") == ([1.0], [curves.FLOOR])
+    assert curves.series(rows, "val_accuracy") == ([], [])
+
+
+def test_densities_are_means_over_seeds() -> None:
+    layers = [[{"name": "fc", "shape": (10, 10), "nonzeros": n}] for n in (10, 20)]
+    records = [confirm("l1", "a", s, 0.9, 10.0, layers=layers[s]) for s in (0, 1)]
+    point = boards(records)[0].points["l1"][0]
+    assert density.densities(point) == pytest.approx({"fc": 0.15})
+    assert density.nearest([point], 10) is point and density.nearest([point], 30) is None
+
+
+def test_what_has_no_data_is_not_drawn(tmp_path: Path) -> None:
+    bare = [confirm("l1", "a", s, 0.9, 10.0) for s in (1, 2)]
+    assert figures.phases(bare, tmp_path / "p") == [] == figures.layers(bare, tmp_path / "d")
+    drawn = figures.fronts(bare, tmp_path / "f")
+    assert [path.name for path in drawn] == ["f-made_up-net.png", "f-made_up-net.svg"]
+    assert all(path.stat().st_size > 1000 for path in drawn)
+    failed = [bare[0].model_copy(update={"status": "failed"})]
+    assert figures.fronts(failed, tmp_path / "none") == []
+
+
+def test_svg_text_is_text_and_carries_no_date(small: list[Record], tmp_path: Path) -> None:
+    svg = figures.fronts(small, tmp_path / "f")[1].read_text(encoding="utf-8")
+    assert ">test accuracy (%)<" in svg and "dwf-3" in svg and "dc:date" not in svg
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+@example("a/b", "a_b")
+@example("", "task")
+@example("a b", "a\tb")
+def test_file_names_are_safe_and_do_not_collide(first: str, second: str) -> None:
+    names = slug(first), slug(second)
+    assert all(re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", name) for name in names)
+    assert (names[0] == names[1]) == (first == second)
