@@ -15,13 +15,7 @@ import pytest
 from sparsebench.bench.mlflow_runs import curve_of, dense_accuracy, metrics_of, params_of, run_name
 from sparsebench.bench.mlflow_store import Tracker
 from sparsebench.bench.records import Layer, Record
-from sparsebench.bench.track import (
-    Publisher,
-    StudySummary,
-    default_uri,
-    publish_missing,
-    publish_studies,
-)
+from sparsebench.bench.track import Publisher, StudySummary, default_uri, publish_missing, publish_studies
 from sparsebench.bench.ui import free_port, running
 
 pytestmark = [
@@ -33,24 +27,18 @@ COLOURS = {"dwf-3": "#D55E00", "dense": "#000000", "odd": "not a colour"}
 
 
 def trial(number: int, entry: str = "dwf-3", phase: str = "search", **fields: Any) -> Record:
-    content: dict[str, Any] = {
-        "id": f"{entry}-{phase}-{number}-{fields.get('seed', 0)}",
-        "config": f"{entry}-{phase}-{number}",
-        "suite": "quickstart",
-        "entry": entry,
-        "dataset": "digits",
-        "model": "lenet_300_100",
-        "recipe": {"epochs": 30, "lr": 0.25, "weight_decay": 1e-4},
-        "method": entry.split("-")[0],
-        "knobs": {"lam": 3e-4, "depth": 3},
+    name = f"{entry}-{phase}-{number}"
+    who: dict[str, Any] = {
+        "id": f"{name}-{fields.get('seed', 0)}",
+        "config": name,
         "trial": number,
         "seed": 0,
-        "phase": phase,
-        "status": "ok",
-        "val_accuracy": 0.95,
-        "compression": 32.0,
-        "speedup": 4.0,
-        "seconds": 2.5,
+    }
+    where = {"suite": "quickstart", "entry": entry, "dataset": "digits", "model": "lenet_300_100"}
+    how = {"method": entry.split("-")[0], "knobs": {"lam": 3e-4, "depth": 3}, "phase": phase, "status": "ok"}
+    result = {"val_accuracy": 0.95, "compression": 32.0, "speedup": 4.0, "seconds": 2.5}
+    more = {
+        "recipe": {"epochs": 30, "lr": 0.25, "weight_decay": 1e-4},
         "layers": [Layer(name="fc1.weight", shape=(300, 64), nonzeros=600)],
         "diagnostics": {"misalignment": 0.125, "misalignment/fc1": 0.5},
         "curve": [{"epoch": float(n), "loss": 1.0 / (n + 1)} for n in range(3)],
@@ -59,6 +47,7 @@ def trial(number: int, entry: str = "dwf-3", phase: str = "search", **fields: An
         "data_digest": "d1915",
         "device": "cpu",
     }
+    content = who | where | how | result | more
     return Record.model_validate(content | fields)
 
 
@@ -91,13 +80,8 @@ def test_names_params_and_curves() -> None:
     assert run_name(trial(12)) == "dwf-3 #12"
     assert run_name(trial(1, phase="confirm", seed=2, compression=31.2)) == "dwf-3 c=31.2 seed 2"
     assert run_name(trial(1, phase="single", compression=None)) == "dwf-3 seed 0"
-    assert params_of(trial(0)) == {
-        "lr": "0.25",
-        "weight_decay": "0.0001",
-        "lam": "0.0003",
-        "depth": "3",
-        "seed": "0",
-    }
+    recipe = {"lr": "0.25", "weight_decay": "0.0001"}
+    assert params_of(trial(0)) == recipe | {"lam": "0.0003", "depth": "3", "seed": "0"}
     assert curve_of(trial(0)) == []
     assert curve_of(trial(0, phase="confirm")) == [
         ("curve/loss", 1.0, 0),
