@@ -38,12 +38,13 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def torch_threads() -> None:
-    """One thread and no denormals, so that tests neither fight over cores nor crawl.
+def torch_threads(request: pytest.FixtureRequest) -> None:
+    """One thread and no denormals, as in a trial, so that tests neither fight over cores nor crawl.
 
-    Torch is not imported for it: the tests of the rooms that do without torch stay without.
+    Hypothesis wants its denormals: the setting is the process's, and a trial run before has changed it.
+    Torch is not imported for any of this: the tests of the rooms that do without it stay without.
     """
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.set_num_threads(1)
-        torch.set_flush_denormal(True)
+        torch.set_flush_denormal(not getattr(request.function, "is_hypothesis_test", False))
