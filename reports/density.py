@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from seaborn import heatmap  # type: ignore[import-untyped, unused-ignore]
+from seaborn import despine  # type: ignore[import-untyped, unused-ignore]
 
 from .canvas import new_figure
 from .points import Point
@@ -65,15 +65,18 @@ def _panel(axes: Axes, target: int, near: Sequence[tuple[str, Point]], names: Se
     table: NDArray[np.float64] = np.array(
         [[densities(point).get(name, np.nan) for name in names] for _, point in near], dtype=np.float64
     )
-    few = len(names) <= 12
-    texts = np.array([["" if np.isnan(v) else _short(v) for v in line] for line in table])
-    heatmap(
-        np.log10(np.maximum(table, LEAST)), ax=axes, vmin=math.log10(LEAST), vmax=0, cmap="cividis",
-        annot=texts if few else False, fmt="", annot_kws={"fontsize": 7}, linewidths=0.5,
-        xticklabels=[label(name) for name in names],
-        yticklabels=[f"{label(entry)}  ({ratio(point.compression)})" for entry, point in near],
-        cbar=False,
-    )  # fmt: skip
+    shades = np.ma.masked_invalid(np.log10(np.maximum(table, LEAST)))
+    darkest = math.log10(LEAST)
+    axes.pcolormesh(shades, vmin=darkest, vmax=0, cmap="cividis", edgecolors="white", linewidth=0.5)
+    axes.invert_yaxis()
+    axes.set_xticks(np.arange(len(names)) + 0.5, [label(name) for name in names])
+    titles = [f"{label(entry)}  ({ratio(point.compression)})" for entry, point in near]
+    axes.set_yticks(np.arange(len(near)) + 0.5, titles)
+    for (row, column), value in np.ndenumerate(table if len(names) <= 12 else table[:0]):
+        if not np.isnan(value):
+            ink = "white" if shades[row, column] < 0.4 * darkest else "#202020"
+            axes.text(column + 0.5, row + 0.5, _short(value), color=ink, fontsize=7, ha="center", va="center")
+    despine(ax=axes, left=True, bottom=True)
     axes.set_title(f"compression near {target} (each entry's own in brackets)", loc="left", fontsize=8)
     axes.tick_params(labelsize=7, length=0)
     axes.tick_params(axis="x", rotation=0 if len(names) <= 6 else 90 if len(names) > 12 else 30)

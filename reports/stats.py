@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from statistics import fmean, variance
 
-from scipy import stats  # type: ignore[import-untyped, unused-ignore]
+from scipy.special import stdtrit  # type: ignore[import-untyped, unused-ignore]
 
 from .pareto import X_MAX, hypervolume
 from .points import Point
@@ -38,4 +38,4 @@ def indistinct(first: Sequence[float], second: Sequence[float], confidence: floa
     freedom = sum(shares) ** 2 / sum(
         share**2 / (len(values) - 1) for share, values in zip(shares, (first, second), strict=True)
     )
-    return bool(abs(difference) <= float(stats.t.ppf((1 + confidence) / 2, freedom)) * error)
+    return bool(abs(difference) <= float(stdtrit(freedom, (1 + confidence) / 2)) * error)
