@@ -1,5 +1,6 @@
 """A user's own images: one folder a class."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SparsebenchError
+from . import pixels
 from .api import Data, Split, register_dataset
 from .assemble import split_definition
 from .images import class_folders, decode_all, digest_files, images_in, shorter_side
@@ -16,6 +18,8 @@ from .streaming import Streaming
 
 MEMORY_LIMIT_BYTES = 512 * 2**20
 """Up to this size, decoded, a folder is read once and kept on the device; a larger one streams."""
+KEEP_FROM_BYTES = 16 * 2**20
+"""Decoded folders from this size are kept in the user's cache: decoding them takes longer than reading."""
 STATISTICS_COUNT = 4096
 """Training images, evenly spaced, that mean and deviation of a streamed folder are taken from."""
 
@@ -54,7 +58,7 @@ def image_folder(root: Path, download: bool, *, path: str, size: int, valid: int
     every = [file for part in parts for file in part.paths]
     digest = digest_files("image_folder", base, every, f"{definition} size={size}")
     streams = stream == "always" or (stream == "auto" and 3 * size**2 * len(every) > MEMORY_LIMIT_BYTES)
-    splits = _streamed(parts, size) if streams else _in_memory(parts, size)
+    splits = _streamed(parts, size) if streams else _in_memory(parts, size, digest)
     return Data(
         "image_folder", (3, size, size), len(names), splits[0], splits[1], splits[2], digest, tuple(names)
     )
@@ -131,10 +135,24 @@ def _hold_out(files: Files, count: int) -> tuple[Files, Files]:
     return files.take(kept), files.take(held)
 
 
-def _in_memory(parts: list[Files], size: int) -> list[Split]:
-    images = [decode_all("image_folder", part.paths, size) for part in parts]
+def _in_memory(parts: list[Files], size: int, digest: str) -> list[Split]:
+    import PIL
+
+    paths = [path for part in parts for path in part.paths]
+    # The digest names all the bytes that were read; another Pillow may decode them a little differently.
+    file = pixels_folder() / f"{digest[:32]}-pillow-{PIL.__version__}.safetensors"
+    kept = pixels.load(file)
+    whole = kept[0]["images"] if kept else decode_all("image_folder", paths, size)
+    if not kept and whole.numel() >= KEEP_FROM_BYTES:
+        pixels.store(file, {"images": whole}, digest)
+    images = torch.split(whole, [len(part.paths) for part in parts])
     mean, std = channel_statistics(images[0])
     return [OnDevice(x, part.labels, mean, std) for x, part in zip(images, parts, strict=True)]
+
+
+def pixels_folder() -> Path:
+    """Where decoded folders are kept: `sparsebench/pixels` in the user's cache. It may be deleted."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "sparsebench" / "pixels"
 
 
 def _streamed(parts: list[Files], size: int) -> list[Split]:

@@ -1,12 +1,13 @@
 """Tiny ImageNet: 200 classes at 64x64, from its own archive."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from ..errors import SparsebenchError
+from . import pixels
 from .api import Data, register_dataset
 from .assemble import Arrays, assemble
 from .images import decode_all, digest_files, images_in
@@ -53,20 +54,27 @@ def open_archive(root: Path, download: bool, valid: int, archive: Archive) -> Da
     ensure("tiny_imagenet", root, _FILES, download, lambda: _fetch(root, archive))
     folder = root / FOLDER
     names, words = _classes(folder, archive)
-    cached = _load(folder / CACHE)
-    if cached is None:
-        train, train_labels = _train_files(folder, names, archive)
-        test, test_labels = _test_files(folder, names, archive)
-        content = digest_files(
-            "tiny_imagenet", folder, [*train, *test, folder / "val/val_annotations.txt"], ""
-        )
-        cached = (
-            Arrays(decode_all("tiny_imagenet", train, 64), torch.tensor(train_labels)),
-            Arrays(decode_all("tiny_imagenet", test, 64), torch.tensor(test_labels)),
-            content,
-        )
-        _store(folder / CACHE, *cached)
-    return assemble("tiny_imagenet", cached[0], cached[1], words, valid, content=cached[2])
+    kept = pixels.load(folder / CACHE)
+    if kept is None:
+        kept = _decoded(folder, names, archive)
+        pixels.store(folder / CACHE, *kept)
+    arrays, content = kept
+    train = Arrays(arrays["train_images"], arrays["train_labels"])
+    test = Arrays(arrays["test_images"], arrays["test_labels"])
+    return assemble("tiny_imagenet", train, test, words, valid, content=content)
+
+
+def _decoded(folder: Path, names: list[str], archive: Archive) -> tuple[dict[str, Tensor], str]:
+    train, train_labels = _train_files(folder, names, archive)
+    test, test_labels = _test_files(folder, names, archive)
+    content = digest_files("tiny_imagenet", folder, [*train, *test, folder / "val/val_annotations.txt"], "")
+    arrays = {
+        "train_images": decode_all("tiny_imagenet", train, 64),
+        "train_labels": torch.tensor(train_labels),
+        "test_images": decode_all("tiny_imagenet", test, 64),
+        "test_labels": torch.tensor(test_labels),
+    }
+    return arrays, content
 
 
 def _fetch(root: Path, archive: Archive) -> None:
@@ -117,35 +125,3 @@ def _incomplete(folder: Path, what: str) -> SparsebenchError:
         f"dataset 'tiny_imagenet': {str(folder)!r} is incomplete ({what}): delete the folder, so that the "
         "archive is unpacked again"
     )
-
-
-def _load(file: Path) -> tuple[Arrays, Arrays, str] | None:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(file, framework="pt") as store:
-            content = store.metadata()["content"]
-            train, test = (
-                Arrays(store.get_tensor(f"{part}_images"), store.get_tensor(f"{part}_labels"))
-                for part in ("train", "test")
-            )
-    except (OSError, SafetensorError, KeyError, TypeError):
-        return None  # not there or not whole: it is made again
-    return train, test, content
-
-
-def _store(file: Path, train: Arrays, test: Arrays, content: str) -> None:
-    from safetensors.torch import save_file
-
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
-    tensors = {
-        "train_images": train.images,
-        "train_labels": train.labels,
-        "test_images": test.images,
-        "test_labels": test.labels,
-    }
-    try:
-        save_file(tensors, unfinished, metadata={"content": content})
-        unfinished.replace(file)
-    except Exception:  # a folder that may not be written to, a full disk: the next opening decodes again
-        unfinished.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from sparsebench.datasets import folder
 from sparsebench.datasets.api import open_dataset, present
 from sparsebench.datasets.images import decode
 from sparsebench.errors import SparsebenchError
@@ -17,11 +18,11 @@ CPU = torch.device("cpu")
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 
 
-def fill(folder, count, seed, side=(12, 10), suffix="png"):
-    folder.mkdir(parents=True)
+def fill(place, count, seed, side=(12, 10), suffix="png"):
+    place.mkdir(parents=True)
     rng = np.random.default_rng(seed)
     for i in range(count):
-        Image.fromarray(rng.integers(0, 256, (*side, 3), dtype=np.uint8)).save(folder / f"{i:03}.{suffix}")
+        Image.fromarray(rng.integers(0, 256, (*side, 3), dtype=np.uint8)).save(place / f"{i:03}.{suffix}")
 
 
 @pytest.fixture
@@ -106,6 +107,24 @@ def test_where_the_test_set_comes_from(animals):
     neither = open_dataset("image_folder", base)
     assert (len(neither.train), len(neither.valid), len(neither.test)) == (44, 4, 12)
     assert len({both.digest, only_val.digest, neither.digest}) == 3
+
+
+def test_a_decoded_folder_is_kept_and_follows_its_content(animals, monkeypatch):
+    monkeypatch.setattr(folder, "KEEP_FROM_BYTES", 1)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(animals / "cache"))
+    first = open_dataset("image_folder", animals, path="animals")
+    (kept,) = (animals / "cache/sparsebench/pixels").iterdir()
+    again = open_dataset("image_folder", animals, path="animals")
+    assert torch.equal(first.train.images, again.train.images)
+    fill(animals / "new", 1, 77)
+    (animals / "new/000.png").replace(animals / "animals/test/cat/000.png")
+    changed = open_dataset("image_folder", animals, path="animals")
+    assert torch.equal(changed.test.images[0], decode("x", animals / "animals/test/cat/000.png", 10))
+    assert len(list(kept.parent.iterdir())) == 2
+    kept.write_bytes(b"not whole")
+    (animals / "cache").joinpath("sparsebench/pixels").rename(animals / "cache/away")
+    (animals / "cache/sparsebench/pixels").write_text("a file where the folder should be")
+    assert torch.equal(open_dataset("image_folder", animals, path="animals").test.images, changed.test.images)
 
 
 def test_the_digest_sees_names_bytes_and_size(animals):
