@@ -58,4 +58,6 @@ def train(
         keep_dense=tuple(keep_dense), recipe=recipe, method=method, method_version=cls.version,
         knobs=full_knobs(method, knobs), seed=seed, phase="single",
     )  # fmt: skip
-    return trials.run(trial, data_root=data, device=place, save=Path(save) if save else None, on_event=on_event)
+    return trials.run(
+        trial, data_root=data, device=place, save=Path(save) if save else None, on_event=on_event
+    )

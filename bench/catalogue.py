@@ -109,7 +109,11 @@ def print_method(name: str, *, as_json: bool = False, plugins: Sequence[Path] = 
         allowed = ", ".join(map(str, row["choices"])) if row["choices"] else _range(row["allowed"])
         table.add_row(row["name"], f"{row['default']}", searched, allowed, escape(row["doc"]))
     console.print(table)
-    zeros = "exact zeros" if cls.exact_zeros else "small weights: zeros by float32 eps and by a validated threshold"
+    zeros = (
+        "exact zeros"
+        if cls.exact_zeros
+        else "small weights: zeros by float32 eps and by a validated threshold"
+    )
     console.print(f"\noptimizers: {', '.join(cls.optimizers)}; leaves {zeros}", highlight=False)
 
 

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -18,10 +18,12 @@ app = typer.Typer(
 )
 
 Plugins = Annotated[
-    Optional[list[Path]], typer.Option("--plugin", help="A Python file that registers methods, datasets or models.")
+    list[Path] | None,
+    typer.Option("--plugin", help="A Python file that registers methods, datasets or models."),
 ]
 DataRoot = Annotated[
-    Optional[Path], typer.Option("--data", help="Folder of the datasets; else SPARSEBENCH_DATA, else a cache folder.")
+    Path | None,
+    typer.Option("--data", help="Folder of the datasets; else SPARSEBENCH_DATA, else a cache folder."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable, on stdout.")]
 
@@ -43,19 +45,23 @@ def _root(
 @app.command()
 def run(
     suite: Annotated[str, typer.Argument(help="A shipped suite's name, or a TOML file.")] = "quickstart",
-    out: Annotated[Optional[Path], typer.Option(help="Output folder [default: runs/<suite>].")] = None,
-    methods: Annotated[Optional[str], typer.Option(help="Only these entries: labels or methods, as a,b.")] = None,
-    trials: Annotated[Optional[int], typer.Option(help="Search trials for each entry and task.")] = None,
-    epochs: Annotated[Optional[int], typer.Option(help="Epochs of every trial.")] = None,
-    seeds: Annotated[Optional[int], typer.Option(help="Fresh seeds for each confirmed point.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Output folder [default: runs/<suite>].")] = None,
+    methods: Annotated[
+        str | None, typer.Option(help="Only these entries: labels or methods, as a,b.")
+    ] = None,
+    trials: Annotated[int | None, typer.Option(help="Search trials for each entry and task.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs of every trial.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Fresh seeds for each confirmed point.")] = None,
     devices: Annotated[
-        Optional[str], typer.Option(help="cuda:0,cuda:2 or cpu:4 [default: every GPU, else a slot a core].")
+        str | None, typer.Option(help="cuda:0,cuda:2 or cpu:4 [default: every GPU, else a slot a core].")
     ] = None,
     per_device: Annotated[int, typer.Option(help="Trials that share one GPU.")] = 1,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run and for how long; run nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would run and for how long; run nothing.")
+    ] = False,
     data: DataRoot = None,
-    storage: Annotated[Optional[str], typer.Option(help="Optuna storage URL [default: DIR/optuna.db].")] = None,
-    tracking_uri: Annotated[Optional[str], typer.Option(help="MLflow server [default: DIR/mlflow.db].")] = None,
+    storage: Annotated[str | None, typer.Option(help="Optuna storage URL [default: DIR/optuna.db].")] = None,
+    tracking_uri: Annotated[str | None, typer.Option(help="MLflow server [default: DIR/mlflow.db].")] = None,
     plugin: Plugins = None,
 ) -> None:
     """Search, confirm and rank every entry of a suite. The same command again continues where it stopped."""
@@ -78,17 +84,25 @@ def train(
     model: Annotated[str, typer.Option(help="Any timm model, or ours, see `sparsebench list models`.")],
     method: Annotated[str, typer.Option(help="Method, see `sparsebench list methods`.")],
     settings: Annotated[
-        Optional[list[str]], typer.Option("--set", help="knob=value of the method or the recipe; repeatable.")
+        list[str] | None, typer.Option("--set", help="knob=value of the method or the recipe; repeatable.")
     ] = None,
-    epochs: Annotated[Optional[int], typer.Option(help="Short for --set epochs=N.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Short for --set epochs=N.")] = None,
     seed: Annotated[int, typer.Option(help="Seeds initialisation, order, augmentation and the method.")] = 0,
-    data_arg: Annotated[Optional[list[str]], typer.Option(help="name=value for the dataset; repeatable.")] = None,
-    model_arg: Annotated[Optional[list[str]], typer.Option(help="name=value for the model; repeatable.")] = None,
-    keep_dense: Annotated[Optional[list[str]], typer.Option(help="A layer that is not pruned; repeatable.")] = None,
+    data_arg: Annotated[
+        list[str] | None, typer.Option(help="name=value for the dataset; repeatable.")
+    ] = None,
+    model_arg: Annotated[list[str] | None, typer.Option(help="name=value for the model; repeatable.")] = None,
+    keep_dense: Annotated[
+        list[str] | None, typer.Option(help="A layer that is not pruned; repeatable.")
+    ] = None,
     data: DataRoot = None,
-    device: Annotated[Optional[str], typer.Option(help="cpu, cuda:0, … [default: the first GPU, else cpu].")] = None,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads; results can differ in the last bits.")] = 1,
-    save: Annotated[Optional[Path], typer.Option(help="Keep the finished model as a safetensors file.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda:0, … [default: the first GPU, else cpu].")
+    ] = None,
+    threads: Annotated[
+        int, typer.Option(min=1, help="CPU threads; results can differ in the last bits.")
+    ] = 1,
+    save: Annotated[Path | None, typer.Option(help="Keep the finished model as a safetensors file.")] = None,
     plugin: Plugins = None,
 ) -> None:
     """Train one configured method once, no search. Its record goes to stdout as JSON, progress to stderr."""
@@ -120,7 +134,9 @@ def list_(
 
 @app.command()
 def show(
-    method: Annotated[str, typer.Argument(help="A method's name.")], json: AsJson = False, plugin: Plugins = None
+    method: Annotated[str, typer.Argument(help="A method's name.")],
+    json: AsJson = False,
+    plugin: Plugins = None,
 ) -> None:
     """A method's equation, knobs with their ranges, and reference."""
     from . import catalogue
@@ -139,7 +155,7 @@ def report(folder: Annotated[Path, typer.Argument(help="Output folder of a run."
 @app.command()
 def track(
     folder: Annotated[Path, typer.Argument(help="Output folder of a run.")],
-    tracking_uri: Annotated[Optional[str], typer.Option(help="MLflow server [default: DIR/mlflow.db].")] = None,
+    tracking_uri: Annotated[str | None, typer.Option(help="MLflow server [default: DIR/mlflow.db].")] = None,
 ) -> None:
     """Publish to MLflow what it does not have yet; twice does no harm."""
     from . import commands

@@ -58,7 +58,8 @@ def _progress(console: Console, event: dict[str, Any]) -> None:
     extra = f"  misalignment {row['misalignment']:.4g}" if "misalignment" in row else ""
     console.print(
         f"step {row['step']:>7.0f}/{event['steps']}  loss {row['train_loss']:.4f}  "
-        f"val {100 * row['val_accuracy']:.2f} %  compression {row['compression_at_1e-3']:.3g} (|w| < 1e-3){extra}",
+        f"val {100 * row['val_accuracy']:.2f} %  "
+        f"compression at |w| ≥ 1e-3: {row['compression_at_1e-3']:.3g}{extra}",
         highlight=False,
     )
 
@@ -91,7 +92,9 @@ def _point_to(out: Console, folder: Path) -> None:
     out.print(f"{'MLflow':>12}  sparsebench ui {folder}", highlight=False, soft_wrap=True)
 
 
-def dry_run(suite: str, devices: str | None, per_device: int, data: Path | None, options: dict[str, Any]) -> None:
+def dry_run(
+    suite: str, devices: str | None, per_device: int, data: Path | None, options: dict[str, Any]
+) -> None:
     """What `run` would do, how many trials and steps, and about how long."""
     from .estimate import estimate, table
 

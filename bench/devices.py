@@ -27,7 +27,9 @@ def cores() -> int:
 def check_device(name: str | None = None) -> str:
     """A device's full name; None takes the first GPU, else the CPU. Errors: a device that is not there."""
     if name is None:
-        return "cuda:0" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        return (
+            "cuda:0" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        )
     try:
         device = torch.device(name)
     except RuntimeError:

@@ -90,9 +90,7 @@ class Bars:
 
     def update(self, study: Study, record: Record | None) -> None:
         note = study.phase + (f", {study.failed} failed" if study.failed else "")
-        self.progress.update(
-            self.bars[study.name], completed=study.finished, total=study.planned, note=note
-        )
+        self.progress.update(self.bars[study.name], completed=study.finished, total=study.planned, note=note)
         if record is not None and record.status == "failed":
             self.say(f"{study.name}: a trial failed: {record.reason}")
 

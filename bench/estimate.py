@@ -46,11 +46,15 @@ class Cost:
     @property
     def seconds(self) -> float:
         """All trials one after the other, over the slots."""
-        each = ((t.search + t.confirm) * (t.steps_a_trial * t.seconds_a_step + TRIAL_OVERHEAD) for t in self.tasks)
+        each = (
+            (t.search + t.confirm) * (t.steps_a_trial * t.seconds_a_step + TRIAL_OVERHEAD) for t in self.tasks
+        )
         return sum(each) / len(self.slots)
 
 
-def estimate(suite: str, devices: str | None, per_device: int, data: Path | None, options: dict[str, Any]) -> Cost:
+def estimate(
+    suite: str, devices: str | None, per_device: int, data: Path | None, options: dict[str, Any]
+) -> Cost:
     """Count a suite's trials and time a dense training step of each task on the first slot's device."""
     resolved = resolve(suite, **options)
     places = slots(devices, per_device)
@@ -91,7 +95,7 @@ def _step_seconds(task: Task, shape: tuple[int, int, int], classes: int, device:
     y = torch.randint(classes, (task.recipe.batch_size,), device=device)
 
     def step() -> None:
-        F.cross_entropy(model(x), y).backward()
+        torch.autograd.backward(F.cross_entropy(model(x), y))
         optimizer.step()
         optimizer.zero_grad()
         if device.type == "cuda":
@@ -135,4 +139,3 @@ def _human(seconds: float) -> str:
         if seconds < limit:
             return f"{max(1, round(seconds / unit))} {name}"
     return f"{seconds / 86400:.1f} days"
-

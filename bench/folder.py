@@ -33,7 +33,9 @@ class Folder:
             self._acquire()
             self._check()
         except OSError as error:
-            raise SparsebenchError(f"cannot write to the output folder {str(self.path)!r}: {error.strerror}") from error
+            raise SparsebenchError(
+                f"cannot write to the output folder {str(self.path)!r}: {error.strerror}"
+            ) from error
         return self
 
     def _acquire(self) -> None:
@@ -53,7 +55,9 @@ class Folder:
         written = self.path / SUITE
         if not written.exists():
             if (self.path / FILE).exists():
-                raise SparsebenchError(f"{str(self.path)!r} holds records of an unknown suite; choose another --out")
+                raise SparsebenchError(
+                    f"{str(self.path)!r} holds records of an unknown suite; choose another --out"
+                )
             temporary = written.with_suffix(".tmp")
             temporary.write_text(json.dumps(self.identity, indent=1) + "\n", encoding="utf-8")
             temporary.replace(written)

@@ -109,7 +109,7 @@ def macs(model: nn.Module, shape: tuple[int, int, int], device: torch.device) ->
 
     def count(name: str) -> Any:
         def hook(module: nn.Module, inputs: Any, output: Tensor) -> None:
-            per_output = module.weight[0].numel()  # type: ignore[union-attr, operator, index]
+            per_output = module.weight[0].numel()  # type: ignore[index]
             found[name] = found.get(name, 0) + per_output * output.numel()
 
         return hook
@@ -159,6 +159,8 @@ def effective_compression(
     flow = probe(torch.ones(1, *shape, dtype=torch.float64)).sum()
     grads = torch.autograd.grad(flow, [parameters[name] for name in prunable], allow_unused=True)
     live = sum(
-        int((g * parameters[name]).count_nonzero()) for name, g in zip(prunable, grads, strict=True) if g is not None
+        int((g * parameters[name]).count_nonzero())
+        for name, g in zip(prunable, grads, strict=True)
+        if g is not None
     )
     return ratio(sum(parameters[name].numel() for name in prunable), live)

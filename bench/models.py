@@ -77,41 +77,53 @@ def _no_weights(name: str, pretrained: bool) -> None:
 
 
 @timm.models.register_model
-def lenet_300_100(pretrained: bool = False, *, in_chans: int = 1, img_size: int = 28, num_classes: int = 10, **_: Any) -> nn.Module:
+def lenet_300_100(
+    pretrained: bool = False, *, in_chans: int = 1, img_size: int = 28, num_classes: int = 10, **_: Any
+) -> nn.Module:
     """LeNet-300-100 for square images."""
     _no_weights("lenet_300_100", pretrained)
     return LeNet300100(in_chans, img_size, num_classes)
 
 
 @timm.models.register_model
-def lenet5(pretrained: bool = False, *, in_chans: int = 1, img_size: int = 28, num_classes: int = 10, **_: Any) -> nn.Module:
+def lenet5(
+    pretrained: bool = False, *, in_chans: int = 1, img_size: int = 28, num_classes: int = 10, **_: Any
+) -> nn.Module:
     """LeNet-5, Caffe form, for square images."""
     _no_weights("lenet5", pretrained)
     return LeNet5(in_chans, img_size, num_classes)
 
 
 @timm.models.register_model
-def vgg16_bn_cifar(pretrained: bool = False, *, in_chans: int = 3, num_classes: int = 10, **_: Any) -> nn.Module:
+def vgg16_bn_cifar(
+    pretrained: bool = False, *, in_chans: int = 3, num_classes: int = 10, **_: Any
+) -> nn.Module:
     """VGG-16 with BatchNorm for small images."""
     _no_weights("vgg16_bn_cifar", pretrained)
     return SmallVGG(16, in_chans, num_classes)
 
 
 @timm.models.register_model
-def vgg19_bn_cifar(pretrained: bool = False, *, in_chans: int = 3, num_classes: int = 10, **_: Any) -> nn.Module:
+def vgg19_bn_cifar(
+    pretrained: bool = False, *, in_chans: int = 3, num_classes: int = 10, **_: Any
+) -> nn.Module:
     """VGG-19 with BatchNorm for small images."""
     _no_weights("vgg19_bn_cifar", pretrained)
     return SmallVGG(19, in_chans, num_classes)
 
 
 @timm.models.register_model
-def resnet18_cifar(pretrained: bool = False, *, in_chans: int = 3, num_classes: int = 10, **_: Any) -> nn.Module:
+def resnet18_cifar(
+    pretrained: bool = False, *, in_chans: int = 3, num_classes: int = 10, **_: Any
+) -> nn.Module:
     """ResNet-18 with a 3×3 stem and no max-pooling, for images of 32 or 64 pixels."""
     _no_weights("resnet18_cifar", pretrained)
-    model = ResNet(BasicBlock, (2, 2, 2, 2), num_classes=num_classes, in_chans=in_chans)
-    model.conv1 = nn.Conv2d(in_chans, 64, 3, padding=1, bias=False)
-    nn.init.kaiming_normal_(model.conv1.weight, mode="fan_out", nonlinearity="relu")
-    model.maxpool = nn.Identity()
+    block: Any = BasicBlock  # timm annotates an instance where it takes the class
+    model = ResNet(block, (2, 2, 2, 2), num_classes=num_classes, in_chans=in_chans)
+    stem = nn.Conv2d(in_chans, 64, 3, padding=1, bias=False)
+    nn.init.kaiming_normal_(stem.weight, mode="fan_out", nonlinearity="relu")
+    model.set_submodule("conv1", stem)
+    model.set_submodule("maxpool", nn.Identity())
     return model
 
 
@@ -137,9 +149,13 @@ def create(name: str, shape: tuple[int, int, int], classes: int, **args: Any) ->
             warnings.simplefilter("ignore")
             logits = model.eval()(torch.zeros(2, *shape))
     except Exception as error:
-        raise SparsebenchError(f"model {name!r} cannot take images of {_size(shape)}: {_first_line(error)}") from error
+        raise SparsebenchError(
+            f"model {name!r} cannot take images of {_size(shape)}: {_first_line(error)}"
+        ) from error
     if logits.shape != (2, classes):
-        raise SparsebenchError(f"model {name!r} gives {tuple(logits.shape)} for two images, not (2, {classes})")
+        raise SparsebenchError(
+            f"model {name!r} gives {tuple(logits.shape)} for two images, not (2, {classes})"
+        )
     return model.train()
 
 
@@ -155,9 +171,15 @@ def _build(name: str, shape: tuple[int, int, int], args: dict[str, Any]) -> nn.M
         except TypeError as error:
             if index + 1 < len(attempts) and "img_size" in str(error):
                 continue
-            raise SparsebenchError(f"model {name!r} does not take these arguments: {_first_line(error)}") from error
+            raise SparsebenchError(
+                f"model {name!r} does not take these arguments: {_first_line(error)}"
+            ) from error
         except Exception as error:
-            doing = "fetch the pretrained weights of" if args.get("pretrained") else f"build for {_size(shape)} images"
+            doing = (
+                "fetch the pretrained weights of"
+                if args.get("pretrained")
+                else f"build for {_size(shape)} images"
+            )
             raise SparsebenchError(f"cannot {doing} {name!r}: {_first_line(error)}") from error
     raise AssertionError("the last attempt returns or raises")
 

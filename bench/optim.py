@@ -36,13 +36,14 @@ class Optimizers:
             decay = self.weight_decay if group.weight_decay is None else group.weight_decay
             coupled_l2 = 0.0 if kind == "adamw" else group.l2
             options.append({"params": group.params, "weight_decay": decay + coupled_l2})
+        fused = all(p.device.type in ("cpu", "cuda") for group in members for p in group.params)
         if kind == "sgd":
             momentum = self.recipe.momentum
             nesterov = self.recipe.nesterov and momentum > 0
-            return torch.optim.SGD(options, lr=0.0, momentum=momentum, nesterov=nesterov, foreach=True)
+            return torch.optim.SGD(options, lr=0.0, momentum=momentum, nesterov=nesterov, fused=fused)
         if kind == "adam":
-            return torch.optim.Adam(options, lr=0.0, foreach=True)
-        return torch.optim.AdamW(options, lr=0.0, foreach=True)
+            return torch.optim.Adam(options, lr=0.0, fused=fused)
+        return torch.optim.AdamW(options, lr=0.0, fused=fused)
 
     def step(self, lr: float, peak: float) -> None:
         """Move the parameters at the schedule's rate `lr`; a group with its own rate follows lr/peak."""
@@ -54,7 +55,3 @@ class Optimizers:
             for options, group in zip(optimizer.param_groups, members, strict=True):
                 options["lr"] = lr * group.lr_scale if group.lr is None else group.lr * lr / peak
             optimizer.step()
-
-    def zero_grad(self) -> None:
-        for optimizer in self.all:
-            optimizer.zero_grad(set_to_none=True)

@@ -32,13 +32,13 @@ class Live:
         self.folder, self.say, self.problems = folder, say, list[str]()
         self.uri = uri or default_uri(folder)
         tasks = [(suite.name, task.name) for task in suite.tasks]
-        self.publisher = Publisher(
-            self.uri, folder, colours(suite), tasks=tasks, on_problem=self._problem
-        )
+        self.publisher = Publisher(self.uri, folder, colours(suite), tasks=tasks, on_problem=self._problem)
 
     def _problem(self, message: str) -> None:
         self.problems.append(message)
-        self.say(f"{message} (the campaign goes on; `sparsebench track {self.folder}` publishes what is missing)")
+        self.say(
+            f"{message} (the campaign goes on; `sparsebench track {self.folder}` publishes what is missing)"
+        )
 
     def put(self, record: Record) -> None:
         self.publisher.put(record)
@@ -66,7 +66,9 @@ def board(folder: Path, records: Sequence[Record]) -> terminal:
     return terminal(latest(records), x_max(folder))
 
 
-def track(folder: Path, records: Sequence[Record], uri: str | None, on_problem: Say, *, trials: bool = True) -> int:
+def track(
+    folder: Path, records: Sequence[Record], uri: str | None, on_problem: Say, *, trials: bool = True
+) -> int:
     """Publish to MLflow the trials it lacks, and every study's summary. Returns how many trials were new."""
     place, shades, now = uri or default_uri(folder), colours(records), latest(records)
     count = publish_missing(now, place, folder, shades, on_problem=on_problem) if trials else 0

@@ -11,7 +11,7 @@ from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import SparsebenchError
 
-SCHEMA = 1
+SCHEMA: Literal[1] = 1
 FILE = "records.jsonl"
 
 Fraction = Annotated[float, Field(ge=0, le=1)]

@@ -40,7 +40,9 @@ def round_steps(rounds: Sequence[Round], steps: int) -> list[int]:
     return [end - start for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
 
-def eta_sum(kind: str, warmup: float, base: float, rounds: Sequence[Round], steps: int, momentum: float) -> float:
+def eta_sum(
+    kind: str, warmup: float, base: float, rounds: Sequence[Round], steps: int, momentum: float
+) -> float:
     """Σ_t η_t/(1-μ) over the whole plan: what a decay budget is made of."""
     total = sum(
         rate(kind, warmup, base, round_, step, count)

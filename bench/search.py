@@ -13,12 +13,13 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ..errors import SparsebenchError
 from ..methods.api import Knob
 
-DIRECTIONS = ("maximize", "maximize")
+DIRECTIONS = [StudyDirection.MAXIMIZE, StudyDirection.MAXIMIZE]
 METRICS = ["validation accuracy", "log10 compression"]
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -174,7 +175,7 @@ class Mirror:
         study = optuna.create_study(
             study_name=name, storage=self.storage, directions=DIRECTIONS, load_if_exists=True
         )
-        if [d.name.lower() for d in study.directions] != list(DIRECTIONS):
+        if study.directions != DIRECTIONS:
             raise SparsebenchError(f"another study there is called {name!r}")
         stored = study.get_trials(deepcopy=False)
         if [t.state for t in stored] != [t.state for t in trials[: len(stored)]]:

@@ -10,7 +10,9 @@ from .spec import Recipe
 
 _SGD = {
     "lr": Knob(0.1, 0.01, 0.3, "log", least=1e-8, most=1e3, doc="peak learning rate"),
-    "weight_decay": Knob(1e-4, 1e-5, 1e-3, "log", least=0.0, most=1e3, doc="ordinary decay of the prunable weights"),
+    "weight_decay": Knob(
+        1e-4, 1e-5, 1e-3, "log", least=0.0, most=1e3, doc="ordinary decay of the prunable weights"
+    ),
 }
 _ADAM = {
     "lr": replace(_SGD["lr"], default=1e-3, low=3e-4, high=3e-3),
@@ -84,7 +86,7 @@ def ranged(name: str, knob: Knob, limits: Range) -> Knob:
         raise SparsebenchError(f"{name}: the range from {low} to {high} is empty")
     if knob.scale == "log" and low <= 0:
         raise SparsebenchError(f"{name}: a logarithmic range starts above 0")
-    return replace(knob, low=low, high=high, searched=True)
+    return replace(knob, low=low, high=high, default=min(max(knob.default, low), high), searched=True)
 
 
 def split(cls: type[Sparsifier], values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

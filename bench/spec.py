@@ -83,7 +83,16 @@ class Trial(BaseModel):
         """The shell command that repeats this trial as a single one."""
         from shlex import quote
 
-        words = ["sparsebench", "train", "--dataset", self.dataset, "--model", self.model, "--method", self.method]
+        words = [
+            "sparsebench",
+            "train",
+            "--dataset",
+            self.dataset,
+            "--model",
+            self.model,
+            "--method",
+            self.method,
+        ]
         for flag, values in (
             ("--set", self.knobs),
             ("--set", self.recipe.model_dump(exclude_defaults=True)),

@@ -27,8 +27,10 @@ class Budget(_Table):
 
 
 class Task(_Table):
-    """A dataset, a model and the recipe that every entry shares. `x_max` is log10 of the compression at
-    which the hypervolume is cut off."""
+    """A dataset, a model and the recipe that every entry shares.
+
+    `x_max` is log10 of the compression at which the hypervolume is cut off.
+    """
 
     dataset: str
     data_args: dict[str, Any] = {}
@@ -139,7 +141,9 @@ def check(suite: Suite, where: str) -> None:
             cls = registry[entry.method]
             for name in (*knobs_of(cls),):
                 if name in Recipe.model_fields:
-                    raise SparsebenchError(f"method {entry.method!r}: the knob {name!r} belongs to the recipe")
+                    raise SparsebenchError(
+                        f"method {entry.method!r}: the knob {name!r} belongs to the recipe"
+                    )
             fixed = {key: value for key, value in entry.knobs.items() if not isinstance(value, dict)}
             for task in suite.tasks:
                 free_knobs(task.recipe, cls, entry.knobs)

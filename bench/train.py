@@ -133,7 +133,9 @@ class Training:
         self.outcome.warnings = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
         self.optimizers = Optimizers(groups, recipe, weight_decay)
         self.net.optimizers = self.optimizers.all
-        self.model.zero_grad(set_to_none=True)
+        owned = [p for group in groups for p in group.params]
+        self.leaves = list({id(p): p for p in [*self.model.parameters(), *owned]}.values())
+        self._clear_grads()
         if probe.spent:
             self.outcome.budget["scoring"] = probe.spent
         self.clock = TrainingClock(self.total_steps - probe.spent, momentum)
@@ -144,7 +146,9 @@ class Training:
         epoch = 0
         while True:
             generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
-            yield from self.data.train.epoch(self.recipe.batch_size, self.device, generator, self.recipe.augment)
+            yield from self.data.train.epoch(
+                self.recipe.batch_size, self.device, generator, self.recipe.augment
+            )
             epoch += 1
 
     def run(self, on_event: Callable[[dict[str, Any]], None] | None = None) -> Outcome:
@@ -179,30 +183,38 @@ class Training:
         """One forward and backward over a batch, and the optimizer's step unless the method declines it."""
         clock, recipe, method, net = self.clock, self.recipe, self.method, self.net
         clock.round_step = step
-        clock.lr = rate(recipe.schedule, recipe.warmup, self.base_lr, self.rounds[index], step, clock.round_steps)
+        clock.lr = rate(
+            recipe.schedule, recipe.warmup, self.base_lr, self.rounds[index], step, clock.round_steps
+        )
         x, y = next(self.stream)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=recipe.precision == "bfloat16"):
             loss = F.cross_entropy(self.model(x), y)
         self._running += loss.detach()
         self._since += 1
-        (loss + method.penalty(net, clock)).backward()
+        torch.autograd.backward(loss + method.penalty(net, clock))
         if method.before_step(net, clock):
             net.pull()
             self.optimizers.step(clock.lr, self.base_lr)
             net.push()
             method.after_step(net, clock)
-        self.model.zero_grad(set_to_none=True)
-        self.optimizers.zero_grad()
+        self._clear_grads()
         self._flops += self._density()
         clock.step += 1
         if clock.step % self._curve_every == 0 or clock.step == clock.steps:
             self._log()
 
+    def _clear_grads(self) -> None:
+        """Of the effective weights and of what the optimizer owns; walking the model for them is slow."""
+        for p in self.leaves:
+            p.grad = None
+
     def _density(self) -> float:
         """Multiply-accumulates of a step relative to a dense one: masked weights cost nothing."""
         version, value = self._density_of
         if version != self.net.mask_version:
-            density = {name: int(mask.count_nonzero()) / mask.numel() for name, mask in self.net.masks.items()}
+            density = {
+                name: int(mask.count_nonzero()) / mask.numel() for name, mask in self.net.masks.items()
+            }
             value = 1 / speedup(self.cost, density)
             self._density_of = (self.net.mask_version, value)
         return value
@@ -214,7 +226,9 @@ class Training:
         self._since = 0
         if not math.isfinite(loss):
             self.outcome.status = "diverged"
-            self.outcome.reason = f"the training loss is {loss} at step {self.clock.step} of {self.clock.steps}"
+            self.outcome.reason = (
+                f"the training loss is {loss} at step {self.clock.step} of {self.clock.steps}"
+            )
             return
         row = {
             "step": self.clock.step,

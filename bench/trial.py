@@ -54,7 +54,9 @@ def run(
     memory.reset_peak(place)
     data = open_data(trial.dataset, data_root, trial.dataset_args)
     if trial.data_digest and data.digest != trial.data_digest:
-        raise SparsebenchError(f"dataset {trial.dataset!r} here differs from the one that the trial was made for")
+        raise SparsebenchError(
+            f"dataset {trial.dataset!r} here differs from the one that the trial was made for"
+        )
     torch.manual_seed(trial.seed)
     model = models.create(trial.model, data.shape, data.classes, **trial.model_args).to(place)
     method = configure(trial.method, trial.knobs)
@@ -111,7 +113,8 @@ def described(trial: Trial) -> dict[str, Any]:
         "trial": trial.number,
         "seed": trial.seed,
         "phase": trial.phase,
-        "command": trial.command + (f" --threads {torch.get_num_threads()}" if torch.get_num_threads() > 1 else ""),
+        "command": trial.command
+        + (f" --threads {torch.get_num_threads()}" if torch.get_num_threads() > 1 else ""),
         "versions": versions(),
         "data_digest": trial.data_digest,
     }

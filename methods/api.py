@@ -69,7 +69,9 @@ def _convert(name: str, value: Any, kind: type) -> Any:
     return converted
 
 
-def knob(default: Any, low: float | None = None, high: float | None = None, *, log: bool = False, **more: Any) -> Any:
+def knob(
+    default: Any, low: float | None = None, high: float | None = None, *, log: bool = False, **more: Any
+) -> Any:
     """A dataclass field that is a `Knob`: `lam: float = knob(1e-4, low=1e-6, high=1e-2, log=True)`.
 
     Without `least` or `most` the search range is also the range allowed.
@@ -85,7 +87,13 @@ def knob(default: Any, low: float | None = None, high: float | None = None, *, l
 def sparsity_knob(default: float = 0.9) -> Any:
     """The target of a method that has one: the fraction of zeros over all prunable weights."""
     return knob(
-        default, low=0.5, high=0.999, least=0.0, most=0.99999, scale="density", operating=True,
+        default,
+        low=0.5,
+        high=0.999,
+        least=0.0,
+        most=0.99999,
+        scale="density",
+        operating=True,
         doc="fraction of the prunable weights that end as zeros; compression is 1/(1-sparsity)",
     )
 
@@ -222,8 +230,14 @@ class Sparsifier:
         """Scalars worth a chart over the steps."""
         return {}
 
+    def facts(self) -> dict[str, float]:
+        """Scalars settled once the method is attached, such as a decay budget."""
+        return {}
 
-registry: Registry[type[Sparsifier]] = Registry("method", "sparsebench.methods", builtins="sparsebench.methods")
+
+registry: Registry[type[Sparsifier]] = Registry(
+    "method", "sparsebench.methods", builtins="sparsebench.methods"
+)
 S = TypeVar("S", bound=type[Sparsifier])
 
 

@@ -25,7 +25,10 @@ class Random(Sparsifier):
 
     sparsity: float = sparsity_knob()
     distribution: str = knob(
-        "erk", choices=tuple(DISTRIBUTIONS), searched=False, doc="layer densities: Erdős–Rényi kernel, or the same"
+        "erk",
+        choices=tuple(DISTRIBUTIONS),
+        searched=False,
+        doc="layer densities: Erdős–Rényi kernel, or the same",
     )
 
     def attach(self, net: Net, plan: Plan, probe: Probe) -> list[ParamGroup]:

@@ -32,7 +32,12 @@ class DeepWeightFactorization(Sparsifier):
     lam: float = strength(3e-4, 1e-5, 5e-3, "λ, the strength of Σ|w|^(2/D)")
     depth: int = knob(2, low=2, high=4, most=16, doc="D, the number of factors")
     eps: float = knob(
-        0.1, low=0.01, high=0.25, least=1e-6, most=1.999, searched=False,
+        0.1,
+        low=0.01,
+        high=0.25,
+        least=1e-6,
+        most=1.999,
+        searched=False,
         doc="smallest initial |w|, as a share of the layer's σ_w",
     )
 
@@ -58,11 +63,10 @@ class DeepWeightFactorization(Sparsifier):
             )
 
     def diagnostics(self, net: Net) -> dict[str, float]:
-        return {
-            "misalignment": misalignment(net.factorized.omega),
-            "decay_budget": self.state["decay_budget"],
-            "decay_budget_needed": self.state["decay_budget_needed"],
-        }
+        return {"misalignment": misalignment(net.factorized.omega)}
+
+    def facts(self) -> dict[str, float]:
+        return {key: self.state[key] for key in ("decay_budget", "decay_budget_needed")}
 
 
 @register("spred", reference="arXiv:2210.01212")
@@ -75,7 +79,9 @@ class Spred(DeepWeightFactorization):
     """
 
     depth: int = knob(2, least=2, most=2, searched=False, doc="two factors, always")
-    init: str = knob("balanced", choices=("balanced", "dense"), searched=False, doc="first factors: D.1, or w₀ and 1")
+    init: str = knob(
+        "balanced", choices=("balanced", "dense"), searched=False, doc="first factors: D.1, or w₀ and 1"
+    )
 
     def initial(self, net: Net, w: Tensor) -> Tensor:
         if self.init == "dense":

@@ -18,13 +18,22 @@ class Magnitude(Sparsifier):
 
     sparsity: float = sparsity_knob()
     scope: str = knob(
-        "global", choices=("global", "layerwise"), searched=False, doc="one ranking over the net, or one a layer"
+        "global",
+        choices=("global", "layerwise"),
+        searched=False,
+        doc="one ranking over the net, or one a layer",
     )
     finetune: float = knob(
         0.25, low=0.1, high=0.5, least=0.0, most=0.9, doc="share of the steps after pruning; 0 leaves it out"
     )
     finetune_lr: float = knob(
-        0.3, low=0.03, high=1.0, log=True, least=1e-4, most=10.0, doc="peak rate of fine-tuning over that of training"
+        0.3,
+        low=0.03,
+        high=1.0,
+        log=True,
+        least=1e-4,
+        most=10.0,
+        doc="peak rate of fine-tuning over that of training",
     )
 
     def rounds(self) -> tuple[Round, ...]:

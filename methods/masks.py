@@ -38,8 +38,11 @@ def top(scores: Tensor, keep: int) -> Tensor:
 def global_top(scores: Scores, keep: int) -> dict[str, Tensor]:
     """One ranking over all layers: the `keep` largest scores of the whole net."""
     flat = top(torch.cat([s.detach().reshape(-1) for s in scores.values()]), keep)
-    parts = flat.split([s.numel() for s in scores.values()])
-    return {name: part.reshape(s.shape) for (name, s), part in zip(scores.items(), parts, strict=True)}
+    masks, start = {}, 0
+    for name, score in scores.items():
+        masks[name] = flat[start : start + score.numel()].reshape(score.shape)
+        start += score.numel()
+    return masks
 
 
 def layerwise_top(scores: Scores, keeps: Mapping[str, int]) -> dict[str, Tensor]:
@@ -53,13 +56,15 @@ def scoped_top(scores: Scores, sparsity: float, scope: str) -> dict[str, Tensor]
     if scope == "global":
         return global_top(scores, keep)
     sizes = [s.numel() for s in scores.values()]
-    return layerwise_top(scores, counts(dict.fromkeys(scores, 1 - sparsity), dict(zip(scores, sizes, strict=True)), keep))
+    return layerwise_top(
+        scores, counts(dict.fromkeys(scores, 1 - sparsity), dict(zip(scores, sizes, strict=True)), keep)
+    )
 
 
 def counts(densities: Mapping[str, float], sizes: Mapping[str, int], total: int) -> dict[str, int]:
     """Whole numbers near density·size that sum to `total` exactly (largest remainders first)."""
     exact = {name: min(1.0, densities[name]) * sizes[name] for name in sizes}
-    whole = {name: int(math.floor(value + 1e-9)) for name, value in exact.items()}
+    whole = {name: math.floor(value + 1e-9) for name, value in exact.items()}
     order = sorted(sizes, key=lambda name: whole[name] - exact[name])
     missing = total - sum(whole.values())
     while missing:
@@ -110,5 +115,8 @@ def random_masks(
     sizes = {name: math.prod(shape) for name, shape in shapes.items()}
     densities = DISTRIBUTIONS[distribution](shapes, 1 - sparsity)
     keeps = counts(densities, sizes, keep_count(sparsity, sum(sizes.values())))
-    scores = {name: torch.rand(tuple(shape), generator=generator, dtype=torch.float64) for name, shape in shapes.items()}
+    scores = {
+        name: torch.rand(tuple(shape), generator=generator, dtype=torch.float64)
+        for name, shape in shapes.items()
+    }
     return layerwise_top(scores, keeps)

@@ -6,6 +6,7 @@ back to what the optimizer owns (`pull`) and the moved parameters forth into the
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -103,9 +104,12 @@ class Factors:
         for factor in self.omega[2:]:
             self.flat.mul_(factor)
 
+    def _slot(self, name: str, d: int, buffer: Tensor) -> Tensor:
+        return self.view(buffer[d], name)
+
     def slots(self, name: str) -> Iterator[tuple[Tensor, Callable[[Tensor], Tensor]]]:
         for d in range(self.omega.shape[0]):
-            yield self.omega, lambda buffer, d=d: self.view(buffer[d], name)
+            yield self.omega, partial(self._slot, name, d)
 
 
 def exclusive_products(omega: Tensor, g: Tensor, out: Tensor) -> None:

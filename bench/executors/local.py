@@ -6,6 +6,7 @@ import selectors
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -121,7 +122,9 @@ class LocalExecutor:
         self._workers.remove(worker)
         if not worker.ready:
             where = f"; see {self.log}" if self.log else ""
-            raise SparsebenchError(f"a worker on {worker.slot.device} ended before it was ready (exit {code}){where}")
+            raise SparsebenchError(
+                f"a worker on {worker.slot.device} ended before it was ready (exit {code}){where}"
+            )
         self._start(worker.slot)
         trial = worker.trial
         if trial is None:
@@ -140,9 +143,7 @@ class LocalExecutor:
             worker.process.wait()
             for stream in (worker.process.stdin, worker.process.stdout):
                 if stream:
-                    try:
+                    with suppress(BrokenPipeError):
                         stream.close()
-                    except BrokenPipeError:
-                        pass
         self._selector.close()
         self._workers.clear()
