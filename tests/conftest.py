@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,30 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 UNPACK = ROOT.parent / "shared" / "data" / "unpack"
 
+# Quick files whose every test belongs to the smoke set; elsewhere, single tests carry the mark.
+SMOKE = (
+    "datasets/test_builtin.py",
+    "datasets/test_mnist.py",
+    "datasets/test_planted.py",
+    "datasets/test_registry.py",
+    "datasets/test_splits.py",
+    "methods/*",
+    "reports/test_figures.py",
+    "reports/test_pareto.py",
+    "reports/test_points.py",
+    "reports/test_rows.py",
+)
+
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m smoke` chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        path = item.path.relative_to(ROOT / "tests").as_posix()
+        if any(fnmatch(path, pattern) for pattern in SMOKE):
+            item.add_marker(pytest.mark.smoke)
 
 
 @pytest.fixture(scope="session")
