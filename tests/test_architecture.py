@@ -147,9 +147,16 @@ def imports(module: str) -> tuple[Import, ...]:
     return tuple(found)
 
 
+@cache
 def table() -> dict[str, tuple[list[str], list[str]]]:
-    rows = [[cell.split() for cell in row.split("|")] for row in PARTS.strip().splitlines()]
-    return {name[0]: (members, allowed) for name, members, allowed in rows}
+    """Members and permissions of each part; a part may take several rows."""
+    parts: dict[str, tuple[list[str], list[str]]] = {}
+    for row in PARTS.strip().splitlines():
+        (name,), members, allowed = (cell.split() for cell in row.split("|"))
+        known = parts.setdefault(name, ([], []))
+        known[0].extend(members)
+        known[1].extend(allowed)
+    return parts
 
 
 def part_of(module: str) -> str:
