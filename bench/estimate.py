@@ -12,6 +12,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from ..datasets.api import full_batches
 from ..datasets.api import registry as datasets
 from ..methods.api import registry as methods
 from .campaign import resolve
@@ -62,7 +63,7 @@ def estimate(
     costs = []
     for task in resolved.tasks:
         shape, classes, size = _facts(task, data)
-        steps = task.recipe.epochs * max(1, size // task.recipe.batch_size)
+        steps = task.recipe.epochs * full_batches(size, task.recipe.batch_size)
         budget = resolved.budget
         confirm = sum(
             budget.seeds * (budget.points if _has_front(task, entry.method, entry.knobs) else 1)

@@ -78,6 +78,7 @@ class Record(BaseModel):
     steps: Annotated[int, Field(ge=0)] = 0
     budget: dict[str, int] = {}
     training_flops_ratio: Finite | None = None
+    training_memory_ratio: Finite | None = None
     seconds: Annotated[Finite, Field(ge=0)] = 0.0
     peak_memory_bytes: int | None = None
     diagnostics: dict[str, Finite] = {}

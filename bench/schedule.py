@@ -24,9 +24,9 @@ def factor(kind: str, position: float, warmup: float) -> float:
 
 
 def rate(kind: str, warmup: float, base: float, round_: Round, step: int, steps: int) -> float:
-    """The learning rate of a round's step: the schedule at the middle of the step, from `resume` on."""
+    """The learning rate of a round's step: the schedule at the middle of the step."""
     within = (step + 0.5) / steps
-    position = round_.resume + (1 - round_.resume) * within
+    position = round_.resume + (round_.until - round_.resume) * within
     return base * round_.peak * factor(kind, position, warmup)
 
 

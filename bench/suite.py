@@ -46,7 +46,7 @@ class Task(_Table):
 
 
 class Entry(BaseModel):
-    """A configured method: every knob given here is fixed (or, as a table, narrowed); the rest is searched."""
+    """A configured method: a knob given here is fixed (or, as a table, narrowed); the rest is searched."""
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 

@@ -13,9 +13,10 @@ from ..datasets.api import Data, open_dataset
 from ..errors import SparsebenchError
 from ..methods.api import Sparsifier, configure
 from . import measure, memory, models, threshold
+from .clock import Outcome
 from .records import Record
 from .spec import Trial
-from .train import Outcome, Training
+from .train import Training
 from .versions import versions
 
 
@@ -89,6 +90,7 @@ def _fields(trial: Trial, outcome: Outcome, data: Data) -> dict[str, Any]:
         "steps": outcome.steps,
         "budget": outcome.budget,
         "training_flops_ratio": outcome.flops_ratio,
+        "training_memory_ratio": outcome.memory_ratio,
         "diagnostics": outcome.diagnostics,
         "curve": outcome.curve,
     }
@@ -152,7 +154,7 @@ def _measures(trial: Trial, training: Training, data: Data, place: torch.device)
         "threshold": chosen.threshold,
         "total_compression": measure.total_compression(model),
         "effective_compression": measure.effective_compression(model, training.prunable, data.shape),
-        "speedup": measure.speedup(training.cost, density),
+        "speedup": measure.speedup(training.meter.cost, density),
         "collapsed_layers": measure.collapsed_layers(layers),
         "layers": layers,
         **_target(method, layers),

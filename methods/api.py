@@ -102,13 +102,14 @@ def sparsity_knob(default: float = 0.9) -> Any:
 class Round:
     """One stretch of training, as data. `share` of the budget's steps; the shares of a plan sum to 1.
 
-    The learning-rate schedule runs from `resume` (0: its start) to its end, scaled by `peak`;
-    `restart` begins it with fresh optimizer buffers.
+    The learning-rate schedule runs from `resume` to `until` (0 and 1: its start and its end), scaled by
+    `peak`; `restart` begins the round with fresh optimizer buffers.
     """
 
     share: float = 1.0
     name: str = "train"
     resume: float = 0.0
+    until: float = 1.0
     peak: float = 1.0
     restart: bool = False
 
@@ -172,8 +173,8 @@ class Probe(Protocol):
     def batches(self, count: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Up to `count` training batches, each charged to the step budget."""
 
-    def charge(self, steps: int) -> None:
-        """Charge work that used no training batch: one step is one forward and backward over a batch."""
+    def charge(self, images: int) -> None:
+        """Charge a forward and backward over so many images to the budget, in whole steps of a batch."""
 
     def loss(self, x: Tensor, y: Tensor) -> Tensor:
         """Mean cross-entropy of the model as it stands."""
