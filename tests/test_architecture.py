@@ -24,24 +24,25 @@ ROOMS = ("methods", "datasets", "bench", "reports")
 # A name on the right is a part or a single module: of the methods and the datasets, everyone else
 # sees the protocol alone.
 PARTS = """
-foundation | errors registry                                           |
-methods    | methods methods.*                                         | foundation
-datasets   | datasets datasets.*                                       | foundation
-records    | bench bench.records                                       | foundation
-reports    | reports reports.*                                         | foundation records
-plan       | bench.spec bench.suite bench.space bench.validation       | foundation records methods.api datasets.api
-machine    | bench.devices bench.memory bench.versions                 | foundation
-measures   | bench.models bench.measure bench.threshold                | foundation records datasets.api
-train      | bench.train bench.optim bench.schedule                    | foundation methods.api methods.net datasets.api plan measures
-trial      | bench.trial                                               | foundation records methods.api datasets.api plan machine measures train
-executors  | bench.executors bench.executors.*                         | foundation records plan machine trial
-search     | bench.search bench.studies                                | foundation records methods.api reports.pareto plan
-track      | bench.track bench.mlflow_* bench.ui                       | foundation records reports
-campaign   | bench.campaign bench.folder bench.display bench.publish   | foundation records methods.api datasets.api reports plan machine bench.models trial executors search track
-api        | bench.api                                                 | foundation records methods.api plan machine trial
-estimate   | bench.estimate                                            | foundation methods.api datasets.api plan machine bench.models trial campaign
-cli        | bench.cli bench.commands bench.catalogue                  | foundation records methods.api datasets.api reports plan machine bench.models track campaign estimate api public
-public     | __init__                                                  |
+foundation | errors registry                                         |
+methods    | methods methods.*                                       | foundation
+datasets   | datasets datasets.*                                     | foundation
+records    | bench bench.records                                     | foundation
+reports    | reports reports.*                                       | foundation records
+plan       | bench.spec bench.suite bench.space bench.validation     | foundation records methods.api datasets.api
+machine    | bench.devices bench.memory bench.versions               | foundation
+measures   | bench.models bench.measure bench.threshold              | foundation records datasets.api
+train      | bench.train bench.optim bench.schedule bench.stream     | foundation methods.api methods.net datasets.api plan measures
+train      | bench.clock bench.probe bench.meter bench.checkpoint    |
+trial      | bench.trial                                             | foundation records methods.api datasets.api plan machine measures train
+executors  | bench.executors bench.executors.*                       | foundation records plan machine trial
+search     | bench.search bench.studies                              | foundation records methods.api reports.pareto plan
+track      | bench.track bench.mlflow_* bench.ui                     | foundation records reports
+campaign   | bench.campaign bench.folder bench.display bench.publish | foundation records methods.api datasets.api reports plan machine bench.models trial executors search track
+api        | bench.api                                               | foundation records methods.api plan machine trial
+estimate   | bench.estimate                                          | foundation methods.api datasets.api plan machine bench.models trial campaign
+cli        | bench.cli bench.commands bench.catalogue                | foundation records methods.api datasets.api reports plan machine bench.models track campaign estimate api public
+public     | __init__                                                |
 """  # noqa: E501 (a table is read by its columns)
 
 # Libraries that belong to few: the parts and modules that may import them, lazily or not.
