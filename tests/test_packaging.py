@@ -67,9 +67,8 @@ def test_the_wheel_holds_every_module_and_no_other(files: set[str], repository: 
 
 
 def test_the_wheel_holds_what_is_not_code(files: set[str], repository: Path) -> None:
-    suites = {
-        f"sparsebench/bench/suites/{path.name}" for path in (repository / "bench/suites").glob("*.toml")
-    }
+    shipped = (repository / "bench" / "suites").rglob("*.toml")
+    suites = {f"sparsebench/{path.relative_to(repository).as_posix()}" for path in shipped}
     assert "sparsebench/bench/suites/quickstart.toml" in suites
     assert suites | {"sparsebench/py.typed"} <= files
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in files)
