@@ -17,5 +17,5 @@ for room in ROOMS:
 setup(
     packages=packages,
     package_dir=package_dir,
-    package_data={"sparsebench": ["py.typed"], "sparsebench.bench": ["suites/*.toml"]},
+    package_data={"sparsebench": ["py.typed"], "sparsebench.bench": ["suites/*.toml", "suites/entries/*.toml"]},
 )

@@ -114,12 +114,26 @@ def load_suite(name: str | Path) -> Suite:
         raise SparsebenchError(f"{path}: cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise SparsebenchError(f"{path}: is not TOML: {error}") from error
+    content = _with_entry_list(content, str(path))
     try:
         suite = Suite(**content)
     except ValidationError as error:
         raise SparsebenchError(explain(error, Suite, str(path))) from None
     check(suite, str(path))
     return suite
+
+
+def _with_entry_list(content: dict[str, Any], where: str) -> dict[str, Any]:
+    """A suite may take the entries of a shipped list, `entry_list = "paper"`, before its own."""
+    name = content.pop("entry_list", None)
+    if name is None:
+        return content
+    known = {path.stem: path for path in sorted((SHIPPED / "entries").glob("*.toml"))}
+    if name not in known:
+        raise UnknownName("entry_list", str(name), known, where=f"{where}: ")
+    listed = tomllib.loads(known[name].read_text(encoding="utf-8"))["entries"]
+    own = content.get("entries", [])
+    return {**content, "entries": [*listed, *own] if isinstance(own, list) else own}
 
 
 def check(suite: Suite, where: str) -> None:
