@@ -1,7 +1,7 @@
 """The driver: ask, execute, record, tell, track. One process owns Optuna, MLflow and the records."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -169,17 +169,23 @@ def run(
         names = [str(Path(plugin).resolve()) for plugin in plugins]
         executor = LocalExecutor(places, root, names, path / "workers.log")
         stack.callback(executor.close)
-        studies = [
-            Study(chosen, task, entry, digests[task.name], store)
-            for task in chosen.tasks
-            for entry in chosen.entries
-        ]
+        studies = _studies(chosen, digests, store)
         shown.start(studies, len(places))
         complete = Campaign(studies, executor, store, shown, live, mirror).drive()
         executor.close()
         records = list(store)
-        if not any(record.ok for record in records):
-            reasons = sorted({record.reason or "" for record in records})
-            raise SparsebenchError(f"every trial failed: {reasons[0] if reasons else 'none was run'}")
-        problems = live.finish(records)
-    return Result(path, records, complete, problems)
+        _require_one(records)
+        return Result(path, records, complete, live.finish(records))
+
+
+def _studies(suite: Suite, digests: Mapping[str, str], store: Store) -> list[Study]:
+    """One for each entry on each task, in the suite's order."""
+    pairs = [(task, entry) for task in suite.tasks for entry in suite.entries]
+    return [Study(suite, task, entry, digests[task.name], store) for task, entry in pairs]
+
+
+def _require_one(records: Sequence[Record]) -> None:
+    """Errors: not a single trial gave a result."""
+    if not any(record.ok for record in records):
+        reasons = sorted({record.reason or "" for record in records})
+        raise SparsebenchError(f"every trial failed: {reasons[0] if reasons else 'none was run'}")
