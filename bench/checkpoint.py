@@ -33,11 +33,11 @@ def state_of(training: Training) -> dict[str, Any]:
 
 def load_state(training: Training, state: Mapping[str, Any]) -> None:
     """Put a fresh training (same model, method, recipe, data and seed) where the saved one stood."""
-    training.net.restore(state["net"], masks=True)
     for optimizer, saved in zip(training.optimizers.all, state["optimizers"], strict=True):
         optimizer.load_state_dict(saved)
     training.method.state.clear()
     training.method.state.update(state["method"])
+    training.net.restore(state["net"], masks=True)  # a method may read its state to compose the weights
     for name, value in state["clock"].items():
         setattr(training.clock, name, value)
     training.stream.go_to(*state["stream"])

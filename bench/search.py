@@ -35,6 +35,8 @@ def distribution(knob: Knob) -> BaseDistribution:
     assert knob.high is not None
     if knob.scale == "density":
         return FloatDistribution(1 / (1 - knob.low), 1 / (1 - knob.high), log=True)
+    if knob.scale == "minus_log":
+        return FloatDistribution(-knob.high, -knob.low, log=True)
     if isinstance(knob.default, int):
         return IntDistribution(int(knob.low), int(knob.high), log=knob.scale == "log")
     return FloatDistribution(knob.low, knob.high, log=knob.scale == "log")
@@ -42,18 +44,23 @@ def distribution(knob: Knob) -> BaseDistribution:
 
 def parameter(name: str, knob: Knob) -> str:
     """The name under which Optuna's charts show a knob."""
-    return f"compression_for_{name}" if knob.scale == "density" else name
+    prefix = {"density": "compression_for_", "minus_log": "minus_"}.get(knob.scale, "")
+    return prefix + name
 
 
 def value_of(knob: Knob, asked: Any) -> Any:
     """Optuna's number to the knob's value, rounded to what a person would type."""
     if knob.scale == "density":
         return round(1 - 1 / float(f"{asked:.4g}"), 6)
+    if knob.scale == "minus_log":
+        return -float(f"{asked:.4g}")
     return float(f"{asked:.4g}") if isinstance(asked, float) else asked
 
 
 def _asked(knob: Knob, value: Any) -> Any:
-    return 1 / (1 - value) if knob.scale == "density" else value
+    if knob.scale == "density":
+        return 1 / (1 - value)
+    return -value if knob.scale == "minus_log" else value
 
 
 class Search:
@@ -79,9 +86,9 @@ class Search:
         found = self.distributions[parameter(name, knob)]
         assert isinstance(found, FloatDistribution)
         count = max(1, min(8, math.ceil(self.trials / 2)))
-        low, high = math.log(found.low), math.log(found.high)
+        low, high = (math.log(found.low), math.log(found.high)) if found.log else (found.low, found.high)
         spread = [low + (high - low) * (i + 0.5) / count for i in range(count)]
-        return [{**base, parameter(name, knob): math.exp(x)} for x in spread]
+        return [{**base, parameter(name, knob): math.exp(x) if found.log else x} for x in spread]
 
     @property
     def done(self) -> bool:

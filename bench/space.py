@@ -86,6 +86,8 @@ def ranged(name: str, knob: Knob, limits: Range) -> Knob:
         raise SparsebenchError(f"{name}: the range from {low} to {high} is empty")
     if knob.scale == "log" and low <= 0:
         raise SparsebenchError(f"{name}: a logarithmic range starts above 0")
+    if knob.scale == "minus_log" and high >= 0:
+        raise SparsebenchError(f"{name}: this range, logarithmic in -value, ends below 0")
     return replace(knob, low=low, high=high, default=min(max(knob.default, low), high), searched=True)
 
 

@@ -19,9 +19,10 @@ class Knob:
     """One setting of a method (or of the recipe): its validation, its help and its search range.
 
     `low`…`high` is what a search covers, `least`…`most` what is allowed at all. `scale` says how the range
-    is walked: "linear", "log", or "density" (log-uniform in 1/(1-value), for sparsities). A knob without
-    a range, or with `searched=False`, keeps its value in a search. `operating=True` marks the knob that
-    moves a method along its front: searches start from anchors spread over its range.
+    is walked: "linear", "log", "minus_log" (log-uniform in -value, for ranges below 0) or "density"
+    (log-uniform in 1/(1-value), for sparsities). A knob without a range, or with `searched=False`, keeps its
+    value in a search. `operating=True` marks the knob that moves a method along its front: searches start
+    from anchors spread over its range.
     """
 
     default: Any
