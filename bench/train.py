@@ -11,7 +11,7 @@ from torch import nn
 
 from ..datasets.api import Data, full_batches
 from ..errors import SparsebenchError
-from ..methods.api import Plan, Sparsifier
+from ..methods.api import Diverged, Plan, Sparsifier
 from ..methods.net import Net
 from .clock import Outcome, TrainingClock
 from .measure import prunable_weights
@@ -95,8 +95,11 @@ class Training:
                 self._tell({"warning": text})
         self.model.train()
         end = self.clock.steps if stop_at is None else min(stop_at, self.clock.steps)
-        while self.clock.step < end and self.outcome.status == "ok":
-            self._step()
+        try:
+            while self.clock.step < end and self.outcome.status == "ok":
+                self._step()
+        except Diverged as error:
+            self._diverged(str(error))
         if self.clock.step == self.clock.steps or self.outcome.status != "ok":
             self._finish()
         return self.outcome
@@ -137,13 +140,15 @@ class Training:
         if self.meter.due():
             row = self.meter.row()
             if row is None:
-                self.outcome.status = "diverged"
-                self.outcome.reason = f"the training loss is no number at step {clock.step} of {clock.steps}"
+                self._diverged(f"the training loss is no number at step {clock.step} of {clock.steps}")
             else:
                 self.outcome.curve.append(row)
                 self._tell({"row": row, "steps": clock.steps})
         if clock.round_step == clock.round_steps and clock.step < clock.steps:
             clock.round, clock.round_step = clock.round + 1, 0
+
+    def _diverged(self, reason: str) -> None:
+        self.outcome.status, self.outcome.reason = "diverged", reason
 
     def _clear_grads(self) -> None:
         """Of the effective weights and of what the optimizer owns; walking the model for them is slow."""
@@ -164,5 +169,8 @@ class Training:
         outcome.memory_ratio = memory_ratio(self)
         outcome.diagnostics = finite({**method.facts(), **method.diagnostics(self.net)})
         if outcome.status == "ok":
-            method.finalize(self.net)
+            try:
+                method.finalize(self.net)
+            except Diverged as error:
+                self._diverged(str(error))
         self.net.collapse()

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from .net import Net
 
 
+class Diverged(SparsebenchError):
+    """What a method would rank or rescale is no number any more. Raised while training, it is an outcome."""
+
+
 @dataclass(frozen=True)
 class Knob:
     """One setting of a method (or of the recipe): its validation, its help and its search range.
@@ -44,13 +48,20 @@ class Knob:
     def check(self, name: str, value: Any) -> Any:
         """The value in the knob's own type. Errors: `SparsebenchError` naming knob, value and bounds."""
         if self.choices:
-            if value not in self.choices:
-                options = ", ".join(map(str, self.choices))
-                raise SparsebenchError(f"{name} = {value!r} is not one of {options}")
-            return value
+            return self._choice(name, value)
         value = _convert(name, value, type(self.default))
         if isinstance(value, (int, float)) and not self.least <= value <= self.most:
             raise SparsebenchError(f"{name} = {value} is out of range: {self.least:g} to {self.most:g}")
+        return value
+
+    def _choice(self, name: str, value: Any) -> Any:
+        """The choice that is meant; for numbers within a thousandth, so that 0.667 finds 2/3."""
+        if isinstance(self.default, float):
+            value = _convert(name, value, float)
+            value = next((c for c in self.choices if math.isclose(c, value, rel_tol=1e-3)), value)
+        if value not in self.choices:
+            options = ", ".join(f"{c:g}" if isinstance(c, float) else str(c) for c in self.choices)
+            raise SparsebenchError(f"{name} = {value!r} is not one of {options}")
         return value
 
 

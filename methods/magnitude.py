@@ -1,10 +1,41 @@
 """Magnitude pruning: small weights go."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from .api import Clock, Round, Sparsifier, knob, register, sparsity_knob
-from .masks import scoped_top
+from .masks import counts, global_top, keep_count, layerwise_top
 from .net import Net
+
+
+def scope_knob() -> Any:
+    """Whether weights are ranked over the whole net or in each layer."""
+    return knob(
+        "global",
+        choices=("global", "layerwise"),
+        searched=False,
+        doc="one ranking over the net, or one a layer",
+    )
+
+
+def keep_largest(net: Net, sparsity: float, scope: str) -> None:
+    """Mask all but the (1-sparsity)·|P| largest |w| among the living; a masked weight never returns.
+
+    "global" ranks over the net, "layerwise" keeps the same share of each layer.
+    """
+    scores, live = {}, {}
+    for name in net.names:
+        dead = ~net.masks[name] if name in net.masks else None
+        size = net.weight(name).abs()
+        scores[name] = size if dead is None else size.masked_fill(dead, -1.0)
+        live[name] = size.numel() if dead is None else size.numel() - int(dead.sum())
+    keep = keep_count(sparsity, net.size)
+    if scope == "global":
+        net.set_masks(global_top(scores, keep))
+        return
+    # Shares of what lives, as whole numbers of the full layers could grow by one while the total shrinks.
+    shares = {name: (1 - sparsity) * scores[name].numel() / max(1, live[name]) for name in scores}
+    net.set_masks(layerwise_top(scores, counts(shares, live, keep)))
 
 
 @register("magnitude", reference="arXiv:1506.02626")
@@ -13,16 +44,12 @@ class Magnitude(Sparsifier):
     """Train dense, keep the largest |w|, fine-tune the rest under the mask. One shot.
 
     The mask keeps (1-sparsity)·|P| weights, ranked over the whole net or in each layer. Fine-tuning takes
-    `finetune` of the same budget of steps, at `finetune_lr` times the learning rate; 0 leaves it out.
+    `finetune` of the same budget of steps, at `finetune_lr` times the learning rate; 0 leaves it out and so
+    reports the raw, pruned network.
     """
 
     sparsity: float = sparsity_knob()
-    scope: str = knob(
-        "global",
-        choices=("global", "layerwise"),
-        searched=False,
-        doc="one ranking over the net, or one a layer",
-    )
+    scope: str = scope_knob()
     finetune: float = knob(
         0.25, low=0.1, high=0.5, least=0.0, most=0.9, doc="share of the steps after pruning; 0 leaves it out"
     )
@@ -46,12 +73,8 @@ class Magnitude(Sparsifier):
 
     def start_round(self, net: Net, clock: Clock) -> None:
         if clock.round == 1:
-            self._prune(net)
+            keep_largest(net, self.sparsity, self.scope)
 
     def finalize(self, net: Net) -> None:
         if not net.masks:
-            self._prune(net)
-
-    def _prune(self, net: Net) -> None:
-        scores = {name: net.weight(name).abs() for name in net.names}
-        net.set_masks(scoped_top(scores, self.sparsity, self.scope))
+            keep_largest(net, self.sparsity, self.scope)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ..errors import SparsebenchError
+from .api import Diverged
 
 Scores = Mapping[str, Tensor]
 
@@ -25,7 +25,7 @@ def top(scores: Tensor, keep: int) -> Tensor:
     size = flat.numel()
     keep = min(max(keep, 0), size)
     if torch.isnan(flat).any():
-        raise SparsebenchError("the scores that should rank the weights are not numbers: training diverged")
+        raise Diverged("the scores that should rank the weights are not numbers: training diverged")
     if keep in (0, size):
         return torch.full_like(scores, keep > 0, dtype=torch.bool)
     threshold = flat.kthvalue(size - keep + 1).values

@@ -1,0 +1,52 @@
+"""Gradual magnitude pruning: the mask tightens while the network trains."""
+
+from dataclasses import dataclass
+
+from ..errors import SparsebenchError
+from .api import Clock, Sparsifier, knob, register, sparsity_knob
+from .magnitude import keep_largest, scope_knob
+from .net import Net
+
+
+def cubic(position: float, final: float) -> float:
+    """s = s_f·(1-(1-p)³), the sparsity at a position p in [0, 1] of the pruning: 0, ⅞·s_f at half, s_f."""
+    return final * (1 - (1 - position) ** 3)
+
+
+@register("gmp", reference="arXiv:1710.01878")
+@dataclass
+class GradualMagnitude(Sparsifier):
+    """s_t = s_f·(1-(1-(t-t₀)/(t₁-t₀))³): keep the largest |w| at the sparsity s_t, n times from t₀ to t₁.
+
+    A weight that is gone stays gone, and its momentum with it; after t₁ the rest trains under the last mask.
+    t₀ and t₁ are shares of the budget, the events at equal distances between them (at every step where there
+    are fewer steps than events). One training, one schedule: an early t₁ leaves more steps at a higher rate.
+    """
+
+    sparsity: float = sparsity_knob()
+    start: float = knob(0.15, least=0.0, most=0.9, doc="t₀, the first pruning, as a share of the steps")
+    end: float = knob(
+        0.75, low=0.6, high=0.85, least=0.05, most=1.0, doc="t₁, the last pruning, as a share of the steps"
+    )
+    events: int = knob(60, least=1, most=100_000, doc="n, how often the mask tightens between t₀ and t₁")
+    scope: str = scope_knob()
+
+    def __post_init__(self) -> None:
+        if not self.start < self.end:
+            raise SparsebenchError(
+                f"gmp: start = {self.start:g} must lie before end = {self.end:g}: pruning takes time"
+            )
+
+    def reached(self, fraction: float) -> int:
+        """How many of the n intervals lie behind a share of the budget; at t₀ itself nothing goes."""
+        position = (fraction - self.start) / (self.end - self.start)
+        return max(0, min(self.events, int(position * self.events + 1e-9)))
+
+    def after_step(self, net: Net, clock: Clock) -> None:
+        now = self.reached((clock.step + 1) / clock.steps)
+        if now > self.state.get("events", 0):
+            self.state["events"] = now
+            keep_largest(net, cubic(now / self.events, self.sparsity), self.scope)
+
+    def finalize(self, net: Net) -> None:
+        keep_largest(net, self.sparsity, self.scope)
