@@ -8,7 +8,7 @@ import torch
 from pydantic import ValidationError
 
 from ..errors import SparsebenchError
-from ..methods.api import registry
+from ..methods.api import Sparsifier, registry
 from ..registry import load_plugin
 from . import trial as trials
 from .devices import check_device
@@ -16,6 +16,8 @@ from .records import Record
 from .space import full_knobs, settle, split
 from .spec import Recipe, Trial
 from .validation import explain
+
+MAX_SEED = 2**32
 
 
 def train(
@@ -46,11 +48,11 @@ def train(
     torch.set_flush_denormal(True)
     cls = registry[method]
     knobs, rest = split(cls, settings or {})
-    try:
-        recipe = Recipe(**rest)
-    except ValidationError as error:
-        raise SparsebenchError(explain(error, Recipe)) from None
-    recipe = settle(recipe, cls)
+    recipe = _recipe(cls, rest)
+    if not 0 <= seed <= MAX_SEED:
+        raise SparsebenchError(f"seed = {seed} is out of range: 0 to {MAX_SEED}")
+    if save is not None:
+        trials.check_writable(Path(save))
     opened = trials.open_data(dataset, data, dict(data_args or {}))
     trial = Trial(
         suite="single", entry=method, dataset=dataset, dataset_args=dict(data_args or {}),
@@ -61,3 +63,15 @@ def train(
     return trials.run(
         trial, data_root=data, device=place, save=Path(save) if save else None, on_event=on_event
     )
+
+
+def _recipe(cls: type[Sparsifier], given: Mapping[str, Any]) -> Recipe:
+    """The recipe as it is asked for. Errors: what the method does not leave to the recipe is not dropped."""
+    try:
+        recipe = Recipe(**given)
+    except ValidationError as error:
+        raise SparsebenchError(explain(error, Recipe)) from None
+    if "optimizer" in given and recipe.optimizer not in cls.optimizers:
+        raise SparsebenchError(f"method {cls.name!r} runs with {' or '.join(cls.optimizers)} alone")
+    asked = {name: getattr(recipe, name) for name in ("lr", "weight_decay") if name in given}
+    return settle(recipe, cls, asked)

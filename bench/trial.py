@@ -1,5 +1,6 @@
 """A trial is a pure function from a frozen spec to a record."""
 
+import tempfile
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -14,7 +15,7 @@ from ..errors import SparsebenchError
 from ..methods.api import Sparsifier, configure
 from . import measure, memory, models, threshold
 from .clock import Outcome
-from .records import Record
+from .records import Record, digest
 from .spec import Trial
 from .train import Training
 from .versions import versions
@@ -27,7 +28,12 @@ def _opened(name: str, root: str | None, args: tuple[tuple[str, Any], ...]) -> D
 
 def open_data(name: str, root: str | Path | None = None, args: dict[str, Any] | None = None) -> Data:
     """A dataset, opened once in a process: warm workers find their data where they left it."""
-    return _opened(name, None if root is None else str(root), tuple(sorted((args or {}).items())))
+    key = tuple(sorted((args or {}).items()))
+    try:
+        hash(key)
+    except TypeError:  # a list, say: no dataset takes one, and it says so itself
+        return open_dataset(name, root, **(args or {}))
+    return _opened(name, None if root is None else str(root), key)
 
 
 def device_name(device: torch.device) -> str:
@@ -51,6 +57,7 @@ def run(
     the user can put right; everything else is a defect or a full device, and the caller records it.
     """
     start = time.perf_counter()
+    digest(trial.content)  # a setting that cannot be recorded is told before training, not after
     place = torch.device(device)
     memory.reset_peak(place)
     data = open_data(trial.dataset, data_root, trial.dataset_args)
@@ -168,6 +175,18 @@ def _target(method: Sparsifier, layers: list[Any]) -> dict[str, Any]:
         return {}
     size, nonzeros = sum(map(measure.size, layers)), sum(layer.nonzeros for layer in layers)
     return {"target": 1 / (1 - sparsity), "missed_by": nonzeros - max(1, round((1 - sparsity) * size))}
+
+
+def check_writable(path: Path) -> None:
+    """Raise before training where a model could not be saved after it."""
+    if path.is_dir():
+        raise SparsebenchError(f"cannot save to {str(path)!r}: it is a folder")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise SparsebenchError(f"cannot save to {str(path)!r}: {error.strerror}") from error
 
 
 def save_model(model: nn.Module, path: Path) -> None:
