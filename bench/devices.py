@@ -39,7 +39,7 @@ def check_device(name: str | None = None) -> str:
     if device.type == "mps" and torch.backends.mps.is_available():
         return "mps"
     count = torch.cuda.device_count() if device.type == "cuda" and torch.cuda.is_available() else 0
-    index = device.index or 0
+    index = int(name.partition(":")[2] or 0)  # torch keeps it in eight bits: cuda:256 would be cuda:0
     if index >= count:
         there = ", ".join(["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))])
         raise SparsebenchError(f"device {name!r} is not there; this machine has {there}")
@@ -63,8 +63,8 @@ def slots(devices: str | None = None, per_device: int = 1) -> list[Slot]:
     for name in (part.strip() for part in devices.split(",")):
         kind, _, number = name.partition(":")
         if kind == "cpu":
-            count = int(number) if number.isdigit() else min(cores(), MAX_CPU_SLOTS)
-            if number and (not number.isdigit() or count < 1):
+            count = int(number) if number.isdecimal() else min(cores(), MAX_CPU_SLOTS)
+            if number and (not number.isdecimal() or count < 1):
                 raise SparsebenchError(f"{name!r} is no device: cpu:4 means four CPU slots")
             found += [Slot("cpu")] * count
         else:
