@@ -71,53 +71,60 @@ class SmallVGG(nn.Module):
         return self.head(self.flatten(self.pool(self.features(x))))  # type: ignore[no-any-return]
 
 
-def _no_weights(name: str, pretrained: bool) -> None:
+# What `timm.create_model` and `_build` hand to every model, wanted or not.
+_OFFERED = {"pretrained_cfg", "pretrained_cfg_overlay", "cache_dir", "img_size"}
+
+
+def _refuse(name: str, pretrained: bool, rest: dict[str, Any]) -> None:
     if pretrained:
         raise SparsebenchError(f"model {name!r} has no pretrained weights")
+    for argument in rest:
+        if argument not in _OFFERED:
+            raise SparsebenchError(f"model {name!r} takes no argument {argument!r}")
 
 
 @timm.models.register_model
 def lenet_300_100(
-    pretrained: bool = False, *, in_chans: int = 1, img_size: int = 28, num_classes: int = 10, **_: Any
+    pretrained: bool = False, *, in_chans: int = 1, img_size: int = 28, num_classes: int = 10, **rest: Any
 ) -> nn.Module:
     """LeNet-300-100 for square images."""
-    _no_weights("lenet_300_100", pretrained)
+    _refuse("lenet_300_100", pretrained, rest)
     return LeNet300100(in_chans, img_size, num_classes)
 
 
 @timm.models.register_model
 def lenet5(
-    pretrained: bool = False, *, in_chans: int = 1, img_size: int = 28, num_classes: int = 10, **_: Any
+    pretrained: bool = False, *, in_chans: int = 1, img_size: int = 28, num_classes: int = 10, **rest: Any
 ) -> nn.Module:
     """LeNet-5, Caffe form, for square images."""
-    _no_weights("lenet5", pretrained)
+    _refuse("lenet5", pretrained, rest)
     return LeNet5(in_chans, img_size, num_classes)
 
 
 @timm.models.register_model
 def vgg16_bn_cifar(
-    pretrained: bool = False, *, in_chans: int = 3, num_classes: int = 10, **_: Any
+    pretrained: bool = False, *, in_chans: int = 3, num_classes: int = 10, **rest: Any
 ) -> nn.Module:
     """VGG-16 with BatchNorm for small images."""
-    _no_weights("vgg16_bn_cifar", pretrained)
+    _refuse("vgg16_bn_cifar", pretrained, rest)
     return SmallVGG(16, in_chans, num_classes)
 
 
 @timm.models.register_model
 def vgg19_bn_cifar(
-    pretrained: bool = False, *, in_chans: int = 3, num_classes: int = 10, **_: Any
+    pretrained: bool = False, *, in_chans: int = 3, num_classes: int = 10, **rest: Any
 ) -> nn.Module:
     """VGG-19 with BatchNorm for small images."""
-    _no_weights("vgg19_bn_cifar", pretrained)
+    _refuse("vgg19_bn_cifar", pretrained, rest)
     return SmallVGG(19, in_chans, num_classes)
 
 
 @timm.models.register_model
 def resnet18_cifar(
-    pretrained: bool = False, *, in_chans: int = 3, num_classes: int = 10, **_: Any
+    pretrained: bool = False, *, in_chans: int = 3, num_classes: int = 10, **rest: Any
 ) -> nn.Module:
     """ResNet-18 with a 3×3 stem and no max-pooling, for images of 32 or 64 pixels."""
-    _no_weights("resnet18_cifar", pretrained)
+    _refuse("resnet18_cifar", pretrained, rest)
     block: Any = BasicBlock  # timm annotates an instance where it takes the class
     model = ResNet(block, (2, 2, 2, 2), num_classes=num_classes, in_chans=in_chans)
     stem = nn.Conv2d(in_chans, 64, 3, padding=1, bias=False)
