@@ -1,6 +1,7 @@
 """What the commands do, once their options are read."""
 
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,9 +29,12 @@ def values(words: Sequence[str], option: str) -> dict[str, Any]:
 
     def value(text: str) -> Any:
         try:
-            return json.loads(text)
+            found = json.loads(text)
         except ValueError:
             return {"True": True, "False": False}.get(text, text)
+        if isinstance(found, float) and not math.isfinite(found):
+            raise SparsebenchError(f"{option} {text!r}: not a finite number")
+        return found
 
     return {name: value(text) for name, text in pairs(words, option).items()}
 
@@ -61,6 +65,7 @@ def _progress(console: Console, event: dict[str, Any]) -> None:
         f"val {100 * row['val_accuracy']:.2f} %  "
         f"compression at |w| ≥ 1e-3: {row['compression_at_1e-3']:.3g}{extra}",
         highlight=False,
+        soft_wrap=True,
     )
 
 

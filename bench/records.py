@@ -195,7 +195,10 @@ def digest(content: Any, length: int = 16) -> str:
     """A short, stable hash of JSON-like content, independent of key order."""
     from hashlib import sha256
 
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    try:
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise SparsebenchError(f"a setting cannot be written down as JSON: {error}") from error
     return sha256(canonical.encode()).hexdigest()[:length]
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..errors import SparsebenchError, UnknownName
+from .records import digest
 from .spec import Recipe
 from .validation import explain
 
@@ -39,6 +40,12 @@ class Task(_Table):
     keep_dense: tuple[str, ...] = ()
     recipe: Recipe = Recipe()
     x_max: Annotated[float, Field(gt=0, le=10)] = 3.0
+
+    @field_validator("data_args", "model_args")
+    @classmethod
+    def _recordable(cls, args: dict[str, Any]) -> dict[str, Any]:
+        digest(args)  # TOML has dates, nan and inf; records have not
+        return args
 
     @property
     def name(self) -> str:
@@ -106,7 +113,8 @@ def load_suite(name: str | Path) -> Suite:
     path = known.get(str(name), Path(name))
     if not path.is_file():
         if path.suffix == ".toml" or len(path.parts) > 1:
-            raise SparsebenchError(f"suite file {str(name)!r} does not exist")
+            what = "is no file" if path.exists() else "does not exist"
+            raise SparsebenchError(f"suite file {str(name)!r} {what}")
         raise UnknownName("suite", str(name), known)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
