@@ -68,7 +68,7 @@ def run(
     from . import commands
 
     options: dict[str, Any] = {
-        "methods": methods.split(",") if methods is not None else None,
+        "methods": [name.strip() for name in methods.split(",")] if methods is not None else None,
         "trials": trials, "epochs": epochs, "seeds": seeds, "plugins": plugin or [],
     }  # fmt: skip
     if dry_run:
