@@ -100,6 +100,19 @@ class Trial(BaseModel):
             ("--model-arg", self.model_args),
         ):
             for key, value in values.items():
-                words += [flag, f"{key}={value!r}" if isinstance(value, float) else f"{key}={value}"]
+                words += [flag, f"{key}={_word(value, as_json=flag != '--set')}"]
         words += [word for name in self.keep_dense for word in ("--keep-dense", name)]
         return " ".join(quote(word) for word in [*words, "--seed", str(self.seed)])
+
+
+def _word(value: Any, *, as_json: bool) -> str:
+    """A value as the command line reads it back: `--set` takes text, the other options JSON or text."""
+    from json import dumps, loads
+
+    if not isinstance(value, str):
+        return dumps(value) if as_json else str(value)
+    try:
+        loads(value)
+    except ValueError:
+        return value if value not in ("True", "False") else dumps(value)
+    return dumps(value) if as_json else value
