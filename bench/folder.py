@@ -24,7 +24,8 @@ class Folder:
     def __init__(self, path: str | Path, suite: Suite, digests: Mapping[str, str]) -> None:
         self.path = Path(path)
         self._lock: IO[str] | None = None
-        self.identity = {"suite": suite.model_dump(mode="json"), "data": dict(digests)}
+        # A summary decides nothing: rewording it must not part a suite from its records.
+        self.identity = {"suite": suite.model_dump(mode="json", exclude={"summary"}), "data": dict(digests)}
 
     def __enter__(self) -> "Folder":
         try:
@@ -33,10 +34,18 @@ class Folder:
             self._acquire()
             self._check()
         except OSError as error:
+            self._release()
             raise SparsebenchError(
                 f"cannot write to the output folder {str(self.path)!r}: {error.strerror}"
             ) from error
+        except BaseException:
+            self._release()  # a refused folder must not stay locked for as long as somebody keeps the error
+            raise
         return self
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
 
     def _acquire(self) -> None:
         try:
@@ -52,9 +61,10 @@ class Folder:
             ) from None
 
     def _check(self) -> None:
-        written = self.path / SUITE
-        if not written.exists():
-            if (self.path / FILE).exists():
+        written, records = self.path / SUITE, self.path / FILE
+        begun = records.exists() and records.stat().st_size > 0
+        if not begun or not written.exists():
+            if begun:
                 raise SparsebenchError(
                     f"{str(self.path)!r} holds records of an unknown suite; choose another --out"
                 )
@@ -73,8 +83,7 @@ class Folder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._lock is not None:
-            self._lock.close()
+        self._release()
 
 
 def read_identity(path: Path) -> dict[str, Any]:
@@ -91,7 +100,10 @@ def x_max(path: Path) -> dict[str, float]:
     if not (path / SUITE).is_file():
         return {}
     tasks = read_identity(path)["suite"].get("tasks", [])
-    return {f"{task['dataset']}-{task['model']}": float(task["x_max"]) for task in tasks}
+    try:
+        return {f"{task['dataset']}-{task['model']}": float(task["x_max"]) for task in tasks}
+    except (ValueError, KeyError, TypeError) as error:
+        raise SparsebenchError(f"{path / SUITE} is damaged: {error!r}") from error
 
 
 def _differences(before: Any, now: Any, where: str = "") -> Iterator[str]:
