@@ -26,7 +26,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the driver decides
     os.environ.setdefault("OMP_NUM_THREADS", threads)
     records = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    sys.stdout = sys.stderr  # what a method or a library prints must not mix with the records
+    sys.stdout = sys.stderr  # what a method, a library or a program they start prints must not mix
+    os.dup2(sys.stderr.fileno(), 1)  # with the records
     import torch
 
     torch.set_flush_denormal(True)  # before any thread starts: it holds for threads started later
