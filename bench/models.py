@@ -14,6 +14,18 @@ OURS = ("lenet_300_100", "lenet5", "vgg16_bn_cifar", "vgg19_bn_cifar", "resnet18
 _VGG = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 
 
+def _kaiming(model: nn.Module) -> None:
+    """He's normal initialisation with zero biases, the usual start of these nets in the literature.
+
+    torch's own start is √6 smaller in standard deviation, which costs factorized training accuracy.
+    """
+    for layer in model.modules():
+        if isinstance(layer, (nn.Linear, nn.Conv2d)):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+
 class LeNet300100(nn.Sequential):
     """Inputs-300-100-classes, ReLU between: 266,200 weights on MNIST (LeCun et al., 1998)."""
 
@@ -26,6 +38,7 @@ class LeNet300100(nn.Sequential):
             nn.ReLU(),
             nn.Linear(100, num_classes),
         )
+        _kaiming(self)
 
 
 class LeNet5(nn.Sequential):
@@ -45,6 +58,7 @@ class LeNet5(nn.Sequential):
             nn.ReLU(),
             nn.Linear(500, num_classes),
         )
+        _kaiming(self)
 
 
 class SmallVGG(nn.Module):
