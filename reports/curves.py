@@ -16,6 +16,7 @@ from .text import label, percent, ratio
 
 TYPICAL = math.log10(30)  # the compression at which an entry's training is shown
 FLOOR = 1e-9
+SMALL = "compression_at_1e-3"
 
 
 def representative(board: Board, entry: str) -> Record | None:
@@ -43,6 +44,9 @@ def draw_phases(board: Board, style: Mapping[str, Style]) -> Figure | None:
         for axes, key in zip(grid, ("val_accuracy", "compression", "misalignment"), strict=True):
             steps, values = series(record.curve, key)
             axes.plot(steps, values, color=colour, linestyle=dash, linewidth=1.4)
+        # Numerically exact zeros come late, or in a short run never: small weights show the phase before.
+        steps, values = series(record.curve, SMALL)
+        grid[1].plot(steps, values, color=colour, linestyle=":", linewidth=1.4)
     _finish(figure, grid, board, runs, style)
     return figure
 
@@ -64,9 +68,15 @@ def _finish(
     top, middle, bottom = grid
     top.set_title(f"{label(board.task)}: phases of training", loc="left")
     top.set_ylabel("validation\naccuracy (%)")
-    highest = max((v for _, r in runs for v in series(r.curve, "compression")[1]), default=1.0)
+    highest = max(
+        (v for _, r in runs for key in ("compression", SMALL) for v in series(r.curve, key)[1]), default=1.0
+    )
     compression_axis(middle, 0.9, max(12.0, 1.3 * highest), vertical=True)
     middle.set_ylabel("compression")
+    middle.text(
+        0.01, 0.97, "dotted: |w| < 0.001 counted as zero\nsolid: |w| < float32 eps",
+        transform=middle.transAxes, fontsize=7, va="top", color="#404040",
+    )  # fmt: skip
     bottom.set_yscale("log")
     bottom.set_ylabel("misalignment")
     bottom.set_xlabel("optimizer step")
