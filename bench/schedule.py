@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from ..methods.api import Round
 
@@ -32,12 +33,12 @@ def rate(kind: str, warmup: float, base: float, round_: Round, step: int, steps:
 
 def round_steps(rounds: Sequence[Round], steps: int) -> list[int]:
     """Whole steps of each round: at least one, and together exactly `steps`."""
-    ends, total = [], 0.0
-    for index, round_ in enumerate(rounds):
+    ends, total = [0], 0.0
+    for index, round_ in enumerate(rounds, 1):
         total += round_.share
-        ends.append(max(index + 1, min(round(total * steps), steps - (len(rounds) - index - 1))))
+        ends.append(max(ends[-1] + 1, min(round(total * steps), steps - (len(rounds) - index))))
     ends[-1] = steps
-    return [end - start for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+    return [end - start for start, end in pairwise(ends)]
 
 
 def eta_sum(
