@@ -61,8 +61,6 @@ class Training:
     def _check_rounds(self) -> None:
         if not math.isclose(sum(r.share for r in self.rounds), 1.0, abs_tol=1e-6):
             raise SparsebenchError(f"method {self.method.name!r}: the shares of its rounds do not sum to 1")
-        if len(self.rounds) > self.total_steps:
-            raise SparsebenchError(f"{len(self.rounds)} rounds do not fit into {self.total_steps} steps")
 
     def _attach(self, weight_decay: float) -> None:
         recipe, total = self.recipe, self.total_steps
@@ -81,6 +79,10 @@ class Training:
         self._clear_grads()
         self.scoring = probe.spent
         self.clock = TrainingClock(total - probe.spent, momentum)
+        if len(self.rounds) > self.clock.steps:
+            raise SparsebenchError(
+                f"{len(self.rounds)} rounds do not fit into {self.clock.steps} steps: train for more epochs"
+            )
         self.lengths = round_steps(self.rounds, self.clock.steps)
 
     def run(self, on_event: Tell | None = None, stop_at: int | None = None) -> Outcome:
