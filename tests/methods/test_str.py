@@ -1,0 +1,126 @@
+"""Soft threshold reparametrisation: the map, the law of its threshold, the range that is searched."""
+
+import math
+
+import pytest
+import torch
+from sparsebench.bench.optim import Optimizers
+from sparsebench.bench.schedule import eta_sum, rate
+from sparsebench.bench.search import Search, value_of
+from sparsebench.bench.space import ranged
+from sparsebench.bench.spec import Recipe
+from sparsebench.errors import SparsebenchError
+from sparsebench.methods.api import Knob, Plan, Round, configure, knobs_of, registry
+from sparsebench.methods.net import Net
+from sparsebench.methods.str_ import soft_threshold
+from torch import nn
+
+LOWER = Knob(-10.0, -3200.0, -5.0, "minus_log", operating=True)
+
+
+def net_of() -> Net:
+    torch.manual_seed(0)
+    return Net(nn.Linear(6, 4), ["weight"], torch.Generator().manual_seed(0))
+
+
+def test_the_map_shrinks_by_the_sigmoid_of_s():
+    """σ(0) = ½: 0.7 → 0.2, and what lies within is 0."""
+    w = soft_threshold(torch.tensor([0.7, -0.7, 0.4, -0.5, 0.0]), torch.tensor(0.0))
+    assert torch.allclose(w, torch.tensor([0.2, -0.2, 0.0, 0.0, 0.0]))
+
+
+def test_gradients_are_those_of_the_papers_formulas():
+    """∂w/∂θ = 1[w≠0]; ∂w/∂s = -sign(θ)·σ'(s)·1[w≠0], summed over the layer."""
+    net = net_of()
+    configure("str", {"s0": -2.0}).attach(net, Plan(10, "sgd", 0.1, 0.9, 10.0), probe=None)
+    theta, s = net.parameters("theta")["weight"], net.parameters("s")["weight"]
+    g = torch.randn(4, 6, generator=torch.Generator().manual_seed(1))
+    net.grad("weight").copy_(g)
+    net.pull()
+    live = theta.detach().abs() > torch.sigmoid(torch.tensor(-2.0))
+    assert 0 < int(live.sum()) < 24
+    assert torch.equal(net.weight("weight") != 0, live)
+    assert torch.allclose(theta.grad, g * live)
+    slope = torch.sigmoid(s.detach()) * (1 - torch.sigmoid(s.detach()))
+    assert torch.allclose(s.grad, -(theta.detach().sign() * g * live).sum() * slope)
+
+
+@pytest.mark.parametrize(("optimizer", "momentum"), [("sgd", 0.9), ("sgd", 0.0), ("adamw", 0.0)])
+def test_an_idle_threshold_follows_its_law(optimizer, momentum):
+    """s(t) = s₀·e^(-wd_s·Ση_eff); over the whole run the exponent is `decay`, whatever the budget."""
+    steps, lr, decay, net = 1200, 0.01, 1.0, net_of()
+    method = configure("str", {"s0": -3000.0, "decay": decay})
+    total = eta_sum("cosine", 0.05, lr, (Round(),), steps, momentum)
+    groups = method.attach(net, Plan(steps, optimizer, lr, momentum, total), probe=None)
+    optimizers = Optimizers(groups, Recipe(optimizer=optimizer, momentum=momentum), 0.0)
+    for step in range(steps):
+        net.grad("weight").zero_()  # no loss at all
+        net.pull()
+        optimizers.step(rate("cosine", 0.05, lr, Round(), step, steps), lr)
+        net.push()
+    s = float(net.parameters("s")["weight"].detach())
+    assert s == pytest.approx(-3000.0 * math.exp(-decay), rel=0.02)
+
+
+@pytest.mark.parametrize("kind", ["cosine", "linear", "step"])
+@pytest.mark.parametrize("decay", [4.0, 12.0])
+def test_where_no_s0_is_given_s_reaches_minus_six_at_20_to_30_percent(kind, decay):
+    steps, lr = 1000, 0.1
+    rates = [rate(kind, 0.05, lr, Round(), step, steps) for step in range(steps)]
+    method, net = configure("str", {"s0": 0.0, "decay": decay}), net_of()
+    method.attach(net, Plan(steps, "sgd", lr, 0.0, sum(rates)), probe=None)
+    s, wd = method.facts()["s0"], decay / sum(rates)
+    assert float(net.parameters("s")["weight"].detach()) == pytest.approx(s)
+    crossing = next(t for t in range(steps) if s * math.exp(-wd * sum(rates[:t])) >= -6.0)
+    assert 0.2 <= crossing / steps <= 0.3
+
+
+def test_a_far_threshold_keeps_the_function_bit_for_bit():
+    net = net_of()
+    before = net.weight("weight").clone()
+    configure("str", {"s0": -3200.0}).attach(net, Plan(10, "sgd", 0.1, 0.9, 10.0), probe=None)
+    assert torch.equal(net.weight("weight"), before)
+
+
+def test_the_recipes_weight_decay_is_on_theta_and_on_request_on_s():
+    plan = Plan(10, "sgd", 0.1, 0.9, 40.0)
+    theta, s, others = configure("str", {"decay": 8.0}).attach(net_of(), plan, probe=None)
+    assert (theta.weight_decay, s.weight_decay, others.weight_decay) == (None, 0.2, 0.0)
+    theta, s, _ = configure("str", {"decay": 0.0}).attach(net_of(), plan, probe=None)
+    assert (theta.weight_decay, s.weight_decay) == (None, None)
+    with pytest.raises(SparsebenchError, match="give s0 or decay"):
+        configure("str", {"decay": 0.0, "s0": 0.0})
+
+
+def test_a_range_below_zero_is_searched_by_the_logarithm():
+    """Anchors at equal ratios; what is asked comes back as a negative number."""
+    search = Search("task/str", {"s0": LOWER}, trials=8, generation=4, seed=0)
+    asked = [values["s0"] for values in search.ask().values()]
+    ratio = (3200 / 5) ** (1 / 4)
+    expected = [-5 * ratio ** (i + 0.5) for i in range(4)]
+    assert asked == [pytest.approx(value, rel=1e-3) for value in expected]
+    assert value_of(LOWER, 123.456) == -123.5
+    assert set(search.params(0)) == {"minus_s0"}
+    for number in range(4):
+        search.tell(number, (0.5, 1.0))
+    assert all(-3200 <= values["s0"] <= -5 for values in search.ask().values())
+
+
+def test_a_linear_operating_range_across_zero_is_spread_linearly():
+    knob = Knob(-0.1, -0.3, 0.3, operating=True)
+    asked = Search("task/cs", {"s0": knob}, trials=6, generation=3, seed=0).ask()
+    assert [v["s0"] for v in asked.values()] == [pytest.approx(x) for x in (-0.2, 0.0, 0.2)]
+
+
+def test_a_range_below_zero_must_end_below_zero():
+    assert ranged("s0", LOWER, {"low": -100, "high": -10}).low == -100
+    with pytest.raises(SparsebenchError, match="ends below 0"):
+        ranged("s0", LOWER, {"low": -100, "high": 0})
+
+
+@pytest.mark.parametrize("method", ["str", "cs", "l0", "powerprop"])
+def test_every_default_lies_in_the_range_that_is_searched(method):
+    """An anchor holds the other knobs at their defaults."""
+    for name, knob in knobs_of(registry[method]).items():
+        if knob.free and knob.low is not None:
+            assert knob.low <= knob.default <= knob.high, name
