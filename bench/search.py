@@ -49,12 +49,17 @@ def parameter(name: str, knob: Knob) -> str:
 
 
 def value_of(knob: Knob, asked: Any) -> Any:
-    """Optuna's number to the knob's value, rounded to what a person would type."""
+    """Optuna's number to the knob's value, rounded to what a person would type, and not out of the range."""
+    if not isinstance(asked, float) or knob.choices:
+        return asked
+    value = float(f"{asked:.4g}")
     if knob.scale == "density":
-        return round(1 - 1 / float(f"{asked:.4g}"), 6)
-    if knob.scale == "minus_log":
-        return -float(f"{asked:.4g}")
-    return float(f"{asked:.4g}") if isinstance(asked, float) else asked
+        value = round(1 - 1 / value, 6)
+    elif knob.scale == "minus_log":
+        value = -value
+    assert knob.low is not None
+    assert knob.high is not None
+    return min(max(value, knob.low), knob.high)
 
 
 def _asked(knob: Knob, value: Any) -> Any:
