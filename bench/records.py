@@ -36,7 +36,7 @@ class Record(BaseModel):
     that leave no exact zeros of themselves, 0 for the others. The `_exact` triple holds at float32 eps.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     schema_: Literal[1] = Field(SCHEMA, alias="schema")
     id: str
