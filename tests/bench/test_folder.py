@@ -1,0 +1,146 @@
+"""The output folder: one suite, one driver, and what it says when it refuses."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from sparsebench.bench.folder import LOCK, SUITE, Folder, read_identity, x_max
+from sparsebench.bench.records import FILE, Record, Store
+from sparsebench.bench.suite import Suite
+from sparsebench.errors import SparsebenchError
+
+DIGESTS = {"digits-lenet_300_100": "abc"}
+
+
+def suite(**fields: Any) -> Suite:
+    base = {
+        "name": "s", "tasks": [{"dataset": "digits", "model": "lenet_300_100", "x_max": 2.5}],
+        "entries": [{"method": "dense"}, {"method": "random"}],
+    }  # fmt: skip
+    return Suite(**{**base, **fields})
+
+
+@pytest.fixture
+def begun(tmp_path: Path, make_record: Callable[..., Record]) -> Path:
+    """A folder that holds a campaign's records."""
+    with Folder(tmp_path / "out", suite(), DIGESTS):
+        Store(tmp_path / "out").append(make_record())
+    return tmp_path / "out"
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_folder_is_made_and_remembers_its_suite(begun: Path) -> None:
+    assert set(content(begun)) == {LOCK, SUITE, FILE}
+    assert read_identity(begun)["data"] == DIGESTS
+    assert x_max(begun) == {"digits-lenet_300_100": 2.5}
+    with Folder(begun, suite(), DIGESTS), Folder(begun / "inner" / "deep", suite(), DIGESTS):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"budget": {"trials": 99}}, "suite.budget.trials: 16 there, 99 now"),
+        ({"seed": 5}, "suite.seed: 0 there, 5 now"),
+        ({"entries": [{"method": "dense"}]}, r"suite.entries: \[dense, random\] there, \[dense\] now"),
+        (
+            {"entries": [{"method": "dense", "lr": 0.1}, {"method": "random"}]},
+            "entries.0.lr: null",
+        ),
+    ],
+)
+def test_another_suite_is_refused_with_what_differs(begun: Path, changed: Any, message: str) -> None:
+    before = content(begun)
+    with pytest.raises(SparsebenchError, match=message), Folder(begun, suite(**changed), DIGESTS):
+        pass
+    assert content(begun) == before
+
+
+def test_other_data_are_refused(begun: Path) -> None:
+    with pytest.raises(SparsebenchError, match=r'data.digits-lenet_300_100: "abc" there, "xyz" now'):
+        Folder(begun, suite(), {"digits-lenet_300_100": "xyz"}).__enter__()
+
+
+def test_another_summary_is_the_same_suite(begun: Path) -> None:
+    with Folder(begun, suite(summary="in other words"), DIGESTS):
+        pass
+
+
+def test_a_folder_without_records_takes_any_suite(tmp_path: Path) -> None:
+    for trials in (3, 4):
+        with Folder(tmp_path, suite(budget={"trials": trials}), DIGESTS):
+            assert read_identity(tmp_path)["suite"]["budget"]["trials"] == trials
+
+
+def test_records_of_an_unknown_suite_are_refused(begun: Path) -> None:
+    (begun / SUITE).unlink()
+    with pytest.raises(SparsebenchError, match="records of an unknown suite"):
+        Folder(begun, suite(), DIGESTS).__enter__()
+    assert x_max(begun) == {}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"suite": 3, "data": {}}', "\x00", '{"suite": {}}'])
+def test_a_damaged_suite_file_is_said_and_left_alone(begun: Path, text: str) -> None:
+    (begun / SUITE).write_text(text)
+    before = content(begun)
+    for attempt in (lambda: Folder(begun, suite(), DIGESTS).__enter__(), lambda: x_max(begun)):
+        with pytest.raises(SparsebenchError, match=r"suite.json is damaged"):
+            attempt()
+    assert content(begun) == before
+
+
+@pytest.mark.parametrize("tasks", [3, [3], [{}], [{"dataset": "d", "model": "m", "x_max": "far"}]])
+def test_a_damaged_task_is_said(begun: Path, tasks: Any) -> None:
+    (begun / SUITE).write_text(json.dumps({"suite": {"tasks": tasks}, "data": {}}))
+    with pytest.raises(SparsebenchError, match=r"suite.json is damaged"):
+        x_max(begun)
+
+
+def test_one_driver_at_a_time(begun: Path) -> None:
+    running = Folder(begun, suite(), DIGESTS)
+    with running, pytest.raises(SparsebenchError, match="another campaign is running in"):
+        Folder(begun, suite(), DIGESTS).__enter__()
+    with Folder(begun, suite(), DIGESTS):
+        pass
+
+
+def test_a_refused_folder_is_not_kept_locked(begun: Path) -> None:
+    with pytest.raises(SparsebenchError) as kept:
+        Folder(begun, suite(seed=5), DIGESTS).__enter__()
+    assert kept.value.__traceback__ is not None  # a notebook keeps it, and with it the folder
+    with Folder(begun, suite(), DIGESTS):
+        pass
+
+
+@pytest.fixture
+def closed() -> Iterator[Path]:
+    """A read-only folder, met as a user whom file permissions hold: root may write everywhere."""
+    mine = os.geteuid()
+    with TemporaryDirectory() as outer:  # pytest's own folders are closed to other users
+        folder = Path(outer) / "closed"
+        folder.mkdir(mode=0o555)
+        Path(outer).chmod(0o755)
+        if mine == 0:
+            os.seteuid(65534)
+        yield folder
+        os.seteuid(mine)
+
+
+def test_a_read_only_folder_is_one_sentence(closed: Path) -> None:
+    for path in (closed, closed / "inner"):
+        with pytest.raises(SparsebenchError, match=r"cannot write to the output folder .*Permission denied"):
+            Folder(path, suite(), DIGESTS).__enter__()
+
+
+def test_a_file_in_the_place_of_the_folder_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(SparsebenchError, match=r"cannot write to the output folder .*File exists"):
+        Folder(tmp_path / "file", suite(), DIGESTS).__enter__()
+    assert (tmp_path / "file").read_text() == "mine"

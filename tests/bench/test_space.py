@@ -1,0 +1,104 @@
+"""Who owns which setting, and what a search may choose."""
+
+from typing import Any
+
+import pytest
+from sparsebench.bench.space import free_knobs, full_knobs, ranged, recipe_knobs, settle, split
+from sparsebench.bench.spec import Recipe
+from sparsebench.errors import SparsebenchError
+from sparsebench.methods.api import Knob, knobs_of, registry
+
+SGD, ADAM, ADAMW = (Recipe(optimizer=kind) for kind in ("sgd", "adam", "adamw"))
+
+
+def test_what_is_not_fixed_is_searched() -> None:
+    assert set(free_knobs(SGD, registry["dwf"], {})) == {"lr", "lam", "depth"}
+    assert set(free_knobs(SGD, registry["dwf"], {"depth": 3})) == {"lr", "lam"}
+    assert set(free_knobs(SGD, registry["dense"], {})) == {"lr", "weight_decay"}
+    assert set(free_knobs(Recipe(lr=0.1, weight_decay=0.0), registry["dense"], {})) == set()
+    assert set(free_knobs(Recipe(lr=0.1), registry["dwf"], {"depth": 2})) == {"lam"}
+
+
+def test_a_table_searches_another_range() -> None:
+    knobs = free_knobs(Recipe(lr=0.1), registry["dwf"], {"lr": {"low": 0.2, "high": 0.4}})
+    assert (knobs["lr"].low, knobs["lr"].high, knobs["lr"].default) == (0.2, 0.4, 0.3)
+    wide = free_knobs(SGD, registry["l1"], {"lam": {"low": 1e-8, "high": 1e-7}})["lam"]
+    assert (wide.low, wide.high, wide.default) == (1e-8, 1e-7, 1e-7)
+    assert wide.scale == "log"
+    assert wide.operating
+
+
+def test_a_table_makes_a_knob_searched_that_is_not_by_itself() -> None:
+    assert "eps" not in free_knobs(SGD, registry["dwf"], {})
+    assert "eps" in free_knobs(SGD, registry["dwf"], {"eps": {"low": 0.1, "high": 0.2}})
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"low": 0.1}, "a range is written"),
+        ({"low": 0.1, "high": 0.2, "log": True}, "a range is written"),
+        ({"low": 0.2, "high": 0.2}, "is empty"),
+        ({"low": 0.2, "high": 0.1}, "is empty"),
+        ({"low": "a", "high": 0.1}, "is not a number"),
+        ({"low": 0.0, "high": 0.1}, "starts above 0"),
+        ({"low": 0.1, "high": 1e9}, "out of range"),
+    ],
+)
+def test_wrong_ranges_are_refused(limits: Any, message: str) -> None:
+    with pytest.raises(SparsebenchError, match=message):
+        ranged("l1: lam", Knob(1e-3, 1e-4, 1e-2, "log", least=0.0, most=1e3), limits)
+
+
+def test_the_recipes_knobs_are_as_the_optimizer_and_the_method_want_them() -> None:
+    dense, dwf = registry["dense"], registry["dwf"]
+    assert recipe_knobs(SGD, dense)["lr"].default > recipe_knobs(ADAM, dense)["lr"].default
+    decay = {recipe.optimizer: recipe_knobs(recipe, dense)["weight_decay"].default for recipe in (SGD, ADAMW)}
+    assert decay["adamw"] > decay["sgd"]
+    assert recipe_knobs(SGD, dwf)["lr"] == dwf.claims["lr"]
+    assert recipe_knobs(ADAM, dwf)["lr"] == recipe_knobs(ADAM, dense)["lr"]  # a claim is for SGD's scale
+    for recipe in (SGD, ADAM, ADAMW):
+        assert not recipe_knobs(recipe, dwf)["weight_decay"].free
+
+
+def test_a_recipe_is_settled_by_choice_then_recipe_then_default() -> None:
+    dense = registry["dense"]
+    assert settle(Recipe(lr=0.2), dense, {"lr": 0.1}).lr == 0.1
+    assert settle(Recipe(lr=0.2), dense).lr == 0.2
+    assert settle(SGD, dense).lr == recipe_knobs(SGD, dense)["lr"].default
+    settled = settle(Recipe(weight_decay=0.1, epochs=3), registry["dwf"])
+    assert (settled.weight_decay, settled.epochs) == (0.0, 3)  # its penalty is its own
+
+
+def test_a_method_runs_under_an_optimizer_that_it_can_work_with() -> None:
+    settled = settle(ADAM, registry["l1_prox"])
+    assert settled.optimizer == "sgd"
+    assert settled.lr == registry["l1_prox"].claims["lr"].default
+
+
+def test_what_a_method_does_not_leave_to_the_recipe_is_refused() -> None:
+    with pytest.raises(SparsebenchError, match=r"weight_decay = 0.1 is out of range: 0 to 0"):
+        settle(SGD, registry["dwf"], {"weight_decay": 0.1})
+    with pytest.raises(SparsebenchError, match="lr = 10000"):
+        settle(Recipe(lr=1e4), registry["dense"])
+
+
+def test_settings_are_sorted_into_knobs_and_recipe() -> None:
+    knobs, rest = split(registry["dwf"], {"depth": 3, "lr": 0.1, "epochs": 5, "lam": 1e-3})
+    assert knobs == {"depth": 3, "lam": 1e-3}
+    assert rest == {"lr": 0.1, "epochs": 5}
+    with pytest.raises(SparsebenchError, match="did you mean 'depth'"):
+        split(registry["dwf"], {"deph": 3})
+    with pytest.raises(SparsebenchError, match=r"unknown knob .*'epochs'"):
+        free_knobs(SGD, registry["dwf"], {"epochs": 3})  # the budget is nobody's knob
+
+
+def test_an_identity_holds_all_knobs_the_defaults_too() -> None:
+    knobs = full_knobs("dwf", {"depth": "3"})
+    assert knobs["depth"] == 3
+    assert set(knobs) == {"lam", "depth", "eps"}
+
+
+def test_no_methods_knob_has_a_name_of_the_recipe() -> None:
+    for cls in registry.values():
+        assert not set(knobs_of(cls)) & set(Recipe.model_fields), cls.name
