@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .bench.records import Record, load_records
     from .datasets.api import Data, register_dataset
     from .errors import SparsebenchError
-    from .methods.api import Clock, ParamGroup, Plan, Probe, Round, Sparsifier, knob, register
+    from .methods.api import Clock, ParamGroup, Plan, Probe, Round, Sparsifier, knob, register, sparsity_knob
     from .methods.net import Net
 
 _HOMES = {
@@ -32,6 +32,7 @@ _HOMES = {
     "Sparsifier": "methods.api",
     "knob": "methods.api",
     "register": "methods.api",
+    "sparsity_knob": "methods.api",
     "Net": "methods.net",
 }
 
@@ -52,6 +53,7 @@ __all__ = [
     "register",
     "register_dataset",
     "run",
+    "sparsity_knob",
     "train",
 ]
 

@@ -1,0 +1,238 @@
+"""The conformance suite: what every method must keep to, on classes that anybody can run on his own.
+
+    from sparsebench.bench.conformance import MethodConformance
+
+    class TestMine(MethodConformance):
+        method = "mine"
+
+Every check runs the real trainer on small nets. A method may declare an exception,
+`exceptions = {"check": "reason"}`, which then must fail: it is a strict expected failure.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from torch import nn
+
+from ..datasets.api import Data
+from ..datasets.on_device import OnDevice
+from ..methods.api import Clock, Knob, Sparsifier, configure, knobs_of, registry
+from ..methods.masks import keep_count
+from ..methods.net import Net
+from .checkpoint import load_state, state_of
+from .measure import zero_below
+from .space import settle
+from .spec import Recipe
+from .train import Training
+
+CHECKS = ("plain", "reproducible", "resume", "target", "masked", "monotone")
+NETS = ("mlp", "conv")
+OPTIMIZERS = ("sgd", "adamw")
+EPOCHS, BATCH, IMAGES = 6, 32, 320
+
+
+@lru_cache(maxsize=1)
+def data() -> Data:
+    """A sparse linear teacher on 6×6 images; a third of the pixels is always zero, so that the weights on
+    them never move and ties among them last."""
+    generator = torch.Generator().manual_seed(5)
+    x = torch.randn(IMAGES + 128, 1, 6, 6, generator=generator)
+    x[:, :, :, ::3] = 0
+    teacher = torch.randn(4, 36, generator=generator) * (torch.rand(4, 36, generator=generator) < 0.2)
+    y = (x.flatten(1) @ teacher.T).argmax(dim=1)
+    zero, one = torch.zeros(1), torch.ones(1)
+    train, rest = OnDevice(x[:IMAGES], y[:IMAGES], zero, one), OnDevice(x[IMAGES:], y[IMAGES:], zero, one)
+    return Data("conformance", (1, 6, 6), 4, train, rest, rest, digest="conformance")
+
+
+def build(kind: str) -> nn.Module:
+    """An MLP whose first weights hold many ties, or a convolution with BatchNorm."""
+    torch.manual_seed(0)
+    if kind == "mlp":
+        net = nn.Sequential(nn.Flatten(), nn.Linear(36, 32), nn.ReLU(), nn.Linear(32, 4))
+        with torch.no_grad():
+            for layer in (net[1], net[3]):
+                layer.weight.copy_((layer.weight * 20).round().clamp(-3, 3) / 20 + 0.01)
+        return net
+    conv = nn.Conv2d(1, 8, 3, padding=1)
+    pool = nn.AvgPool2d(2)
+    return nn.Sequential(conv, nn.BatchNorm2d(8), nn.ReLU(), pool, nn.Flatten(), nn.Linear(72, 4))
+
+
+class Watcher:
+    """Wraps `after_step`: after it, a masked weight is zero, and so is every buffer that could revive it."""
+
+    def __init__(self, method: Sparsifier) -> None:
+        self.seen = 0
+        self.alive: list[str] = []
+        inner: Callable[[Net, Clock], None] = method.after_step
+
+        def watched(net: Net, clock: Clock) -> None:
+            inner(net, clock)
+            for name, mask in net.masks.items():
+                self.seen += 1
+                if int(net.weight(name)[~mask].count_nonzero()):
+                    self.alive.append(f"step {clock.step}: a masked weight of {name} is not zero")
+                elif _buffers(net, name, mask):
+                    self.alive.append(f"step {clock.step}: the optimizer remembers masked weights of {name}")
+
+        method.after_step = watched  # type: ignore[method-assign]
+
+
+def _buffers(net: Net, name: str, mask: torch.Tensor) -> int:
+    """Nonzero optimizer buffers of masked coordinates, where the optimizer owns the weight itself."""
+    weight = net.weights_by_name[name]
+    states = (optimizer.state.get(weight, {}) for optimizer in net.optimizers)
+    tensors = (v for state in states for v in state.values() if isinstance(v, torch.Tensor))
+    return sum(int(v[~mask].count_nonzero()) for v in tensors if v.shape == weight.shape)
+
+
+def training(
+    method: str, knobs: dict[str, Any], kind: str = "mlp", optimizer: str = "sgd", watch: bool = False
+) -> tuple[Training, Watcher | None]:
+    """A fresh training of a configured method with ordinary weight decay and momentum."""
+    configured = configure(method, knobs)
+    recipe = Recipe(epochs=EPOCHS, batch_size=BATCH, optimizer=optimizer, weight_decay=1e-3)  # type: ignore[arg-type]
+    watcher = Watcher(configured) if watch else None
+    settled = settle(recipe, type(configured))
+    made = Training(build(kind), configured, data(), settled, seed=3, device=torch.device("cpu"))
+    return made, watcher
+
+
+def zeros(made: Training, threshold: float = 0.0) -> int:
+    """Zero weights of the finished model, small ones counted where a threshold is given."""
+    weights = [made.net.weight(name).clone() for name in made.prunable]
+    zero_below(weights, threshold)
+    return sum(int((w == 0).sum()) for w in weights)
+
+
+def middle(knob: Knob) -> float:
+    """The middle of a knob's range on its own scale."""
+    low, high = float(knob.low or 0), float(knob.high or 0)
+    if knob.scale == "linear":
+        return (low + high) / 2
+    if knob.scale == "density":
+        return 1 - math.sqrt((1 - low) * (1 - high))
+    return math.copysign(math.sqrt(low * high), low)
+
+
+class MethodConformance:
+    """Subclass it with the registered name of a method, and the knobs to try it with if not its defaults."""
+
+    method: ClassVar[str]
+    knobs: ClassVar[dict[str, Any]] = {}
+
+    @pytest.fixture(autouse=True)
+    def _declared_exceptions(self, request: pytest.FixtureRequest) -> Iterator[None]:
+        check = request.node.originalname.removeprefix("test_").split("__")[0]
+        reason = registry[self.method].exceptions.get(check)
+        if reason is not None:
+            request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+        torch.set_num_threads(1)
+        yield
+
+    def test_exceptions__are_known_and_not_everything(self) -> None:
+        declared = set(registry[self.method].exceptions)
+        assert declared <= set(CHECKS), f"unknown checks: {declared - set(CHECKS)}"
+        assert declared != set(CHECKS), "a method excused from every training check conforms to nothing"
+
+    def test_knobs__keep_their_bounds(self) -> None:
+        """Defaults are allowed, ranges lie within what is allowed, what lies outside is refused."""
+        for name, knob in knobs_of(registry[self.method]).items():
+            assert knob.check(name, knob.default) == knob.default
+            for bound in (knob.low, knob.high):
+                assert bound is None or knob.least <= bound <= knob.most, name
+            for outside in (knob.least - 1, knob.most + 1):
+                if not knob.choices and math.isfinite(outside):
+                    with pytest.raises(ValueError, match="out of range"):
+                        configure(self.method, {name: type(knob.default)(outside)})
+
+    def test_rounds__share_the_whole_budget(self) -> None:
+        rounds = configure(self.method, self.knobs).rounds()
+        assert sum(r.share for r in rounds) == pytest.approx(1.0)
+        assert all(r.share > 0 and 0 <= r.resume < r.until <= 1 for r in rounds)
+
+    @pytest.mark.parametrize("optimizer", OPTIMIZERS)
+    @pytest.mark.parametrize("kind", NETS)
+    def test_plain__model_at_the_end_and_better_than_chance(self, kind: str, optimizer: str) -> None:
+        reference = build(kind)
+        made, _ = training(self.method, self.knobs, kind, optimizer)
+        outcome = made.run()
+        assert outcome.status == "ok", outcome.reason
+        assert outcome.steps <= made.total_steps
+        assert sum(outcome.budget.values()) == outcome.steps
+        found, expected = made.model.state_dict(), reference.state_dict()
+        assert list(found) == list(expected), "the state dict's keys or their order changed"
+        assert all(found[key].shape == expected[key].shape for key in expected)
+        kinds = [(name, type(p)) for name, p in made.model.named_parameters()]
+        assert kinds == [(name, nn.Parameter) for name, _ in reference.named_parameters()]
+        reference.load_state_dict(found, strict=True)
+        x, _ = next(iter(data().valid.batches(64, torch.device("cpu"))))
+        same = torch.equal(made.model.eval()(x), reference.eval()(x))
+        assert same, "the plain model computes something else: hooks or hidden state"
+
+    @pytest.mark.parametrize("kind", NETS)
+    def test_reproducible__bit_for_bit(self, kind: str) -> None:
+        runs = [training(self.method, self.knobs, kind)[0] for _ in range(2)]
+        outcomes = [made.run() for made in runs]
+        assert outcomes[0] == outcomes[1]
+        for (name, p), q in zip(runs[0].model.named_parameters(), runs[1].model.parameters(), strict=True):
+            assert torch.equal(p, q), name
+
+    @pytest.mark.parametrize("kind", NETS)
+    def test_resume__at_every_round_boundary_equals_a_straight_run(self, kind: str, tmp_path: Any) -> None:
+        straight, _ = training(self.method, self.knobs, kind)
+        straight.run()
+        ends = [sum(straight.lengths[: i + 1]) for i in range(len(straight.lengths))]
+        for stop in sorted({1, straight.clock.steps // 2, *ends[:-1]}):
+            first, _ = training(self.method, self.knobs, kind)
+            first.run(stop_at=stop)
+            torch.save(state_of(first), tmp_path / "checkpoint.pt")
+            second, _ = training(self.method, self.knobs, kind)
+            load_state(second, torch.load(tmp_path / "checkpoint.pt", weights_only=True))
+            second.run()
+            found = dict(second.model.named_parameters())
+            for name, p in straight.model.named_parameters():
+                assert torch.equal(p, found[name]), f"{name} differs after a stop at step {stop}"
+
+    @pytest.mark.parametrize("optimizer", OPTIMIZERS)
+    @pytest.mark.parametrize("kind", NETS)
+    @pytest.mark.parametrize("sparsity", [0.5, 0.83, 0.97])
+    def test_target__is_met_to_the_weight(self, kind: str, optimizer: str, sparsity: float) -> None:
+        if "sparsity" not in knobs_of(registry[self.method]):
+            pytest.skip("no target sparsity: `monotone` has something to say")
+        made, _ = training(self.method, {**self.knobs, "sparsity": sparsity}, kind, optimizer)
+        made.run()
+        assert made.net.size - zeros(made) == keep_count(sparsity, made.net.size)
+
+    @pytest.mark.parametrize("optimizer", OPTIMIZERS)
+    @pytest.mark.parametrize("kind", NETS)
+    def test_masked__weights_stay_zero_and_are_forgotten(self, kind: str, optimizer: str) -> None:
+        made, watcher = training(self.method, self.knobs, kind, optimizer, watch=True)
+        made.run()
+        assert watcher is not None
+        assert not watcher.alive, watcher.alive[0]
+        if not watcher.seen:
+            pytest.skip("no masks during training")
+
+    def test_monotone__a_stronger_knob_is_never_less_sparse(self) -> None:
+        """From one end of its range over the middle to the other, the operating knob moves one way."""
+        cls = registry[self.method]
+        operating = [(name, k) for name, k in knobs_of(cls).items() if k.operating]
+        if not operating:
+            pytest.skip("no operating knob")
+        name, knob = operating[0]
+        assert knob.low is not None
+        assert knob.high is not None
+        counts = []
+        for value in (knob.low, middle(knob), knob.high):
+            made, _ = training(self.method, {**self.knobs, name: value})
+            outcome = made.run()
+            assert outcome.status == "ok", outcome.reason
+            counts.append(zeros(made, 0.0 if cls.exact_zeros else 0.02))
+        assert counts in (sorted(counts), sorted(counts, reverse=True)), f"{name}: zeros {counts}"
+        assert counts[0] != counts[-1], f"{name} changes nothing: {counts} zeros"

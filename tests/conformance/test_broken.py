@@ -1,0 +1,115 @@
+"""The exported suite, run from outside on deliberately broken methods, fails on exactly their defect."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+BROKEN = '''
+from dataclasses import dataclass
+
+import sparsebench as sb
+import torch
+from sparsebench.methods.masks import keep_count, scoped_top
+
+
+class Base(sb.Sparsifier):
+    def scores(self, net):
+        return {name: net.weight(name).abs() for name in net.names}
+
+    def rounds(self):
+        return (sb.Round(0.5), sb.Round(0.5, "finetune"))
+
+    def start_round(self, net, clock):
+        if clock.round == 1:
+            net.set_masks(scoped_top(self.scores(net), self.sparsity, "global"))
+
+
+@sb.register("sound")
+@dataclass
+class Sound(Base):
+    """Nothing is wrong with it."""
+    sparsity: float = sb.sparsity_knob()
+
+
+@sb.register("momentum")
+@dataclass
+class KeepsMomentum(Base):
+    """Sets masks behind the net's back: momentum at masked coordinates is kept."""
+    sparsity: float = sb.sparsity_knob()
+
+    def start_round(self, net, clock):
+        if clock.round == 1:
+            net.masks = scoped_top(self.scores(net), self.sparsity, "global")
+            net.mask_version += 1
+            net.push()
+
+
+@sb.register("ties")
+@dataclass
+class ThresholdWithTies(Base):
+    """Compares with a threshold, which miscounts ties."""
+    sparsity: float = sb.sparsity_knob()
+
+    def start_round(self, net, clock):
+        if clock.round == 1:
+            flat = torch.cat([s.flatten() for s in self.scores(net).values()])
+            bar = flat.sort(descending=True).values[keep_count(self.sparsity, net.size) - 1]
+            net.set_masks({name: s >= bar for name, s in self.scores(net).items()})
+
+
+@sb.register("factors")
+@dataclass
+class LeavesFactors(Base):
+    """Leaves parameters of its own in the model, where they would be counted."""
+    sparsity: float = sb.sparsity_knob()
+
+    def attach(self, net, plan, probe):
+        net.model.register_parameter("factor", torch.nn.Parameter(torch.ones(3)))
+        return super().attach(net, plan, probe)
+
+
+@sb.register("hooked")
+@dataclass
+class LeavesHook(Base):
+    """The finished model computes through a hook."""
+    sparsity: float = sb.sparsity_knob()
+
+    def finalize(self, net):
+        net.model.register_forward_hook(lambda module, args, output: output * 1.5)
+'''
+
+SUITE = """
+import pathlib
+
+from sparsebench.bench.conformance import MethodConformance
+from sparsebench.registry import load_plugin
+
+load_plugin(pathlib.Path(__file__).parent / "broken.py")
+"""
+
+CASE = """
+
+class Test_{method}(MethodConformance):
+    method = "{method}"
+"""
+
+DEFECTS = {
+    "sound": set(),
+    "momentum": {"masked"},
+    "ties": {"target"},
+    "factors": {"plain"},
+    "hooked": {"plain"},
+}
+
+
+def test_broken_methods_fail_where_they_are_broken(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text(BROKEN)
+    (tmp_path / "test_it.py").write_text(SUITE + "".join(CASE.format(method=m) for m in DEFECTS))
+    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=500)
+    failed: dict[str, set[str]] = {method: set() for method in DEFECTS}
+    for method, check in re.findall(r"^FAILED \S+::Test_([a-z]+)::test_([a-z]+)", done.stdout, re.MULTILINE):
+        failed[method].add(check)
+    assert failed == DEFECTS, done.stdout[-3000:]
+    assert "passed" in done.stdout
