@@ -31,11 +31,15 @@ class SoftThreshold(Sparsifier):
     runs and long ones (the paper's have about 11, on θ and s alike); more of it, or s₀ nearer to 0, makes
     the net sparser. `decay=0` takes the recipe's weight decay for s as for θ, as the paper's code does;
     `s0=0` chooses an s₀ such that s reaches -6 at 20 to 30% of the steps. Where the loss is near 0 by then
-    nothing holds s, and layers collapse: start nearer to 0.
+    nothing holds s, and layers collapse: start nearer to 0. Short runs are sparse only with a weight decay of
+    θ above the usual. SGD alone: Adam bounds a step by its rate, so that the loss cannot hold s.
     """
 
-    optimizers: ClassVar = ("sgd", "adamw")
-    claims: ClassVar = {"lr": Knob(0.1, 0.03, 0.3, "log", least=0.0)}
+    optimizers: ClassVar = ("sgd",)
+    claims: ClassVar = {
+        "lr": Knob(0.1, 0.03, 0.3, "log", least=0.0),
+        "weight_decay": Knob(3e-3, 1e-5, 3e-2, "log", least=0.0, most=1e3, doc="decay of θ"),
+    }
 
     s0: float = knob(
         -10.0,
@@ -49,7 +53,7 @@ class SoftThreshold(Sparsifier):
     decay: float = knob(
         12.0,
         low=2.0,
-        high=30.0,
+        high=24.0,
         log=True,
         least=0.0,
         most=100.0,
