@@ -39,7 +39,7 @@ class ContinuousSparsification(Sparsifier):
         log=True,
         least=1e-3,
         most=1e4,
-        doc="the masks' learning rate over the weights'; the paper's long runs have 1",
+        doc="the masks' learning rate over the weights'; long runs do with 1",
     )
 
     def attach(self, net: Net, plan: Plan, probe: Probe) -> list[ParamGroup]:
