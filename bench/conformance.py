@@ -53,11 +53,11 @@ def build(kind: str) -> nn.Module:
     """An MLP whose first weights hold many ties, or a convolution with BatchNorm."""
     torch.manual_seed(0)
     if kind == "mlp":
-        net = nn.Sequential(nn.Flatten(), nn.Linear(36, 32), nn.ReLU(), nn.Linear(32, 4))
+        layers = nn.Linear(36, 32), nn.Linear(32, 4)
         with torch.no_grad():
-            for layer in (net[1], net[3]):
+            for layer in layers:
                 layer.weight.copy_((layer.weight * 20).round().clamp(-3, 3) / 20 + 0.01)
-        return net
+        return nn.Sequential(nn.Flatten(), layers[0], nn.ReLU(), layers[1])
     conv = nn.Conv2d(1, 8, 3, padding=1)
     pool = nn.AvgPool2d(2)
     return nn.Sequential(conv, nn.BatchNorm2d(8), nn.ReLU(), pool, nn.Flatten(), nn.Linear(72, 4))

@@ -28,7 +28,7 @@ class LearningRateRewinding(Sparsifier):
 
     def level_sparsity(self, level: int) -> float:
         """The sparsity of a level: 0 at the dense one, the target at the last."""
-        return 1 - (1 - self.sparsity) ** (level / self.levels)
+        return float(1 - (1 - self.sparsity) ** (level / self.levels))
 
     def start_round(self, net: Net, clock: Clock) -> None:
         if clock.round:

@@ -42,6 +42,7 @@ campaign   | bench.campaign bench.folder bench.display bench.publish | foundatio
 api        | bench.api                                               | foundation records methods.api plan machine trial
 estimate   | bench.estimate                                          | foundation methods.api datasets.api plan machine bench.models trial campaign
 cli        | bench.cli bench.commands bench.catalogue                | foundation records methods.api datasets.api reports plan machine bench.models track campaign estimate api public
+conformance | bench.conformance                                      | foundation methods datasets.api datasets.on_device plan measures train
 public     | __init__                                                |
 """  # noqa: E501 (a table is read by its columns)
 
@@ -50,13 +51,14 @@ OWNERS = {
     "optuna": "bench.search",
     "mlflow": "track",
     "ray": "bench.executors.ray",
-    "torch": "methods datasets machine measures train trial executors api estimate bench.commands",
+    "torch": "methods datasets machine measures train trial executors api estimate conformance bench.commands",
     "torchvision": "datasets",
     "sklearn": "datasets",
     "timm": "bench.models",
     "seaborn": "reports",
     "matplotlib": "reports",
     "typer": "cli",
+    "pytest": "conformance",
 }
 HEAVY = {
     "torch",
@@ -88,7 +90,7 @@ NEVER_LOADED = [
 ]
 
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "pillow"}
-OPTIONAL = {"ray"}
+OPTIONAL = {"ray", "pytest"}
 
 
 @dataclass(frozen=True)
