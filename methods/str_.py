@@ -28,10 +28,11 @@ class SoftThreshold(Sparsifier):
 
     Weight decay acts on s too and drives it towards 0: s(t) = s₀·e^(-wd_s·Σ_t η_eff) until the loss holds
     it. Sparsity is an outcome. `decay` is the whole exponent wd_s·Ση_eff, so that it means the same in short
-    runs and long ones; more of it, or s₀ nearer to 0, makes the net sparser. `decay=0` takes the recipe's weight decay for s as for θ, as the paper's code does;
-    `s0=0` chooses an s₀ such that s reaches -6 at 20 to 30% of the steps. Where the loss is near 0 by then
-    nothing holds s, and layers collapse: start nearer to 0. Short runs are sparse only with a weight decay of
-    θ above the usual. SGD alone: Adam bounds a step by its rate, so that the loss cannot hold s.
+    runs and long ones; more of it, or s₀ nearer to 0, makes the net sparser. `decay=0` takes the recipe's
+    weight decay for s as for θ, as the paper's code does; `s0=0` chooses an s₀ such that s reaches -6 at 20
+    to 30% of the steps. Where the loss is near 0 by then nothing holds s, and layers collapse: start nearer
+    to 0. Short runs are sparse only with a weight decay of θ above the usual. SGD alone: Adam bounds a step
+    by its rate, so that the loss cannot hold s.
     """
 
     optimizers: ClassVar = ("sgd",)
