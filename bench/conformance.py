@@ -143,6 +143,9 @@ class MethodConformance:
     def test_knobs__keep_their_bounds(self) -> None:
         """Defaults are allowed, ranges lie within what is allowed, what lies outside is refused."""
         for name, knob in knobs_of(registry[self.method]).items():
+            assert name not in Recipe.model_fields, (
+                f"the recipe owns {name}: claim it, or choose another name"
+            )
             assert knob.check(name, knob.default) == knob.default
             for bound in (knob.low, knob.high):
                 assert bound is None or knob.least <= bound <= knob.most, name

@@ -12,7 +12,7 @@ from .net import Net
 class ACDC(Sparsifier):
     """θ ← m ⊙ θ with m the largest |θ| for one phase, then all weights for the next, in turn.
 
-    Dense for `warmup` of the steps, then sparse and dense phases of length `phase` as long as a last sparse
+    Dense for `first` of the steps, then sparse and dense phases of length `phase` as long as a last sparse
     phase of at least `last` remains. One schedule runs through all of them. At the start of a sparse phase
     the weights are ranked afresh at the full target; in a dense phase the masked ones start again from 0, and
     the optimizer's buffers anew.
@@ -22,16 +22,16 @@ class ACDC(Sparsifier):
     phase: float = knob(
         0.1, low=0.05, high=0.15, least=0.001, most=0.5, doc="length of a phase as a share of the steps"
     )
-    warmup: float = knob(0.05, least=0.0, most=0.5, doc="share of the steps that are dense at the beginning")
+    first: float = knob(0.05, least=0.0, most=0.5, doc="share of the steps that are dense at the beginning")
     last: float = knob(0.15, least=0.01, most=0.9, doc="least share of the steps for the last sparse phase")
     scope: str = scope_knob()
 
     def phases(self) -> list[tuple[str, float]]:
         """Name and length of each phase: (dense,) sparse, dense, sparse, … sparse."""
-        pairs = max(0, int((1 - self.warmup - self.last) / (2 * self.phase) + 1e-9))
-        found = [("dense", self.warmup)] if self.warmup else []
+        pairs = max(0, int((1 - self.first - self.last) / (2 * self.phase) + 1e-9))
+        found = [("dense", self.first)] if self.first else []
         found += [("sparse", self.phase), ("dense", self.phase)] * pairs
-        return [*found, ("sparse", 1 - self.warmup - 2 * self.phase * pairs)]
+        return [*found, ("sparse", 1 - self.first - 2 * self.phase * pairs)]
 
     def rounds(self) -> tuple[Round, ...]:
         rounds, start = [], 0.0

@@ -29,13 +29,13 @@ def test_the_default_phases():
     assert [share for _, share in phases] == pytest.approx([0.05, *[0.1] * 8, 0.15])
 
 
-@given(phase=st.floats(0.001, 0.5), warmup=st.floats(0, 0.5), last=st.floats(0.01, 0.9))
-def test_phases_alternate_and_fill_the_budget(phase, warmup, last):
-    phases = ACDC(phase=phase, warmup=warmup, last=last).phases()
+@given(phase=st.floats(0.001, 0.5), first=st.floats(0, 0.5), last=st.floats(0.01, 0.9))
+def test_phases_alternate_and_fill_the_budget(phase, first, last):
+    phases = ACDC(phase=phase, first=first, last=last).phases()
     names = [name for name, _ in phases]
     assert math.isclose(sum(share for _, share in phases), 1)
     assert names[-1] == "sparse" and all(a != b for a, b in itertools.pairwise(names))
-    assert phases[-1][1] >= min(last, 1 - warmup) - 1e-6
+    assert phases[-1][1] >= min(last, 1 - first) - 1e-6
 
 
 def test_one_schedule_runs_through_all_phases():
