@@ -17,5 +17,8 @@ for room in ROOMS:
 setup(
     packages=packages,
     package_dir=package_dir,
-    package_data={"sparsebench": ["py.typed"], "sparsebench.bench": ["suites/*.toml", "suites/entries/*.toml"]},
+    package_data={
+        "sparsebench": ["py.typed"],
+        "sparsebench.bench": ["suites/*.toml", "suites/entries/*.toml"],
+    },
 )

@@ -51,7 +51,8 @@ OWNERS = {
     "optuna": "bench.search",
     "mlflow": "track",
     "ray": "bench.executors.ray",
-    "torch": "methods datasets machine measures train trial executors api estimate conformance bench.commands",
+    "torch": "methods datasets machine measures train trial executors api estimate conformance "
+    "bench.commands",
     "torchvision": "datasets",
     "sklearn": "datasets",
     "timm": "bench.models",
