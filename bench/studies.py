@@ -118,7 +118,8 @@ class Study:
 
     def chosen(self) -> list[Record]:
         """The points to confirm: of the search's front, spread over log compression, by validation alone."""
-        distinct = {record.id: record for record in self.found.values()}
+        in_order = [self.found[number] for number in sorted(self.found)]  # among equals the first asked wins
+        distinct = {record.id: record for record in in_order}
         alive = [r for r in distinct.values() if r.status == "ok" and r.val_accuracy is not None]
         learned = [r for r in alive if (r.val_accuracy or 0) > COLLAPSED / (r.classes or 1)]
 
