@@ -1,11 +1,14 @@
 """The driver: ask, execute, record, tell, track. One process owns Optuna, MLflow and the records."""
 
 import os
-from collections.abc import Mapping, Sequence
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 
 from ..datasets.api import data_root
 from ..errors import SparsebenchError
@@ -22,6 +25,9 @@ from .spec import Trial
 from .studies import Study
 from .suite import Suite, check, load_suite, override
 from .trial import open_data
+
+Owners = dict[str, list[Study]]
+"""Who waits for a trial that is out, by the trial's identity."""
 
 
 @dataclass
@@ -54,27 +60,43 @@ class Campaign:
     def drive(self) -> bool:
         """Run until every study is done. False when stopped by Ctrl-C before that."""
         clerk = ThreadPoolExecutor(1, thread_name_prefix="optuna-mirror")
-        owners: dict[str, Study] = {}
+        owners: Owners = {}
         try:
-            while True:
-                try:
-                    if not self._hand_out(owners, clerk):
-                        break
+            with self._interruptible(owners):
+                while self._hand_out(owners, clerk):
                     for trial, record in self.executor.wait():
-                        self._take(owners.pop(trial.id), trial.id, record, clerk)
-                except KeyboardInterrupt:
-                    if self.stopping or not owners:
-                        raise
-                    self.stopping = True
-                    self.display.say(
-                        f"stopping when {len(owners)} running trials are done; Ctrl-C again stops now. "
-                        "The same command continues."
-                    )
+                        self._take(owners.pop(trial.id), trial.id, record)
         finally:
             clerk.shutdown(wait=True)
         return not self.stopping
 
-    def _hand_out(self, owners: dict[str, Study], clerk: ThreadPoolExecutor) -> bool:
+    @contextmanager
+    def _interruptible(self, owners: Owners) -> Iterator[None]:
+        """The first Ctrl-C lets the running trials end, the second stops at once.
+
+        The first one raises nothing, so it cannot come between a record's arrival and its line on the disk.
+        """
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            if self.stopping or not owners:
+                raise KeyboardInterrupt
+            self.stopping = True
+            self.display.say(
+                f"stopping when the running trials are done ({len(owners)}); Ctrl-C again stops at once. "
+                "The same command continues."
+            )
+
+        usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if not usual or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        signal.signal(signal.SIGINT, stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _hand_out(self, owners: Owners, clerk: ThreadPoolExecutor) -> bool:
         """Fill the free slots. False when nothing runs and nothing is left to run."""
         for study in self.studies:
             phase = study.phase
@@ -82,20 +104,26 @@ class Campaign:
                 trial = study.next()
                 if trial is None:
                     break
+                if trial.id in owners:  # another entry asks the same just now: one run answers both
+                    owners[trial.id].append(study)
+                    continue
                 self.trials[trial.id] = trial
-                owners[trial.id] = study
+                owners[trial.id] = [study]
                 self.executor.submit(trial)
             if study.phase != phase:
                 self.display.update(study, None)
                 self._reflect(study, clerk)
         return bool(owners)
 
-    def _take(self, study: Study, identity: str, record: Record, clerk: ThreadPoolExecutor) -> None:
+    def _take(self, studies: list[Study], identity: str, record: Record) -> None:
         """The order matters: on the disk first, then to the search, then to those who only watch."""
         self.store.append(record)
-        study.take(self.trials.pop(identity), record)
+        trial = self.trials.pop(identity)
+        for study in studies:
+            study.take(trial, record)
         self.publisher.put(record)
-        self.display.update(study, record)
+        for study in studies:
+            self.display.update(study, record)
 
     def _reflect(self, study: Study, clerk: ThreadPoolExecutor) -> None:
         """The search as it stands, to the storage that dashboards read; beside the trials' way."""
