@@ -33,6 +33,15 @@ class _Worker:
         assert self.process.stdout is not None
         return self.process.stdout
 
+    def end(self) -> int:
+        """Wait for the process, which has died or been killed, and close its pipes; returns its exit code."""
+        code = self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream:
+                with suppress(BrokenPipeError):
+                    stream.close()
+        return code
+
 
 @dataclass
 class LocalExecutor:
@@ -118,7 +127,7 @@ class LocalExecutor:
     def _replace(self, worker: _Worker) -> list[tuple[Trial, Record]]:
         """A worker has died: start another, and run its trial again or record that it can't be run."""
         self._selector.unregister(worker.out)
-        code = worker.process.wait()
+        code = worker.end()
         self._workers.remove(worker)
         if not worker.ready:
             where = f"; see {self.log}" if self.log else ""
@@ -140,10 +149,6 @@ class LocalExecutor:
         """End all workers now; what they were doing is lost. Closing twice does no harm."""
         for worker in self._workers:
             worker.process.kill()
-            worker.process.wait()
-            for stream in (worker.process.stdin, worker.process.stdout):
-                if stream:
-                    with suppress(BrokenPipeError):
-                        stream.close()
+            worker.end()
         self._selector.close()
         self._workers.clear()
