@@ -3,10 +3,63 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sparsebench.bench.records import Layer, Record
+
+TINY = """
+name = "tiny"
+[budget]
+trials = 3
+seeds = 2
+points = 2
+generation = 2
+[[tasks]]
+dataset = "planted"
+model = "lenet_300_100"
+data_args = { n = 640, valid = 128 }
+recipe = { epochs = 4, batch_size = 64 }
+[[tasks]]
+dataset = "digits"
+model = "lenet_300_100"
+recipe = { epochs = 4, batch_size = 64 }
+[[entries]]
+method = "dense"
+lr = 0.1
+[[entries]]
+method = "dwf"
+label = "dwf-3"
+depth = 3
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A suite file of two tasks and two entries that runs in seconds."""
+    path = tmp_path_factory.mktemp("suite") / "tiny.toml"
+    path.write_text(TINY)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tracking(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One MLflow database for all campaigns of the tests: making it takes seconds."""
+    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+
+
+@pytest.fixture(scope="session")
+def finished(tiny: Path, tracking: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of that suite, run to its end on two slots. To be read; copy it to change it."""
+    from sparsebench.bench.campaign import run
+
+    out = tmp_path_factory.mktemp("campaign") / "out"
+    result = run(tiny, out=out, devices="cpu:2", tracking_uri=tracking)
+    assert result.complete
+    assert result.problems == []
+    return out
+
 
 SIZE = {"n": 320, "valid": 64}
 """A planted set of 256 training examples: two steps of 128."""

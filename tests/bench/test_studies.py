@@ -100,6 +100,18 @@ def test_the_same_trials_on_any_number_of_slots(tmp_path: Path, slots: int) -> N
     assert {trial.id: trial for trial in many} == expected
 
 
+def test_among_equal_points_the_first_asked_is_confirmed_not_the_first_to_arrive(tmp_path: Path) -> None:
+    def equal(trial: Trial) -> Record:
+        return outcome(trial, val_accuracy=0.9, compression=4.0)
+
+    chosen = set()
+    for seed in range(5):
+        (tmp_path / str(seed)).mkdir()
+        handed = finish(study(tmp_path / str(seed)), equal, slots=4, order=random.Random(seed))
+        chosen.add(tuple(trial.id for trial in handed if trial.phase == "confirm"))
+    assert len(chosen) == 1
+
+
 @pytest.mark.parametrize("kept", [0, 1, 4, 6, 10, 13, 16])
 def test_a_resumed_study_runs_what_is_missing_and_nothing_else(tmp_path: Path, kept: int) -> None:
     expected = [trial.id for trial in finish(study(tmp_path))]

@@ -1,0 +1,150 @@
+"""A tiny suite from end to end, through the real workers."""
+
+import csv
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from sparsebench.bench.campaign import run
+from sparsebench.bench.records import FILE, Record, load_records
+from sparsebench.errors import SparsebenchError
+
+pytestmark = pytest.mark.xdist_group("campaign")
+
+TASKS = ("planted-lenet_300_100", "digits-lenet_300_100")
+ENTRIES = ("dense", "dwf-3")
+
+
+def told(folder: Path) -> dict[str, dict[str, Any]]:
+    """The records by identity, without their times."""
+    return {
+        record.id: {**json.loads(record.to_json()), "seconds": 0, "peak_memory_bytes": 0, "versions": 0}
+        for record in load_records(folder)
+    }
+
+
+def board(folder: Path) -> list[dict[str, str]]:
+    """The leaderboard without its times."""
+    with (folder / "leaderboard.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [{key: value for key, value in row.items() if "seconds" not in key} for row in rows]
+
+
+def of(records: list[Record], task: str, entry: str, phase: str) -> list[Record]:
+    return [r for r in records if (r.task, r.entry, r.phase) == (task, entry, phase)]
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_every_entry_is_searched_and_confirmed_on_every_task(finished: Path, task: str, entry: str) -> None:
+    records = load_records(finished)
+    search, confirm = of(records, task, entry, "search"), of(records, task, entry, "confirm")
+    assert sorted(r.trial or 0 for r in search) == [0, 1, 2]
+    assert {r.seed for r in search} == {0}
+    points = Counter(r.confirms for r in confirm)
+    assert set(points) <= {r.id for r in search}
+    assert 1 <= len(points) <= 2
+    assert set(points.values()) == {2}
+    assert {r.seed for r in confirm} == {1, 2}
+
+
+def test_test_data_are_read_for_chosen_trials_alone(finished: Path) -> None:
+    for record in load_records(finished):
+        chosen = record.phase == "confirm"
+        assert (record.test_accuracy is not None) == chosen
+        assert (record.test_accuracy_exact is not None) == chosen
+
+
+def test_every_entry_gets_the_same_steps(finished: Path) -> None:
+    steps = {(record.task, record.steps) for record in load_records(finished)}
+    assert steps == {(TASKS[0], 4 * (512 // 64)), (TASKS[1], 4 * (1150 // 64))}
+
+
+def test_a_record_is_complete(finished: Path) -> None:
+    for record in load_records(finished):
+        assert record.status == "ok"
+        left_out = {name for name, value in record if value is None}
+        allowed = {
+            "reason",
+            "target",
+            "missed_by",
+            "confirms",
+            "trial",
+            "test_accuracy",
+            "test_accuracy_exact",
+        }
+        assert left_out <= allowed
+        assert record.seconds > 0
+        assert record.peak_memory_bytes
+        assert record.curve
+        assert [layer.shape for layer in record.layers] == [(300, 64), (100, 300), (10, 100)]
+        assert {"sparsebench", "python", "torch", "torchvision", "timm"} <= set(record.versions)
+        assert record.command.startswith("sparsebench train --dataset ")
+        assert (record.threshold == 0) == (record.method == "dense")
+
+
+def test_everything_that_is_promised_lies_in_the_folder(finished: Path) -> None:
+    names = {path.name for path in finished.iterdir()}
+    assert {FILE, "suite.json", "optuna.db", "leaderboard.md", "leaderboard.csv"} <= names
+    for task in TASKS:
+        assert {f"fronts-{task}.png", f"fronts-{task}.svg"} <= names
+    board = (finished / "leaderboard.md").read_text()
+    assert all(word in board for word in (*TASKS, *ENTRIES))
+
+
+def test_the_studies_are_there_for_a_dashboard(finished: Path) -> None:
+    url = f"sqlite:///{finished / 'optuna.db'}"
+    names = optuna.get_all_study_names(storage=url)
+    assert sorted(names) == sorted(f"{entry} on {task}" for entry in ENTRIES for task in TASKS)
+    for name in names:
+        study = optuna.load_study(study_name=name, storage=url)
+        assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 3
+
+
+@pytest.mark.parametrize("kept", [0, 13], ids=["none", "half"])
+def test_one_slot_and_a_resume_give_the_same_records(
+    finished: Path, tiny: Path, tracking: str, tmp_path: Path, kept: int
+) -> None:
+    """From nothing, and from a folder whose driver was killed while it wrote a line."""
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    lines = (out / FILE).read_bytes().splitlines(keepends=True)
+    (out / FILE).write_bytes(b"".join(lines[:kept]) + lines[kept][: len(lines[kept]) // 2])
+    result = run(tiny, out=out, devices="cpu:1", tracking_uri=tracking)
+    assert result.complete
+    assert (out / FILE).read_bytes().startswith(b"".join(lines[:kept]))
+    assert len(load_records(out)) == len(lines)
+    assert told(out) == told(finished)
+    assert board(out) == board(finished)
+
+
+def test_entries_that_ask_the_same_question_share_the_run(tmp_path: Path, tracking: str) -> None:
+    suite = tmp_path / "same.toml"
+    suite.write_text("""
+        name = "same"
+        budget = { trials = 1, seeds = 1, points = 1 }
+        tasks = [{ dataset = "planted", model = "lenet_300_100", recipe = { epochs = 1 } }]
+        entries = [{ method = "dense" }, { method = "dense", label = "again" }]
+    """)
+    result = run(suite, out=tmp_path / "out", devices="cpu:2", tracking_uri=tracking)
+    assert result.complete
+    assert [record.phase for record in result.records] == ["search", "confirm"]
+
+
+def test_a_campaign_of_failures_says_the_first_reason_and_keeps_the_records(
+    tmp_path: Path, tracking: str
+) -> None:
+    suite = tmp_path / "broken.toml"
+    suite.write_text("""
+        name = "broken"
+        budget = { trials = 1, seeds = 1 }
+        tasks = [{ dataset = "planted", model = "lenet_300_100", keep_dense = ["1", "3", "5"] }]
+        entries = [{ method = "dense" }]
+    """)
+    with pytest.raises(SparsebenchError, match="every trial failed: the model has no Linear or Conv weight"):
+        run(suite, out=tmp_path / "out", devices="cpu:1", tracking_uri=tracking)
+    assert [record.status for record in load_records(tmp_path / "out")] == ["failed"]

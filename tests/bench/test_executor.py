@@ -1,0 +1,173 @@
+"""Worker processes: warm, replaced when they die, and deaf to what plugins print."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sparsebench.bench.devices import Slot
+from sparsebench.bench.executors import local
+from sparsebench.bench.executors.local import LocalExecutor
+from sparsebench.bench.records import Record
+from sparsebench.bench.spec import Trial
+from sparsebench.errors import SparsebenchError
+
+pytestmark = pytest.mark.xdist_group("workers")
+
+PLUGIN = '''
+import os, subprocess, sys, time
+from dataclasses import dataclass
+from pathlib import Path
+from sparsebench import Sparsifier, register
+
+class Base(Sparsifier):
+    def attach(self, net, plan, probe):
+        self.act()
+        return super().attach(net, plan, probe)
+
+@register("loud")
+@dataclass
+class Loud(Base):
+    """Prints in every way there is."""
+    def act(self):
+        print('{"ready": 1}')
+        print("not a record", file=sys.__stdout__, flush=True)
+        os.write(1, b"not a record\\n")
+        subprocess.run([sys.executable, "-S", "-c", "print('not a record')"], check=True)
+
+@register("faulty")
+@dataclass
+class Faulty(Base):
+    """Raises."""
+    def act(self):
+        raise RuntimeError("the method is at fault")
+
+@register("hanging")
+@dataclass
+class Hanging(Base):
+    """Hangs the first time."""
+    file: str = ""
+    def act(self):
+        if not Path(self.file).exists():
+            Path(self.file + ".part").write_text(str(os.getpid()))
+            Path(self.file + ".part").rename(self.file)
+            time.sleep(600)
+
+@register("dying")
+@dataclass
+class Dying(Base):
+    """Takes its process with it."""
+    def act(self):
+        os._exit(7)
+'''
+
+
+@pytest.fixture(scope="module")
+def executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalExecutor]:
+    """One worker that knows the methods above."""
+    folder = tmp_path_factory.mktemp("executor")
+    plugin = folder / "plugin.py"
+    plugin.write_text(PLUGIN)
+    made = LocalExecutor([Slot("cpu")], plugins=[str(plugin)], log=folder / "workers.log")
+    yield made
+    made.close()
+    made.close()  # twice does no harm
+
+
+def result(executor: LocalExecutor, seconds: float = 240) -> tuple[Trial, Record]:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := executor.wait(1.0):
+            assert len(found) == 1
+            return found[0]
+    raise AssertionError(f"no record in {seconds} seconds")
+
+
+def hang(executor: LocalExecutor, trial: Trial, file: Path) -> int:
+    """Start a trial that hangs; the process id of its worker."""
+    executor.submit(trial)
+    while not file.exists():
+        assert executor.wait(0.1) == []
+    return int(file.read_text())
+
+
+Make = Callable[..., Trial]
+
+
+def test_what_a_plugin_prints_does_not_break_the_protocol(executor: LocalExecutor, make_trial: Make) -> None:
+    trial = make_trial(method="loud")
+    executor.submit(trial)
+    assert not executor.free()
+    assert executor.running == [("cpu", trial)]
+    back, record = result(executor)
+    assert back == trial
+    assert (record.id, record.status, record.device) == (trial.id, "ok", "cpu (1 thread)")
+    assert executor.log is not None
+    assert executor.log.read_text().count("not a record") == 3
+
+
+def test_a_method_that_raises_is_a_failed_record_with_its_reason(
+    executor: LocalExecutor, make_trial: Make
+) -> None:
+    executor.submit(make_trial(method="faulty"))
+    _, record = result(executor)
+    assert (record.status, record.reason) == ("failed", "RuntimeError: the method is at fault")
+    assert executor.log is not None
+    assert "Traceback" in executor.log.read_text()
+    executor.submit(make_trial())  # the worker lives on
+    assert result(executor)[1].status == "ok"
+
+
+def test_a_setting_that_is_refused_is_a_failed_record(executor: LocalExecutor, make_trial: Make) -> None:
+    executor.submit(make_trial(data_digest="of other data"))
+    _, record = result(executor)
+    assert record.status == "failed"
+    assert record.reason == "dataset 'planted' here differs from the one that the trial was made for"
+
+
+def test_a_worker_that_is_killed_is_replaced_and_its_trial_repeated(
+    executor: LocalExecutor, make_trial: Make, tmp_path: Path
+) -> None:
+    trial = make_trial(method="hanging", knobs={"file": str(tmp_path / "pid")})
+    worker = hang(executor, trial, tmp_path / "pid")
+    os.kill(worker, signal.SIGKILL)
+    back, record = result(executor)
+    assert (back.id, record.status) == (trial.id, "ok")
+    assert executor.free()
+
+
+def test_a_trial_that_kills_its_workers_is_given_up(
+    executor: LocalExecutor, make_trial: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "MAX_ATTEMPTS", 1)  # each attempt costs the start of a worker
+    executor.submit(make_trial(method="dying"))
+    _, record = result(executor)
+    assert record.status == "failed"
+    assert record.reason == "its worker died 1 times, the last time with exit code 7"
+
+
+def test_a_worker_ends_with_its_driver_even_in_mid_trial(
+    executor: LocalExecutor, make_trial: Make, tmp_path: Path
+) -> None:
+    pid = hang(
+        executor, make_trial(method="hanging", knobs={"file": str(tmp_path / "pid")}), tmp_path / "pid"
+    )
+    (worker,) = executor._workers
+    assert worker.process.pid == pid
+    assert worker.process.stdin is not None
+    worker.process.stdin.close()
+    assert worker.process.wait(timeout=30) == 0
+
+
+def test_a_worker_that_does_not_start_is_one_sentence(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.py"
+    broken.write_text("raise RuntimeError('no')")
+    made = LocalExecutor([Slot("cpu")], plugins=[str(broken)], log=tmp_path / "workers.log")
+    try:
+        with pytest.raises(SparsebenchError, match=r"before it was ready \(exit 1\); see .*workers.log"):
+            result(made)
+    finally:
+        made.close()
+    assert "fails to import at line 1" in (tmp_path / "workers.log").read_text()
