@@ -1,7 +1,7 @@
 """What is measured while training runs: the curve, and what it cost. It seldom waits for the device."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, ValuesView
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -84,10 +84,10 @@ def finite(values: Mapping[str, float]) -> dict[str, float]:
 
 
 def memory_ratio(training: "Training") -> float:
-    """Bytes of weights, what the optimizer owns, its buffers and masks, over those of dense training."""
+    """Bytes of weights, what the optimizer owns, its buffers, masks and a method's state, over dense."""
     model = list(training.model.parameters())
     held = {id(p): p.nbytes for p in [*model, *training.net.storage.params()]}
-    buffers = masks = 0
+    buffers = _bytes(training.method.state)
     kinds = {"sgd": 1 if training.recipe.momentum else 0}.get(training.recipe.optimizer, 2)
     for optimizer in training.optimizers.all:
         for param, state in optimizer.state.items():
@@ -96,3 +96,11 @@ def memory_ratio(training: "Training") -> float:
     masks = sum(mask.nbytes for mask in training.net.masks.values())
     dense = sum(p.nbytes for p in model) * (1 + kinds)
     return (sum(held.values()) + buffers + masks) / dense
+
+
+def _bytes(state: Any) -> int:
+    """Bytes of all tensors in nested lists and dictionaries."""
+    if isinstance(state, torch.Tensor):
+        return state.nbytes
+    values = state.values() if isinstance(state, Mapping) else state
+    return sum(_bytes(value) for value in values) if isinstance(values, (list, tuple, ValuesView)) else 0

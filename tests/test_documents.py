@@ -31,8 +31,20 @@ def test_the_readmes_method_of_twenty_lines_runs(repository, tmp_path):
     (tmp_path / "iht.py").write_text(code)
     listed = sparsebench("list", "methods", "--json", "--plugin", "iht.py", cwd=tmp_path)
     assert "iht" in [row["name"] for row in json.loads(listed.stdout)]
-    words = ["train", "--dataset", "digits", "--model", "lenet_300_100", "--method", "iht", "--plugin", "iht.py"]
-    done = sparsebench(*words, "--set", "sparsity=0.95", "--set", "batch_size=32", "--device", "cpu", cwd=tmp_path)
+    words = [
+        "train",
+        "--dataset",
+        "digits",
+        "--model",
+        "lenet_300_100",
+        "--method",
+        "iht",
+        "--plugin",
+        "iht.py",
+    ]
+    done = sparsebench(
+        *words, "--set", "sparsity=0.95", "--set", "batch_size=32", "--device", "cpu", cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout)
     assert record["missed_by"] == 0
