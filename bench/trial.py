@@ -71,7 +71,14 @@ def run(
     training = Training(
         model, method, data, trial.recipe, seed=trial.seed, device=place, keep_dense=trial.keep_dense
     )
-    outcome = training.run(on_event)
+    try:
+        outcome = training.run(on_event)
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise SparsebenchError(
+            f"batch_size = {trial.recipe.batch_size}: the model's BatchNorm needs more images in a batch"
+        ) from error
     if outcome.status == "ok" and not all(bool(p.isfinite().all()) for p in model.parameters()):
         outcome.status, outcome.reason = "diverged", "a parameter of the finished model is not finite"
     fields = _fields(trial, outcome, data)
