@@ -71,14 +71,7 @@ def run(
     training = Training(
         model, method, data, trial.recipe, seed=trial.seed, device=place, keep_dense=trial.keep_dense
     )
-    try:
-        outcome = training.run(on_event)
-    except ValueError as error:
-        if "more than 1 value per channel" not in str(error):
-            raise
-        raise SparsebenchError(
-            f"batch_size = {trial.recipe.batch_size}: the model's BatchNorm needs more images in a batch"
-        ) from error
+    outcome = _trained(training, on_event)
     if outcome.status == "ok" and not all(bool(p.isfinite().all()) for p in model.parameters()):
         outcome.status, outcome.reason = "diverged", "a parameter of the finished model is not finite"
     fields = _fields(trial, outcome, data)
@@ -91,6 +84,17 @@ def run(
         fields |= {"test_accuracy": None if trial.phase == "search" else 1 / data.classes}
     fields |= {"peak_memory_bytes": memory.peak(place), "device": device_name(place)}
     return Record(**fields, seconds=time.perf_counter() - start)
+
+
+def _trained(training: Training, on_event: Callable[[dict[str, Any]], None] | None) -> Outcome:
+    try:
+        return training.run(on_event)
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise SparsebenchError(
+            f"batch_size = {training.recipe.batch_size}: the model's BatchNorm needs more images in a batch"
+        ) from error
 
 
 def _fields(trial: Trial, outcome: Outcome, data: Data) -> dict[str, Any]:
