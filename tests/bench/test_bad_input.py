@@ -86,7 +86,7 @@ BAD: dict[str, Bad] = {
     "negative epochs": train("epochs: input should be greater than or equal to 1, not '-3'", "--epochs=-3"),
     "zero batch": train("batch_size: input should be greater than", "--set", "batch_size=0"),
     "batch of one image": train(
-        "batch_size = 1: the model's BatchNorm needs more", "--model", "resnet18", "--set", "batch_size=1"
+        "batch_size = 1: the model's BatchNorm needs more", "--method", "dense", "--model", "resnet18", "--set", "batch_size=1"
     ),
     "unknown schedule": train("schedule: input should be 'cosine', 'linear'", "--set", "schedule=cosinus"),
     "seed out of range": train("seed = -1 is out of range", "--seed=-1"),
