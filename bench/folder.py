@@ -22,10 +22,16 @@ class Folder:
     """
 
     def __init__(self, path: str | Path, suite: Suite, digests: Mapping[str, str]) -> None:
+        from ..methods.api import registry  # torch, which a report does without
+
         self.path = Path(path)
         self._lock: IO[str] | None = None
         # A summary decides nothing: rewording it must not part a suite from its records.
-        self.identity = {"suite": suite.model_dump(mode="json", exclude={"summary"}), "data": dict(digests)}
+        self.identity = {
+            "suite": suite.model_dump(mode="json", exclude={"summary"}),
+            "data": dict(digests),
+            "methods": {entry.method: registry[entry.method].version for entry in suite.entries},
+        }
 
     def __enter__(self) -> "Folder":
         try:
@@ -90,7 +96,7 @@ def read_identity(path: Path) -> dict[str, Any]:
     """What a folder says of its suite. Errors: the file is not what a campaign writes."""
     try:
         content = json.loads((path / SUITE).read_text(encoding="utf-8"))
-        return {"suite": dict(content["suite"]), "data": dict(content["data"])}
+        return {part: dict(content[part]) for part in ("suite", "data", "methods")}
     except (ValueError, KeyError, TypeError) as error:
         raise SparsebenchError(f"{path / SUITE} is damaged: {error}") from error
 

@@ -73,7 +73,7 @@ def _convert(name: str, value: Any, kind: type) -> Any:
         if isinstance(value, bool):
             raise ValueError
         converted = kind(value)
-        if (kind is int and converted != float(value)) or (kind is float and math.isnan(converted)):
+        if (kind is int and converted != float(value)) or (kind is float and not math.isfinite(converted)):
             raise ValueError
     except (ValueError, KeyError, TypeError):
         article = {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, kind.__name__)
