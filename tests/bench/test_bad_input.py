@@ -165,7 +165,7 @@ BAD: dict[str, Bad] = {
     "storage unknown": suite("Optuna cannot open the storage 'no://x'", TASK + ENTRY, "--storage", "no://x"),
     # output folders
     "another suite's records": folder(
-        "holds another campaign's records (data.planted-lenet_300_100: null there", suite_json='{"suite": {}, "data": {}}', records_jsonl="{}\n"
+        "holds another campaign's records (data.planted-lenet_300_100: null there", suite_json='{"suite": {}, "data": {}, "methods": {}}', records_jsonl="{}\n"
     ),
     "records of unknown origin": folder("records of an unknown suite", records_jsonl="{}\n"),
     "suite file damaged": folder("suite.json is damaged", suite_json="{", records_jsonl="{}\n"),
