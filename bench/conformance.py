@@ -20,8 +20,7 @@ from torch import nn
 
 from ..datasets.api import Data
 from ..datasets.on_device import OnDevice
-from ..methods.api import Clock, Knob, Sparsifier, configure, knobs_of, registry
-from ..methods.masks import keep_count
+from ..methods.api import Clock, Knob, Sparsifier, configure, keep_count, knobs_of, registry
 from ..methods.net import Net
 from .checkpoint import load_state, state_of
 from .measure import zero_below

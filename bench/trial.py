@@ -12,7 +12,7 @@ from torch import nn
 
 from ..datasets.api import Data, open_dataset
 from ..errors import SparsebenchError
-from ..methods.api import Sparsifier, configure
+from ..methods.api import Sparsifier, configure, keep_count
 from . import measure, memory, models, threshold
 from .clock import Outcome
 from .records import Record, digest
@@ -185,7 +185,7 @@ def _target(method: Sparsifier, layers: list[Any]) -> dict[str, Any]:
     if sparsity is None:
         return {}
     size, nonzeros = sum(map(measure.size, layers)), sum(layer.nonzeros for layer in layers)
-    return {"target": 1 / (1 - sparsity), "missed_by": nonzeros - max(1, round((1 - sparsity) * size))}
+    return {"target": 1 / (1 - sparsity), "missed_by": nonzeros - keep_count(sparsity, size)}
 
 
 def check_writable(path: Path) -> None:

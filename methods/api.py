@@ -110,6 +110,11 @@ def sparsity_knob(default: float = 0.9) -> Any:
     )
 
 
+def keep_count(sparsity: float, size: int) -> int:
+    """How many of `size` weights a sparsity leaves, to the nearest whole weight and never none."""
+    return max(1, round((1 - sparsity) * size))
+
+
 @dataclass(frozen=True)
 class Round:
     """One stretch of training, as data. `share` of the budget's steps; the shares of a plan sum to 1.

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from .api import Clock, Round, Sparsifier, knob, register, sparsity_knob
-from .masks import counts, global_top, keep_count, layerwise_top
+from .api import Clock, Round, Sparsifier, keep_count, knob, register, sparsity_knob
+from .masks import counts, global_top, layerwise_top
 from .net import Net
 
 

@@ -6,14 +6,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from .api import Diverged
+from .api import Diverged, keep_count
 
 Scores = Mapping[str, Tensor]
-
-
-def keep_count(sparsity: float, size: int) -> int:
-    """How many of `size` weights a sparsity leaves, to the nearest whole weight and never none."""
-    return max(1, round((1 - sparsity) * size))
 
 
 def top(scores: Tensor, keep: int) -> Tensor:

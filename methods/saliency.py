@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from .api import ParamGroup, Plan, Probe, Sparsifier, knob, register, sparsity_knob
+from .api import ParamGroup, Plan, Probe, Sparsifier, keep_count, knob, register, sparsity_knob
 from .at_init import masked_groups
-from .masks import global_top, keep_count
+from .masks import global_top
 from .net import Net
 
 TEMPERATURE = 200.0

@@ -96,11 +96,9 @@ class LocalExecutor:
         worker.trial = trial
         self._attempts[trial.id] = self._attempts.get(trial.id, 0) + 1
         assert worker.process.stdin is not None
-        try:
+        with suppress(BrokenPipeError):  # it has died: its closed output says so, and `wait` deals with it
             worker.process.stdin.write(trial.model_dump_json().encode() + b"\n")
             worker.process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it has died; its closed output says so, and `wait` deals with it
 
     def wait(self, timeout: float | None = None) -> list[tuple[Trial, Record]]:
         """Records that arrive within the timeout (the first batch of them); none if nothing does."""
