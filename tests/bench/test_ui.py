@@ -126,14 +126,23 @@ def test_it_takes_a_free_port_and_says_the_address_of_the_charts(
     assert address.endswith(view_path("1"))
 
 
+def visit(address: str, profile: Path, picture: Path) -> str:
+    """The page's document as a browser has it when its budget of time is over, and a picture of it."""
+    command = [*BROWSER, f"--user-data-dir={profile}", f"--screenshot={picture}", address]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+
+
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
 def test_the_saved_view_draws_its_charts_in_a_browser(
     pages: tuple[subprocess.Popen[str], list[str], int], tmp_path: Path
 ) -> None:
     address = pages[1][1].partition("  ")[2]
     picture = tmp_path / "page.png"
-    command = [*BROWSER, f"--user-data-dir={tmp_path}", f"--screenshot={picture}", address]
-    page = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    # A busy machine answers later than the browser's budget: look again, as a reader would, and not for ever.
+    for attempt in range(4):
+        page = visit(address, tmp_path / f"profile {attempt}", picture)
+        if "cost/flops_ratio vs. eval/top1" in page and "Parallel Coordinates" in page:
+            break
     assert "viewing a shared view" in page
     assert "Error loading shared view state" not in page
     assert "Accuracy against cost" in page
