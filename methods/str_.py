@@ -1,6 +1,7 @@
 """Soft threshold reparametrisation: learned thresholds, one a layer."""
 
 import math
+import warnings
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -21,18 +22,28 @@ def soft_threshold(theta: Tensor, s: Tensor) -> Tensor:
     return theta.sign() * torch.relu(theta.abs() - torch.sigmoid(s))
 
 
-@register("str", reference="arXiv:2002.03231")
+def fastest_decay(plan: Plan) -> float:
+    """The most e-folds by which s can decay in a training without swinging through 0: (1-μ)/2·Σ_t η_t/η.
+
+    Under momentum an idle s is a damped oscillator, s'' + (1-μ)s' + ηwd_s·s = 0 in steps. At ηwd_s = (1-μ)²/2
+    its damping ratio is 1/√2; where s decays twice as fast the loss no longer holds it, and layers empty.
+    """
+    return (1 - plan.momentum) ** 2 / 2 * plan.eta_sum / plan.lr
+
+
+@register("str", reference="arXiv:2002.03231", version=2)
 @dataclass
 class SoftThreshold(Sparsifier):
     """w = sign(θ)·relu(|θ| - σ(s_l)), one threshold s_l a layer, learned; no term is added to the loss.
 
     Weight decay acts on s too and drives it towards 0: s(t) = s₀·e^(-wd_s·Σ_t η_eff) until the loss holds
     it. Sparsity is an outcome. `decay` is the whole exponent wd_s·Ση_eff, so that it means the same in short
-    runs and long ones; more of it, or s₀ nearer to 0, makes the net sparser. `decay=0` takes the recipe's
-    weight decay for s as for θ, as the paper's code does; `s0=0` chooses an s₀ such that s reaches -6 at 20
-    to 30% of the steps. Where the loss is near 0 by then nothing holds s, and layers collapse: start nearer
-    to 0. Short runs are sparse only with a weight decay of θ above the usual. SGD alone: Adam bounds a step
-    by its rate, so that the loss cannot hold s.
+    runs and long ones; more of it, or s₀ nearer to 0, makes the net sparser. A short training has no time for
+    much: with momentum μ s follows no more than (1-μ)/2·Σ_t η_t/η e-folds, to which `decay` is lowered.
+    `decay=0` takes the recipe's weight decay for s as for θ, as the paper's code does; `s0=0` chooses an s₀
+    such that s reaches -6 at 20 to 30% of the steps. Where the loss is near 0 by then nothing holds s, and
+    layers collapse: start nearer to 0. SGD alone: Adam bounds a step by its rate, so that the loss cannot
+    hold s.
     """
 
     optimizers: ClassVar = ("sgd",)
@@ -52,13 +63,13 @@ class SoftThreshold(Sparsifier):
     )
     decay: float = knob(
         12.0,
-        low=2.0,
+        low=1.0,
         high=24.0,
         log=True,
         least=0.0,
         most=100.0,
         operating=True,
-        doc="wd_s·Ση_eff, the e-folds by which s decays; 0: the recipe's weight decay",
+        doc="wd_s·Ση_eff, the most e-folds by which s decays; 0: the recipe's weight decay",
     )
 
     def __post_init__(self) -> None:
@@ -66,9 +77,16 @@ class SoftThreshold(Sparsifier):
             raise SparsebenchError("str: give s0 or decay: without a decay of its own s has no time to meet")
 
     def attach(self, net: Net, plan: Plan, probe: Probe) -> list[ParamGroup]:
-        own = self.decay / plan.eta_sum if self.decay else None
-        start = self.s0 or ONSET * math.exp(ONSET_SHARE * self.decay)
-        self.state["s0"] = start
+        decay = min(self.decay, fastest_decay(plan))
+        if decay < self.decay:
+            warnings.warn(
+                f"decay = {self.decay:g} is lowered to {decay:.3g}, the most that momentum lets s follow "
+                "in so few steps: expect a lower sparsity",
+                stacklevel=2,
+            )
+        own = decay / plan.eta_sum if decay else None
+        start = self.s0 or ONSET * math.exp(ONSET_SHARE * decay)
+        self.state["s0"], self.state["decay"] = start, decay
         net.reparametrize(
             soft_threshold, theta=lambda w: w, s=lambda w: torch.full((), start, device=w.device)
         )
@@ -79,7 +97,7 @@ class SoftThreshold(Sparsifier):
         ]
 
     def facts(self) -> dict[str, float]:
-        return {"s0": self.state["s0"]}
+        return {"s0": self.state["s0"], "decay": self.state["decay"]}
 
     def diagnostics(self, net: Net) -> dict[str, float]:
         s = torch.stack([value.detach() for value in net.parameters("s").values()])

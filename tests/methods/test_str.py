@@ -15,6 +15,7 @@ from sparsebench.methods.net import Net
 from sparsebench.methods.str_ import soft_threshold
 from torch import nn
 
+LONG = Plan(4000, "sgd", 0.1, 0.9, 4000.0)
 LOWER = Knob(-10.0, -3200.0, -5.0, "minus_log", operating=True)
 
 
@@ -32,7 +33,7 @@ def test_the_map_shrinks_by_the_sigmoid_of_s():
 def test_gradients_are_those_of_the_papers_formulas():
     """∂w/∂θ = 1[w≠0]; ∂w/∂s = -sign(θ)·σ'(s)·1[w≠0], summed over the layer."""
     net = net_of()
-    configure("str", {"s0": -2.0}).attach(net, Plan(10, "sgd", 0.1, 0.9, 10.0), probe=None)
+    configure("str", {"s0": -2.0}).attach(net, LONG, probe=None)
     theta, s = net.parameters("theta")["weight"], net.parameters("s")["weight"]
     g = torch.randn(4, 6, generator=torch.Generator().manual_seed(1))
     net.grad("weight").copy_(g)
@@ -75,18 +76,50 @@ def test_where_no_s0_is_given_s_reaches_minus_six_at_20_to_30_percent(kind, deca
     assert 0.2 <= crossing / steps <= 0.3
 
 
+def idle(wd: float, lr: float, momentum: float, steps: int) -> list[float]:
+    """s/s₀ under nothing but weight decay and momentum, at a constant rate."""
+    s, velocity, found = 1.0, 0.0, []
+    for _ in range(steps):
+        velocity = momentum * velocity + wd * s
+        s -= lr * velocity
+        found.append(s)
+    return found
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9, 0.99])
+def test_a_decay_too_fast_for_momentum_is_lowered_to_one_that_hardly_swings(momentum):
+    """An oscillator of damping ratio 1/√2 overshoots by e^(-π), 4%; left as it is it would swing by more."""
+    steps, lr = 150, 0.1
+    plan = Plan(steps, "sgd", lr, momentum, steps * lr / (1 - momentum))
+    method, net = configure("str", {"decay": 100.0, "s0": -10.0}), net_of()
+    with pytest.warns(UserWarning, match="most that momentum lets s follow"):
+        _, group, _ = method.attach(net, plan, probe=None)
+    assert method.facts()["decay"] == pytest.approx((1 - momentum) / 2 * steps)
+    assert group.weight_decay * lr == pytest.approx((1 - momentum) ** 2 / 2)
+    swing = -min(idle(group.weight_decay, lr, momentum, 4000))
+    assert swing < 0.06
+    if momentum:
+        assert -min(idle(4 * group.weight_decay, lr, momentum, 4000)) > 0.15
+
+
+def test_a_decay_that_s_can_follow_is_left_alone(recwarn):
+    method = configure("str", {"decay": 12.0})
+    method.attach(net_of(), LONG, probe=None)
+    assert method.facts() == {"s0": -10.0, "decay": 12.0}
+    assert not recwarn.list
+
+
 def test_a_far_threshold_keeps_the_function_bit_for_bit():
     net = net_of()
     before = net.weight("weight").clone()
-    configure("str", {"s0": -3200.0}).attach(net, Plan(10, "sgd", 0.1, 0.9, 10.0), probe=None)
+    configure("str", {"s0": -3200.0}).attach(net, LONG, probe=None)
     assert torch.equal(net.weight("weight"), before)
 
 
 def test_the_recipes_weight_decay_is_on_theta_and_on_request_on_s():
-    plan = Plan(10, "sgd", 0.1, 0.9, 40.0)
-    theta, s, others = configure("str", {"decay": 8.0}).attach(net_of(), plan, probe=None)
-    assert (theta.weight_decay, s.weight_decay, others.weight_decay) == (None, 0.2, 0.0)
-    theta, s, _ = configure("str", {"decay": 0.0}).attach(net_of(), plan, probe=None)
+    theta, s, others = configure("str", {"decay": 8.0}).attach(net_of(), LONG, probe=None)
+    assert (theta.weight_decay, s.weight_decay, others.weight_decay) == (None, 0.002, 0.0)
+    theta, s, _ = configure("str", {"decay": 0.0}).attach(net_of(), LONG, probe=None)
     assert (theta.weight_decay, s.weight_decay) == (None, None)
     with pytest.raises(SparsebenchError, match="give s0 or decay"):
         configure("str", {"decay": 0.0, "s0": 0.0})
