@@ -19,9 +19,14 @@ WHAT = (
     "weight, or accuracy at most 1.5 × chance. Failed runs gave no result and are in no mean.",
 )
 TIES = (
-    "≈ before a rank: not distinguishable from the entry above (the 95% Welch t-interval of the difference "
-    "of hypervolumes over seeds holds zero). The interval covers retraining, not the search itself. "
-    "A ? says that there are too few seeds to judge."
+    "≈ before a rank: not distinguishable from the entry above (the 95% t-interval of the difference of "
+    "hypervolumes over seeds holds zero; paired where both have the same seeds, else Welch's). The interval "
+    "covers retraining, not the search itself. A ? says that there are too few seeds to judge."
+)
+INTERVALS = (
+    "Intervals are 95% t-intervals over seeds (a bootstrap of three seeds would cover less than it says). Of "
+    "'within n points' the interval goes from the largest compression at which a point surely keeps the "
+    "tolerance to the largest at which one possibly does."
 )
 TOLERANCE = (
     "The tolerances and the normalised hypervolume need a dense baseline: add an entry with method 'dense'."
@@ -80,7 +85,7 @@ def remarks(board: Board) -> list[str]:
 def explanations(board: Board) -> list[str]:
     """The general sentences, with this board's limits."""
     general = [text.format(limit=10**board.x_max) if "{limit" in text else text for text in WHAT]
-    return [*general, TIES] if board.source == "test" else general
+    return [*general, INTERVALS, TIES] if board.source == "test" else general
 
 
 def rank(row: Row) -> str:

@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 from typing import Literal
 
 from ..bench.records import Record, latest
+from .intervals import Interval, t_interval
 
 Source = Literal["test", "validation"]
 COLLAPSE = 1.5  # an accuracy up to this many times chance counts as collapsed
@@ -78,6 +79,19 @@ class Point:
     def compression(self) -> float:
         """Geometric mean over seeds."""
         return float(10**self.x.mean)
+
+    @cached_property
+    def accuracy_interval(self) -> Interval | None:
+        """95% t-interval of the mean accuracy over seeds; None below two, and for the runs of a search."""
+        if self.source != "test":
+            return None
+        return t_interval([o.accuracy for o in self.outcomes], least=0.0, most=1.0)
+
+    @cached_property
+    def compression_interval(self) -> Interval | None:
+        """The same of the geometric mean of compression, computed on its logarithm."""
+        found = t_interval([o.x for o in self.outcomes], least=0.0) if self.source == "test" else None
+        return Interval(10**found.low, 10**found.high) if found else None
 
     @cached_property
     def accuracy_exact(self) -> Stat | None:

@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from statistics import stdev
+from functools import cached_property
 from typing import Any
 
 from ..bench.records import Record
 from ..errors import SparsebenchError
-from .pareto import X_MAX, accuracy_at, compression_at, front, hypervolume
-from .points import COLLAPSE, Point, Source, by_task, chance_of, confirmed, provisional
-from .stats import indistinct, replicates
+from . import measures
+from .intervals import Interval
+from .measures import COMPRESSIONS, TOLERANCES, References
+from .pareto import X_MAX, front
+from .points import Point, Source, by_task, chance_of, confirmed, provisional
+from .stats import difference
 
-COMPRESSIONS = (2, 4, 8, 16, 32, 64, 128, 256, 512)
-TOLERANCES = (0.01, 0.05, 0.10)
 DENSE = "dense"
 
 
@@ -20,6 +21,7 @@ DENSE = "dense"
 class Row:
     """An entry on one task. Accuracies are fractions, compressions ratios; None is "no such number".
 
+    Every `…_interval` is a 95% t-interval over seeds of the number before it, None below two seeds.
     `rank` is None for the dense baseline and for an entry that is not confirmed beside ones that are.
     `tied`: not distinguishable from the row ranked directly above. Hypervolumes are normalised, the `raw`
     ones are in accuracy × decades. `within[tol]`: largest compression within tol of dense. The `exact`
@@ -36,18 +38,24 @@ class Row:
     tied: bool | None = None
     hypervolume: float | None = None
     hypervolume_sd: float | None = None
+    hypervolume_interval: Interval | None = None
     hypervolume_exact: float | None = None
     hypervolume_raw: float = 0.0
     hypervolume_raw_sd: float | None = None
+    hypervolume_raw_interval: Interval | None = None
     accuracy_at: dict[int, float | None] = field(default_factory=dict)
+    accuracy_at_interval: dict[int, Interval | None] = field(default_factory=dict)
     within: dict[float, float | None] = field(default_factory=dict)
+    within_interval: dict[float, Interval | None] = field(default_factory=dict)
     within_exact: dict[float, float | None] = field(default_factory=dict)
     best_accuracy: float | None = None
     best_accuracy_sd: float | None = None
+    best_accuracy_interval: Interval | None = None
     best_compression: float | None = None
     largest_compression: float | None = None
     largest_compression_exact: float | None = None
     speedup: float | None = None
+    speedup_interval: Interval | None = None
     points: int = 0
     seeds: int = 0
     runs: int = 0
@@ -60,6 +68,7 @@ class Row:
     steps: int = 0
     seconds: float = 0.0
     training_flops_ratio: float | None = None
+    training_flops_ratio_interval: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -80,11 +89,19 @@ class Board:
         return next(row for row in self.rows if row.entry == entry)
 
     @property
+    def references(self) -> References:
+        """Chance, dense accuracy and the limit of x, which every measure needs."""
+        return References(self.chance, self.dense, self.x_max)
+
+    @property
     def scale(self) -> float | None:
         """What normalises the hypervolume; None without a dense accuracy above chance."""
-        if self.dense is None or self.dense <= self.chance or self.x_max <= 0:
-            return None
-        return self.x_max * (self.dense - self.chance)
+        return self.references.scale
+
+    @cached_property
+    def replicates(self) -> dict[str, dict[int, float]]:
+        """The hypervolume (raw) of each entry's front by seed; empty for what is not confirmed."""
+        return {entry: measures.repeated(self.references, found) for entry, found in self.points.items()}
 
 
 def boards(records: Iterable[Record], x_max: float | Mapping[str, float] = X_MAX) -> list[Board]:
@@ -141,8 +158,9 @@ def _row(board: Board, entry: str, failures: int) -> Row:
     row = replace(row, **_search_counts(own))
     if not points:
         return replace(row, runs=failures)
-    row = replace(row, **_volumes(board, points), **_reach(board, points))
-    return replace(row, **_counts(points, failures), **_cost(points))
+    at = board.references
+    row = replace(row, **measures.volumes(at, points), **measures.reach(at, points))
+    return replace(row, **measures.counts(points, failures), **measures.cost(points))
 
 
 def _search_counts(own: Sequence[Record]) -> dict[str, Any]:
@@ -151,72 +169,6 @@ def _search_counts(own: Sequence[Record]) -> dict[str, Any]:
         "search_trials": len(search),
         "search_failed": sum(record.status == "failed" for record in search),
         "search_diverged": sum(record.status == "diverged" for record in search),
-    }
-
-
-def _volumes(board: Board, points: Sequence[Point]) -> dict[str, Any]:
-    reference = (0.0, board.chance)
-    raw = hypervolume([p.xy for p in points], reference, board.x_max)
-    at_eps = [xy for xy in (p.xy_exact for p in points) if xy is not None]
-    exact = hypervolume(at_eps, reference, board.x_max) if at_eps else None
-    # A provisional point's seeds are no replicates: the search did not repeat what it found.
-    several = replicates(points, board.chance, board.x_max) if points[0].source == "test" else []
-    raw_sd = stdev(several) if len(several) > 1 else None
-    scale = board.scale
-    return {
-        "hypervolume_raw": raw,
-        "hypervolume_raw_sd": raw_sd,
-        "hypervolume": raw / scale if scale else None,
-        "hypervolume_sd": raw_sd / scale if scale and raw_sd is not None else None,
-        "hypervolume_exact": exact / scale if scale and exact is not None else None,
-    }
-
-
-def _within(board: Board, points: Sequence[tuple[float, float]]) -> dict[float, float | None]:
-    if board.dense is None or board.dense <= board.chance:
-        return dict.fromkeys(TOLERANCES)
-    return {tol: compression_at(points, board.dense - tol) for tol in TOLERANCES}
-
-
-def _reach(board: Board, points: Sequence[Point]) -> dict[str, Any]:
-    xy = [p.xy for p in points]
-    at_eps = [pair for pair in (p.xy_exact for p in points) if pair is not None]
-    best = max(points, key=lambda p: (p.accuracy.mean, p.x.mean))
-    alive = COLLAPSE * board.chance + 1e-12
-    within = _within(board, xy)
-    reached = within[0.05]
-    fast = [p.speedup for p in points if reached is not None and abs(p.compression / reached - 1) < 1e-9]
-    return {
-        "accuracy_at": {c: accuracy_at(xy, c) for c in COMPRESSIONS},
-        "within": within,
-        "within_exact": _within(board, at_eps),
-        "best_accuracy": best.accuracy.mean,
-        "best_accuracy_sd": best.accuracy.sd,
-        "best_compression": best.compression,
-        "largest_compression": compression_at(xy, alive),
-        "largest_compression_exact": compression_at(at_eps, alive),
-        "speedup": max((s for s in fast if s is not None), default=None),
-    }
-
-
-def _counts(points: Sequence[Point], failures: int) -> dict[str, Any]:
-    return {
-        "points": len(points),
-        "seeds": min(len(p.outcomes) for p in points),
-        "runs": sum(len(p.outcomes) for p in points) + failures,
-        "diverged": sum(p.diverged for p in points),
-        "collapsed": sum(p.collapses for p in points),
-    }
-
-
-def _cost(points: Sequence[Point]) -> dict[str, Any]:
-    """Per run: the most steps (a diverged run stops early), mean seconds, mean training FLOPs to dense."""
-    done = [o.record for p in points for o in p.outcomes]
-    flops = [r.training_flops_ratio for r in done if r.training_flops_ratio is not None]
-    return {
-        "steps": max(r.steps for r in done),
-        "seconds": sum(r.seconds for r in done) / len(done),
-        "training_flops_ratio": sum(flops) / len(flops) if flops else None,
     }
 
 
@@ -235,10 +187,13 @@ def _ranked(board: Board, drafts: Sequence[Row]) -> list[Row]:
 def _tied(board: Board, above: Row, row: Row) -> bool | None:
     if board.source != "test":
         return None
-    first, second = (replicates(board.points[r.entry], board.chance, board.x_max) for r in (above, row))
-    return indistinct(first, second)
+    found = difference(board.replicates[above.entry], board.replicates[row.entry])
+    return None if found is None else not found.distinct
 
 
 def on_front(points: Sequence[Point]) -> list[Point]:
     """The points on the front of means, by rising compression."""
     return front(points, lambda p: p.xy)
+
+
+__all__ = ["COMPRESSIONS", "DENSE", "TOLERANCES", "Board", "Row", "boards", "on_front", "rows"]
