@@ -1,26 +1,25 @@
 """The driver: ask, execute, record, tell, track. One process owns Optuna, MLflow and the records."""
 
 import os
-import signal
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 
 from ..datasets.api import data_root
 from ..errors import SparsebenchError
 from ..registry import load_plugin
 from . import publish
-from .devices import slots
 from .display import Display, Silent
-from .executors.local import LocalExecutor
+from .executors.api import Executor
+from .executors.machines import CHECKPOINTS, TIME_LIMIT, Machines
 from .folder import Folder
 from .models import create
 from .records import Record, Store
 from .search import Mirror
+from .signals import Interrupts
 from .spec import Trial
 from .studies import Study
 from .suite import Suite, check, load_suite, override
@@ -29,15 +28,24 @@ from .trial import open_data
 Owners = dict[str, list[Study]]
 """Who waits for a trial that is out, by the trial's identity."""
 
+TICK = 0.5  # seconds between two looks at the clock and at the signals
+
 
 @dataclass
 class Result:
-    """A campaign's output folder, its records, and what went wrong beside the trials."""
+    """A campaign's output folder, its records, and what went wrong beside the trials.
+
+    `stopped_by`: the number of the signal that stopped it before its end; the same call continues it.
+    """
 
     folder: Path
     records: list[Record]
-    complete: bool = True
+    stopped_by: int | None = None
     problems: list[str] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        return self.stopped_by is None
 
 
 @dataclass
@@ -49,76 +57,62 @@ class Campaign:
     """
 
     studies: Sequence[Study]
-    executor: LocalExecutor
+    executor: Executor
     store: Store
     display: Display
     publisher: publish.Live
     mirror: Mirror
-    stopping: bool = False
-    trials: dict[str, Trial] = field(default_factory=dict)
+    owners: Owners = field(default_factory=dict)
+    interrupts: Interrupts = field(default_factory=Interrupts)
+    pausing: bool = False
 
-    def drive(self) -> bool:
-        """Run until every study is done. False when stopped by Ctrl-C before that."""
+    def drive(self) -> int | None:
+        """Run until every study is done. Returns the signal that stopped it before that, or None."""
         clerk = ThreadPoolExecutor(1, thread_name_prefix="optuna-mirror")
-        owners: Owners = {}
         try:
-            with self._interruptible(owners):
-                while self._hand_out(owners, clerk):
-                    for trial, record in self.executor.wait():
-                        self._take(owners.pop(trial.id), trial.id, record)
+            with self.interrupts:
+                while self._hand_out(clerk):
+                    self.display.running(self.executor.running)
+                    for trial, record in self.executor.wait(TICK):
+                        self._take(trial, record)
+                    if self.interrupts.number is not None and not self.pausing:
+                        self._pause()
         finally:
             clerk.shutdown(wait=True)
-        return not self.stopping
+        return self.interrupts.number
 
-    @contextmanager
-    def _interruptible(self, owners: Owners) -> Iterator[None]:
-        """The first Ctrl-C lets the running trials end, the second stops at once.
+    def _pause(self) -> None:
+        self.pausing = True
+        self.display.say(
+            f"stopping: {len(self.owners)} running trials keep a checkpoint; Ctrl-C again stops at once"
+        )
+        self.executor.pause()
 
-        The first one raises nothing, so it cannot come between a record's arrival and its line on the disk.
-        """
-
-        def stop(number: int, frame: FrameType | None) -> None:
-            if self.stopping or not owners:
-                raise KeyboardInterrupt
-            self.stopping = True
-            self.display.say(
-                f"stopping when the running trials are done ({len(owners)}); Ctrl-C again stops at once. "
-                "The same command continues."
-            )
-
-        usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        if not usual or threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        signal.signal(signal.SIGINT, stop)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    def _hand_out(self, owners: Owners, clerk: ThreadPoolExecutor) -> bool:
-        """Fill the free slots. False when nothing runs and nothing is left to run."""
+    def _hand_out(self, clerk: ThreadPoolExecutor) -> bool:
+        """Fill the free places. False when nothing runs and nothing is left to run."""
         for study in self.studies:
             phase = study.phase
-            while not self.stopping and self.executor.free():
+            while self.interrupts.number is None and self.executor.free():
                 trial = study.next()
                 if trial is None:
                     break
-                if trial.id in owners:  # another entry asks the same just now: one run answers both
-                    owners[trial.id].append(study)
+                if trial.id in self.owners:  # another entry asks the same just now: one run answers both
+                    self.owners[trial.id].append(study)
                     continue
-                self.trials[trial.id] = trial
-                owners[trial.id] = [study]
+                self.owners[trial.id] = [study]
                 self.executor.submit(trial)
             if study.phase != phase:
                 self.display.update(study, None)
                 self._reflect(study, clerk)
-        return bool(owners)
+        return bool(self.owners)
 
-    def _take(self, studies: list[Study], identity: str, record: Record) -> None:
+    def _take(self, trial: Trial, record: Record | None) -> None:
         """The order matters: on the disk first, then to the search, then to those who only watch."""
+        studies = self.owners.pop(trial.id)
+        if record is None:  # paused
+            return
         self.store.append(record)
-        trial = self.trials.pop(identity)
+        self.executor.forget(trial)
         for study in studies:
             study.take(trial, record)
         self.publisher.put(record)
@@ -150,14 +144,18 @@ def resolve(
     return changed
 
 
-def _digests(suite: Suite, root: str | None) -> dict[str, str]:
-    """Open (or fetch) every dataset and try every model, before a worker starts: errors come at once."""
+def _open(suite: Suite, data: str | Path | None) -> tuple[str | None, dict[str, str]]:
+    """Open (or fetch) every dataset and try every model, before a worker starts: errors come at once.
+
+    Returns the datasets' folder for the workers, None for the usual one, and each task's digest.
+    """
+    root = str(data_root(data)) if data is not None or "SPARSEBENCH_DATA" in os.environ else None
     found = {}
     for task in suite.tasks:
-        data = open_data(task.dataset, root, task.data_args)
-        create(task.model, data.shape, data.classes, **task.model_args)
-        found[task.name] = data.digest
-    return found
+        opened = open_data(task.dataset, root, task.data_args)
+        create(task.model, opened.shape, opened.classes, **task.model_args)
+        found[task.name] = opened.digest
+    return root, found
 
 
 def run(
@@ -174,36 +172,36 @@ def run(
     storage: str | None = None,
     tracking_uri: str | None = None,
     plugins: Sequence[str | Path] = (),
+    extend: bool = False,
+    time_limit: float | None = TIME_LIMIT,
     display: Display | None = None,
 ) -> Result:
     """Search, confirm, record and rank every entry of a suite on every task: the same as `sparsebench run`.
 
-    Everything lands in `out` (default `runs/<suite>`): records.jsonl, the leaderboard, figures, Optuna's
-    studies and MLflow's database. The same call again continues an interrupted campaign.
-    Errors: `SparsebenchError`, one sentence; nothing already written is lost.
+    Everything lands in `out` (default `runs/<suite>`). The same call again continues an interrupted
+    campaign, with `extend` one whose suite has gained entries, tasks, trials or seeds since. `time_limit`
+    in seconds holds for a trial. Errors: `SparsebenchError`, one sentence; nothing already written is lost.
     """
     chosen = resolve(suite, methods=methods, trials=trials, epochs=epochs, seeds=seeds, plugins=plugins)
-    places = slots(devices, per_device)
-    root = str(data_root(data)) if data is not None or "SPARSEBENCH_DATA" in os.environ else None
-    digests = _digests(chosen, root)
+    machines = Machines(devices, per_device, time_limit)
+    root, digests = _open(chosen, data)
     path = Path(out) if out is not None else Path("runs") / chosen.name
     shown = display or Silent()
     with ExitStack() as stack:
-        stack.enter_context(Folder(path, chosen, digests))
+        stack.enter_context(Folder(path, chosen, digests, extend=extend))
         mirror = Mirror(storage or f"sqlite:///{(path / 'optuna.db').resolve()}")
         store = Store(path)
-        live = publish.Live(tracking_uri, path, chosen, shown.say)
-        stack.callback(live.close)
-        names = [str(Path(plugin).resolve()) for plugin in plugins]
-        executor = LocalExecutor(places, root, names, path / "workers.log")
-        stack.callback(executor.close)
+        live = stack.enter_context(closing(publish.Live(tracking_uri, path, chosen, shown.say)))
+        executor = stack.enter_context(closing(machines.start(path, root, plugins)))
         studies = _studies(chosen, digests, store)
-        shown.start(studies, len(places))
-        complete = Campaign(studies, executor, store, shown, live, mirror).drive()
+        shown.start(studies, executor.places)
+        stopped_by = Campaign(studies, executor, store, shown, live, mirror).drive()
         executor.close()
         records = list(store)
-        _require_one(records)
-        return Result(path, records, complete, live.finish(records))
+        if stopped_by is not None:
+            return Result(path, records, stopped_by, live.stop())
+        _conclude(path, records)
+        return Result(path, records, None, live.finish(records))
 
 
 def _studies(suite: Suite, digests: Mapping[str, str], store: Store) -> list[Study]:
@@ -212,8 +210,9 @@ def _studies(suite: Suite, digests: Mapping[str, str], store: Store) -> list[Stu
     return [Study(suite, task, entry, digests[task.name], store) for task, entry in pairs]
 
 
-def _require_one(records: Sequence[Record]) -> None:
-    """Errors: not a single trial gave a result."""
+def _conclude(folder: Path, records: Sequence[Record]) -> None:
+    """Clear away what killed workers have left. Errors: not a single trial gave a result."""
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     if not any(record.ok for record in records):
         reasons = sorted({record.reason or "" for record in records})
         raise SparsebenchError(f"every trial failed: {reasons[0] if reasons else 'none was run'}")

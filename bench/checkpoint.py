@@ -44,7 +44,7 @@ def load_state(training: Training, state: Mapping[str, Any]) -> None:
     training.meter.load(state["meter"])
     for name, value in state["outcome"].items():
         setattr(training.outcome, name, value)
-    torch.set_rng_state(state["rng"])
+    torch.set_rng_state(state["rng"].cpu())  # a generator's state lies on the CPU, whatever it draws for
     if state["device_rng"] is not None:
-        torch.cuda.set_rng_state(state["device_rng"], training.device)
-    training.net.generator.set_state(state["generator"])
+        torch.cuda.set_rng_state(state["device_rng"].cpu(), training.device)
+    training.net.generator.set_state(state["generator"].cpu())

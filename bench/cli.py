@@ -62,6 +62,13 @@ def run(
     data: DataRoot = None,
     storage: Annotated[str | None, typer.Option(help="Optuna storage URL [default: DIR/optuna.db].")] = None,
     tracking_uri: Annotated[str | None, typer.Option(help="MLflow server [default: DIR/mlflow.db].")] = None,
+    time_limit: Annotated[float, typer.Option(min=0.01, help="Hours that one trial may take.")] = 24.0,
+    extend: Annotated[
+        bool,
+        typer.Option(
+            "--extend", help="Continue a run whose suite has gained entries, tasks, trials or seeds."
+        ),
+    ] = False,
     plugin: Plugins = None,
 ) -> None:
     """Search, confirm and rank every entry of a suite. The same command again continues where it stopped."""
@@ -75,7 +82,8 @@ def run(
         commands.dry_run(suite, devices, per_device, data, options)
         return
     places = {"out": out, "devices": devices, "per_device": per_device, "data": data}
-    commands.run(suite, {**options, **places, "storage": storage, "tracking_uri": tracking_uri})
+    more = {"storage": storage, "tracking_uri": tracking_uri, "extend": extend}
+    commands.run(suite, {**options, **places, **more, "time_limit": 3600 * time_limit})
 
 
 @app.command()

@@ -80,9 +80,13 @@ def run(suite: str, options: dict[str, Any]) -> None:
             result = campaign.run(suite, **options, display=bars)
     else:
         result = campaign.run(suite, **options, display=Lines(console))
-    if not result.complete:
-        console.print("stopped; the same command continues", highlight=False)
-        sys.exit(130)
+    if result.stopped_by is not None:
+        console.print(
+            f"stopped with {len(result.records)} records in {result.folder}; the same command continues",
+            highlight=False,
+            soft_wrap=True,
+        )
+        sys.exit(128 + result.stopped_by)
     out = Console(width=None if sys.stdout.isatty() else 160)
     out.print(publish.board(result.folder, result.records))
     _point_to(out, result.folder)

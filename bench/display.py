@@ -8,6 +8,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from .executors.api import Running
 from .records import Record
 from .studies import Study
 
@@ -21,6 +22,9 @@ class Display(Protocol):
     def update(self, study: Study, record: Record | None) -> None:
         """A record has come back, or the study has moved on by itself."""
 
+    def running(self, trials: Sequence[Running]) -> None:
+        """The trials that are out now; told at least every second."""
+
     def say(self, message: str) -> None:
         """One sentence for the person."""
 
@@ -31,6 +35,8 @@ class Silent:
     def start(self, studies: Sequence[Study], slots: int) -> None: ...
 
     def update(self, study: Study, record: Record | None) -> None: ...
+
+    def running(self, trials: Sequence[Running]) -> None: ...
 
     def say(self, message: str) -> None: ...
 
@@ -53,6 +59,9 @@ class Lines:
             what = "confirmed" if study.done else "searched, confirming"
             elapsed = time.monotonic() - self.began
             self.say(f"{elapsed:6.0f} s  {study.name}: {what} ({study.finished} trials)")
+
+    def running(self, trials: Sequence[Running]) -> None:
+        """Nothing: a log has no use for what is over in a moment."""
 
     def say(self, message: str) -> None:
         self.console.print(message, highlight=False, markup=False, soft_wrap=True)
@@ -93,6 +102,8 @@ class Bars:
         self.progress.update(self.bars[study.name], completed=study.finished, total=study.planned, note=note)
         if record is not None and record.status == "failed":
             self.say(f"{study.name}: a trial failed: {record.reason}")
+
+    def running(self, trials: Sequence[Running]) -> None: ...
 
     def say(self, message: str) -> None:
         self.progress.console.print(message, highlight=False, markup=False, soft_wrap=True)

@@ -1,12 +1,13 @@
 """The output folder of a campaign: one suite, one driver at a time."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 from ..errors import SparsebenchError
+from .changes import changes
 from .records import FILE
 from .suite import Suite
 
@@ -21,10 +22,12 @@ class Folder:
     records; then the message lists what differs.
     """
 
-    def __init__(self, path: str | Path, suite: Suite, digests: Mapping[str, str]) -> None:
+    def __init__(
+        self, path: str | Path, suite: Suite, digests: Mapping[str, str], *, extend: bool = False
+    ) -> None:
         from ..methods.api import registry  # torch, which a report does without
 
-        self.path = Path(path)
+        self.path, self.extend = Path(path), extend
         self._lock: IO[str] | None = None
         # A summary decides nothing: rewording it must not part a suite from its records.
         self.identity = {
@@ -74,17 +77,23 @@ class Folder:
                 raise SparsebenchError(
                     f"{str(self.path)!r} holds records of an unknown suite; choose another --out"
                 )
-            temporary = written.with_suffix(".tmp")
-            temporary.write_text(json.dumps(self.identity, indent=1) + "\n", encoding="utf-8")
-            temporary.replace(written)
+            self._write(written)
             return
-        before = read_identity(self.path)
-        differences = list(_differences(before, self.identity))
-        if differences:
-            shown = "; ".join(differences[:4]) + ("; …" if len(differences) > 4 else "")
-            raise SparsebenchError(
-                f"{str(self.path)!r} holds another campaign's records ({shown}); choose another --out"
-            )
+        found = changes(read_identity(self.path), self.identity)
+        if not found:
+            return
+        additions = all(change.adds for change in found)
+        if additions and self.extend:
+            self._write(written)
+            return
+        shown = "; ".join(str(change) for change in found[:4]) + ("; …" if len(found) > 4 else "")
+        advice = "continue it with --extend, or choose another --out" if additions else "choose another --out"
+        raise SparsebenchError(f"{str(self.path)!r} holds another campaign's records ({shown}); {advice}")
+
+    def _write(self, written: Path) -> None:
+        temporary = written.with_suffix(".tmp")
+        temporary.write_text(json.dumps(self.identity, indent=1) + "\n", encoding="utf-8")
+        temporary.replace(written)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -110,21 +119,3 @@ def x_max(path: Path) -> dict[str, float]:
         return {f"{task['dataset']}-{task['model']}": float(task["x_max"]) for task in tasks}
     except (ValueError, KeyError, TypeError) as error:
         raise SparsebenchError(f"{path / SUITE} is damaged: {error!r}") from error
-
-
-def _differences(before: Any, now: Any, where: str = "") -> Iterator[str]:
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in sorted({*before, *now}):
-            yield from _differences(before.get(key), now.get(key), f"{where}.{key}".lstrip("."))
-    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
-        for index, (old, new) in enumerate(zip(before, now, strict=True)):
-            yield from _differences(old, new, f"{where}.{index}")
-    elif before != now:
-        yield f"{where}: {_short(before)} there, {_short(now)} now"
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        return f"[{', '.join(str(v.get('label') or v.get('dataset') or '…') for v in value)}]"
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "…"

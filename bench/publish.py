@@ -47,6 +47,11 @@ class Live:
         """Give up what is still queued; the records keep it."""
         self.publisher.close(timeout=0.0)
 
+    def stop(self) -> list[str]:
+        """A campaign that was stopped leaves tables and figures to its end. Returns the problems met."""
+        self.publisher.close(timeout=10.0)
+        return self.problems
+
     def finish(self, records: Sequence[Record]) -> list[str]:
         """Leaderboard and figures first, then what MLflow lacks. Returns the problems met on the way."""
         missing = self.publisher.close(timeout=120.0)

@@ -172,11 +172,26 @@ class Store:
                 file.write(b"\n")
 
     def append(self, record: Record) -> None:
-        """Write one line through to the disk before anybody is told of it."""
-        with self.path.open("ab") as file:
-            file.write(record.to_json().encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        """Write one line through to the disk before anybody is told of it.
+
+        Errors: the disk takes no more; then half a line is taken back.
+        """
+        line = memoryview(record.to_json().encode() + b"\n")
+        try:
+            with self.path.open("ab", buffering=0) as file:
+                end = file.tell()
+                try:
+                    while line:
+                        line = line[file.write(line) :]
+                    os.fsync(file.fileno())
+                except OSError:
+                    file.truncate(end)
+                    raise
+        except OSError as error:
+            raise SparsebenchError(
+                f"cannot write to {str(self.path)!r}: {error.strerror}; once that is mended, the same "
+                "command continues"
+            ) from error
         self._by_id[record.id] = record
 
     def finished(self, identity: str) -> Record | None:

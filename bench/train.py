@@ -86,11 +86,22 @@ class Training:
             )
         self.lengths = round_steps(self.rounds, self.clock.steps)
 
-    def run(self, on_event: Tell | None = None, stop_at: int | None = None) -> Outcome:
-        """Train through all rounds, or up to the step `stop_at`, from where the clock stands.
+    @property
+    def done(self) -> bool:
+        """The last step was made, or there is no point in making it."""
+        return self.clock.step == self.clock.steps or self.outcome.status != "ok"
+
+    def run(
+        self,
+        on_event: Tell | None = None,
+        stop_at: int | None = None,
+        pause: Callable[[], bool] = lambda: False,
+    ) -> Outcome:
+        """Train through all rounds, up to the step `stop_at` or until `pause`, from where the clock stands.
 
         After the last step the method finalizes and the model is plain again; `Outcome` says how it went.
-        `on_event` hears `{"warning": text}` and `{"row": row of the curve, "steps": total}`.
+        `on_event` hears `{"warning": text}` and `{"row": row of the curve, "steps": total}`; `pause` is asked
+        between steps.
         """
         self._tell = on_event or self._tell
         if self.clock.step == 0:
@@ -99,11 +110,11 @@ class Training:
         self.model.train()
         end = self.clock.steps if stop_at is None else min(stop_at, self.clock.steps)
         try:
-            while self.clock.step < end and self.outcome.status == "ok":
+            while self.clock.step < end and self.outcome.status == "ok" and not pause():
                 self._step()
         except Diverged as error:
             self._diverged(str(error))
-        if self.clock.step == self.clock.steps or self.outcome.status != "ok":
+        if self.done:
             self._finish()
         return self.outcome
 

@@ -15,6 +15,7 @@ from ..errors import SparsebenchError
 from ..methods.api import Sparsifier, configure, keep_count
 from . import measure, memory, models, threshold
 from .clock import Outcome
+from .keeper import Keeper
 from .records import Record, digest
 from .spec import Trial
 from .train import Training
@@ -50,11 +51,13 @@ def run(
     device: str = "cpu",
     save: Path | None = None,
     on_event: Callable[[dict[str, Any]], None] | None = None,
+    keeper: Keeper | None = None,
 ) -> Record:
     """Train, collapse, measure. Test data are read only outside the search phase.
 
-    `save` keeps the collapsed model's state dict as a safetensors file. Errors: `SparsebenchError` for what
-    the user can put right; everything else is a defect or a full device, and the caller records it.
+    `save` keeps the collapsed model's state dict as a safetensors file; `keeper` keeps checkpoints while it
+    trains. Errors: `Paused` by the keeper; `SparsebenchError` for what the user can put right; everything
+    else is a defect or a full device, and the caller records it.
     """
     start = time.perf_counter()
     digest(trial.content)  # a setting that cannot be recorded is told before training, not after
@@ -71,7 +74,7 @@ def run(
     training = Training(
         model, method, data, trial.recipe, seed=trial.seed, device=place, keep_dense=trial.keep_dense
     )
-    outcome = _trained(training, on_event)
+    outcome = _trained(training, on_event, keeper)
     if outcome.status == "ok" and not all(bool(p.isfinite().all()) for p in model.parameters()):
         outcome.status, outcome.reason = "diverged", "a parameter of the finished model is not finite"
     fields = _fields(trial, outcome, data)
@@ -83,12 +86,22 @@ def run(
         fields |= {"val_accuracy": 1 / data.classes, "compression": 1.0}
         fields |= {"test_accuracy": None if trial.phase == "search" else 1 / data.classes}
     fields |= {"peak_memory_bytes": memory.peak(place), "device": device_name(place)}
-    return Record(**fields, seconds=time.perf_counter() - start)
+    earlier = keeper.spent if keeper else 0.0
+    return Record(**fields, seconds=earlier + time.perf_counter() - start)
 
 
-def _trained(training: Training, on_event: Callable[[dict[str, Any]], None] | None) -> Outcome:
+def _trained(
+    training: Training, on_event: Callable[[dict[str, Any]], None] | None, keeper: Keeper | None
+) -> Outcome:
     try:
-        return training.run(on_event)
+        if keeper is None:
+            return training.run(on_event)
+        keeper.resume(training)
+        while not training.done:
+            training.run(on_event, pause=keeper.due)
+            if not training.done:
+                keeper.save(training)
+        return training.outcome
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):
             raise

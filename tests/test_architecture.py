@@ -34,11 +34,12 @@ machine    | bench.devices bench.memory bench.versions               | foundatio
 measures   | bench.models bench.measure bench.threshold              | foundation records datasets.api
 train      | bench.train bench.optim bench.schedule bench.stream     | foundation methods.api methods.net datasets.api plan measures
 train      | bench.clock bench.probe bench.meter bench.checkpoint    |
+train      | bench.keeper                                            | machine
 trial      | bench.trial                                             | foundation records methods.api datasets.api plan machine measures train
-executors  | bench.executors bench.executors.*                       | foundation records plan machine trial
+executors  | bench.executors bench.executors.*                       | foundation records plan machine trial bench.keeper
 search     | bench.search bench.studies                              | foundation records methods.api reports.pareto plan
 track      | bench.track bench.mlflow_* bench.ui                     | foundation records reports
-campaign   | bench.campaign bench.folder bench.display bench.publish | foundation records methods.api datasets.api reports plan machine bench.models trial executors search track
+campaign   | bench.campaign bench.folder bench.display bench.publish bench.signals bench.changes | foundation records methods.api datasets.api reports plan machine bench.models trial executors search track
 api        | bench.api                                               | foundation records methods.api plan machine trial
 estimate   | bench.estimate                                          | foundation methods.api datasets.api plan machine bench.models trial campaign
 cli        | bench.cli bench.commands bench.catalogue                | foundation records methods.api datasets.api reports plan machine bench.models track campaign estimate api public

@@ -1,10 +1,10 @@
 """One warm process per device slot on this machine."""
 
-import json
 import os
 import selectors
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,10 +14,10 @@ from typing import IO
 from ...errors import SparsebenchError
 from .. import trial as trials
 from ..devices import Slot
-from ..records import Record, parse
+from ..keeper import EVERY_SECONDS, discard
+from ..records import parse
 from ..spec import Trial
-
-MAX_ATTEMPTS = 3
+from .api import MAX_ATTEMPTS, Back, Running
 
 
 @dataclass
@@ -25,13 +25,22 @@ class _Worker:
     slot: Slot
     process: "subprocess.Popen[bytes]"
     trial: Trial | None = None
+    since: float = 0.0
     buffer: bytes = b""
     ready: bool = False
+    memory: str | None = None  # its last words, when it had no room
+    late: bool = False
 
     @property
     def out(self) -> IO[bytes]:
         assert self.process.stdout is not None
         return self.process.stdout
+
+    def send(self, line: str) -> None:
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):  # it has died: its closed output says so, and `wait` deals with it
+            self.process.stdin.write(line.encode() + b"\n")
+            self.process.stdin.flush()
 
     def end(self) -> int:
         """Wait for the process, which has died or been killed, and close its pipes; returns its exit code."""
@@ -48,15 +57,21 @@ class LocalExecutor:
     """Runs trials in worker processes; a worker that dies is replaced and its trial tried again, bounded.
 
     Workers are started by command, not forked or spawned from this process, so a script or a notebook that
-    calls `sparsebench.run` needs no guard, and a GPU context is never inherited.
+    calls `sparsebench.run` needs no guard, and a GPU context is never inherited. `time_limit` in seconds
+    holds for each attempt of a trial.
     """
 
     slots: Sequence[Slot]
     data_root: str | None = None
     plugins: Sequence[str] = ()
     log: Path | None = None
+    checkpoints: Path | None = None
+    checkpoint_seconds: float = EVERY_SECONDS
+    time_limit: float | None = None
     _workers: list[_Worker] = field(default_factory=list)
     _attempts: dict[str, int] = field(default_factory=dict)
+    _stillborn: int = 0
+    _pausing: bool = False
 
     def __post_init__(self) -> None:
         self._selector = selectors.DefaultSelector()
@@ -65,10 +80,11 @@ class LocalExecutor:
 
     def _start(self, slot: Slot) -> None:
         command = [sys.executable, "-P", "-m", f"{__package__}.worker", slot.device, str(slot.threads)]
+        command += [str(self.checkpoint_seconds), self.data_root or "", str(self.checkpoints or "")]
         log = self.log.open("ab") if self.log else None
         try:
             process = subprocess.Popen(
-                [*command, self.data_root or "", *self.plugins],
+                [*command, *self.plugins],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log or subprocess.DEVNULL,
@@ -82,27 +98,38 @@ class LocalExecutor:
         self._selector.register(worker.out, selectors.EVENT_READ, worker)
 
     @property
-    def running(self) -> list[tuple[str, Trial]]:
-        """Device and trial of every busy worker."""
-        return [(w.slot.device, w.trial) for w in self._workers if w.trial is not None]
+    def places(self) -> int:
+        return len(self.slots)
+
+    @property
+    def running(self) -> list[Running]:
+        return [Running(w.slot.device, w.trial, w.since) for w in self._workers if w.trial is not None]
 
     def free(self) -> bool:
-        """A worker could take a trial now."""
         return any(w.trial is None for w in self._workers)
 
     def submit(self, trial: Trial) -> None:
-        """Hand a trial to a free worker."""
         worker = next(w for w in self._workers if w.trial is None)
-        worker.trial = trial
+        worker.trial, worker.since = trial, time.time()
         self._attempts[trial.id] = self._attempts.get(trial.id, 0) + 1
-        assert worker.process.stdin is not None
-        with suppress(BrokenPipeError):  # it has died: its closed output says so, and `wait` deals with it
-            worker.process.stdin.write(trial.model_dump_json().encode() + b"\n")
-            worker.process.stdin.flush()
+        worker.send(f"run {trial.model_dump_json()}")
 
-    def wait(self, timeout: float | None = None) -> list[tuple[Trial, Record]]:
-        """Records that arrive within the timeout (the first batch of them); none if nothing does."""
-        done: list[tuple[Trial, Record]] = []
+    def forget(self, trial: Trial) -> None:
+        if self.checkpoints:
+            discard(self.checkpoints, trial.id)
+
+    def pause(self) -> None:
+        self._pausing = True
+        for worker in self._workers:
+            worker.send("pause")
+
+    def wait(self, timeout: float) -> list[Back]:
+        found = self._look(timeout)
+        self._stop_the_late()
+        return found
+
+    def _look(self, timeout: float) -> list[Back]:
+        done: list[Back] = []
         for key, _ in self._selector.select(timeout):
             worker: _Worker = key.data
             chunk = os.read(worker.out.fileno(), 1 << 20)
@@ -114,37 +141,66 @@ class LocalExecutor:
                 done += self._receive(worker, line.decode())
         return done
 
-    def _receive(self, worker: _Worker, line: str) -> list[tuple[Trial, Record]]:
-        if "ready" in json.loads(line):
-            worker.ready = True
+    def _stop_the_late(self) -> None:
+        for worker in self._workers:
+            if worker.trial and self.time_limit is not None and time.time() - worker.since > self.time_limit:
+                worker.late = True
+                worker.process.kill()
+
+    def _receive(self, worker: _Worker, line: str) -> list[Back]:
+        word, _, content = line.partition(" ")
+        if word == "ready":
+            worker.ready, worker.since, self._stillborn = True, time.time(), 0
+            return []
+        if word == "memory":  # it is about to end
+            worker.memory = content
             return []
         trial, worker.trial = worker.trial, None
         assert trial is not None
-        return [(trial, parse(line, f"worker on {worker.slot.device}"))]
+        if word == "paused":
+            return (
+                [(trial, None)]
+                if self._pausing
+                else self._again(worker.slot, trial, "its worker was told to stop")
+            )
+        self._attempts.pop(trial.id, None)
+        return [(trial, parse(content, f"worker on {worker.slot.device}"))]
 
-    def _replace(self, worker: _Worker) -> list[tuple[Trial, Record]]:
+    def _replace(self, worker: _Worker) -> list[Back]:
         """A worker has died: start another, and run its trial again or record that it can't be run."""
         self._selector.unregister(worker.out)
         code = worker.end()
         self._workers.remove(worker)
-        if not worker.ready:
-            where = f"; see {self.log}" if self.log else ""
-            raise SparsebenchError(
-                f"a worker on {worker.slot.device} ended before it was ready (exit {code}){where}"
-            )
+        if not worker.ready and not worker.late:
+            self._stillborn += 1
+            if code >= 0 or self._stillborn == MAX_ATTEMPTS:
+                where = f"; see {self.log}" if self.log else ""
+                raise SparsebenchError(
+                    f"a worker on {worker.slot.device} ended before it was ready (exit {code}){where}"
+                )
         self._start(worker.slot)
-        trial = worker.trial
-        if trial is None:
+        if worker.trial is None:
             return []
+        if worker.late:
+            reason = f"it took longer than the time limit of {self.time_limit:g} s"
+            return self._give_up(worker.slot, worker.trial, reason)
+        how = f"its worker died with {f'signal {-code}' if code < 0 else f'exit code {code}'}"
+        return self._again(worker.slot, worker.trial, worker.memory or how)
+
+    def _again(self, slot: Slot, trial: Trial, how: str) -> list[Back]:
+        """Try a trial once more, unless it has had its attempts. It waits while the campaign is pausing."""
+        if self._pausing:
+            return [(trial, None)]
         if self._attempts[trial.id] < MAX_ATTEMPTS:
             self.submit(trial)
             return []
-        how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        reason = f"its worker died {self._attempts[trial.id]} times, the last time with {how}"
-        return [(trial, trials.failed(trial, reason, device=worker.slot.device))]
+        return self._give_up(slot, trial, f"tried {self._attempts[trial.id]} times, at last {how}")
+
+    def _give_up(self, slot: Slot, trial: Trial, reason: str) -> list[Back]:
+        self._attempts.pop(trial.id, None)
+        return [(trial, trials.failed(trial, reason, device=slot.device))]
 
     def close(self) -> None:
-        """End all workers now; what they were doing is lost. Closing twice does no harm."""
         for worker in self._workers:
             worker.process.kill()
             worker.end()

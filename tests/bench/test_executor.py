@@ -100,7 +100,9 @@ def test_what_a_plugin_prints_does_not_break_the_protocol(executor: LocalExecuto
     trial = make_trial(method="loud")
     executor.submit(trial)
     assert not executor.free()
-    assert executor.running == [("cpu", trial)]
+    ((device, running, since),) = executor.running
+    assert (device, running) == ("cpu", trial)
+    assert 0 <= time.time() - since < 60
     back, record = result(executor)
     assert back == trial
     assert (record.id, record.status, record.device) == (trial.id, "ok", "cpu (1 thread)")
@@ -145,7 +147,7 @@ def test_a_trial_that_kills_its_workers_is_given_up(
     executor.submit(make_trial(method="dying"))
     _, record = result(executor)
     assert record.status == "failed"
-    assert record.reason == "its worker died 1 times, the last time with exit code 7"
+    assert record.reason == "tried 1 times, at last its worker died with exit code 7"
 
 
 def test_a_worker_ends_with_its_driver_even_in_mid_trial(

@@ -1,0 +1,66 @@
+"""What a worker does with a trial, in whichever kind of process it lives. Neither Optuna nor MLflow here."""
+
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+from ...errors import SparsebenchError
+from .. import trial as trials
+from ..keeper import EVERY_SECONDS, Keeper, Paused, never, path_of
+from ..records import Record
+from ..spec import Trial
+
+
+class OutOfMemory(Exception):
+    """The machine or the device has no room for a trial; in a fresh process it may have."""
+
+
+def prepare(threads: int) -> None:
+    """Set this process up for trials. Call it before any other thread starts."""
+    torch.set_flush_denormal(True)  # it holds for threads started later
+    torch.set_num_threads(threads)
+
+
+def perform(
+    trial: Trial,
+    *,
+    device: str,
+    data_root: str | None = None,
+    checkpoints: Path | None = None,
+    every_seconds: float = EVERY_SECONDS,
+    asked: Callable[[], bool] = never,
+) -> Record:
+    """Run a trial to its record; an error inside it is a failed record with the reason.
+
+    With a folder for `checkpoints` it goes on where an earlier attempt stood, and stops when `asked` says so.
+    Errors: `Paused` then; `OutOfMemory`, after which this process should be given up.
+    """
+    start = time.perf_counter()
+    keeper = None
+    if checkpoints is not None:
+        keeper = Keeper(path_of(checkpoints, trial.id), trial.id, every_seconds, asked)
+    try:
+        return trials.run(trial, data_root=data_root, device=device, keeper=keeper)
+    except Paused:
+        raise
+    except SparsebenchError as error:
+        reason = str(error)
+    except Exception as error:
+        with suppress(OSError):  # the log may be on a full disk
+            traceback.print_exc(file=sys.stderr)
+        reason = f"{type(error).__name__}: {error}"
+        if _is_memory(error):
+            raise OutOfMemory("out of memory: " + " ".join(reason.split())[:300]) from error
+    return trials.failed(trial, reason, device=device, seconds=time.perf_counter() - start)
+
+
+def _is_memory(error: Exception) -> bool:
+    """Out of memory, as Python, CUDA and torch's CPU allocator (a plain RuntimeError) say it."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
