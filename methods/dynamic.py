@@ -36,7 +36,7 @@ def random_like(net: Net, name: str, draw: Callable[..., Tensor]) -> Tensor:
     return draw(w.shape, generator=net.generator).to(w.device)
 
 
-@register("set", reference="doi:10.1038/s41467-018-04316-3")
+@register("set", reference="doi:10.1038/s41467-018-04316-3", version=2)
 @dataclass
 class SparseEvolutionaryTraining(Random):
     """Every ΔT steps, in each layer: drop the f(t)·nnz smallest |w|, grow as many at random.
@@ -88,7 +88,7 @@ class SparseEvolutionaryTraining(Random):
                 w.copy_(torch.where(grown, scale * random_like(net, name, torch.randn), w))
 
 
-@register("rigl", reference="arXiv:1911.11134")
+@register("rigl", reference="arXiv:1911.11134", version=2)
 @dataclass
 class RigL(SparseEvolutionaryTraining):
     """Every ΔT steps, in each layer: drop the f(t)·nnz smallest |w|, grow those with the largest |∂L/∂w|.

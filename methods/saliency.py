@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from .api import ParamGroup, Plan, Probe, Sparsifier, keep_count, knob, register, sparsity_knob
-from .at_init import masked_groups
+from .at_init import masked_groups, open_up
 from .masks import global_top
 from .net import Net
 
@@ -25,21 +25,12 @@ def batches_knob() -> Any:
     )
 
 
-def closed(model: nn.Module) -> list[nn.Parameter]:
-    """Norms that start at γ = 0, as residual branches may: they hide their branch from any score."""
-    named = model.named_parameters()
-    return [p for name, p in named if p.ndim == 1 and name.endswith("weight") and not bool(p.any())]
-
-
 @contextmanager
 def undisturbed(model: nn.Module) -> Iterator[None]:
     """Score in training mode, as the papers do, with every branch open, and put all back afterwards."""
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
-    gates, was_training = closed(model), model.training
+    gates, was_training = open_up(model), model.training
     model.train()
-    with torch.no_grad():
-        for gamma in gates:
-            gamma.fill_(1.0)
     try:
         yield
     finally:
@@ -60,7 +51,7 @@ def gradients(net: Net, value: Tensor, *, graph: bool = False) -> list[Tensor]:
     return list(found)
 
 
-@register("snip", reference="arXiv:1810.02340")
+@register("snip", reference="arXiv:1810.02340", version=2)
 @dataclass
 class Snip(Sparsifier):
     """S = |∂L/∂w ⊙ w| on labelled batches of the fresh net; the largest S over the net are kept.
@@ -105,7 +96,7 @@ def hessian_gradient(net: Net, batches: list[tuple[Tensor, Tensor]]) -> list[Ten
     return product
 
 
-@register("grasp", reference="arXiv:2002.07376")
+@register("grasp", reference="arXiv:2002.07376", version=2)
 @dataclass
 class Grasp(Sparsifier):
     """S = -w ⊙ Hg with g = ∇L detached and logits/200; the largest signed S over the net are removed.

@@ -11,10 +11,9 @@ from torch.overrides import TorchFunctionMode
 
 from ..errors import SparsebenchError
 from .api import ParamGroup, Plan, Probe, Sparsifier, register, sparsity_knob
-from .at_init import masked_groups
+from .at_init import masked_groups, open_up
 from .masks import global_top
 from .net import Net
-from .saliency import closed
 
 ITERATIONS = 100
 UNLIKE_FLOW = {
@@ -40,8 +39,7 @@ def linearised(model: nn.Module) -> nn.Module:
     with torch.no_grad():
         for value in twin.state_dict().values():
             value.abs_()
-        for gamma in closed(twin):
-            gamma.fill_(1.0)
+    open_up(twin)
     return twin
 
 
@@ -120,7 +118,7 @@ def synflow_masks(
     return masks
 
 
-@register("synflow", reference="arXiv:2006.05467")
+@register("synflow", reference="arXiv:2006.05467", version=2)
 @dataclass
 class SynFlow(Sparsifier):
     """R = Σ f(1; |θ|), S = |∂R/∂w ⊙ w|; a hundred times, keep the top (1-s)^(k/100) of all weights.

@@ -276,7 +276,16 @@ def test_a_branch_behind_a_zero_gamma_is_scored_too(method):
     net = net_of(model)
     configure(method, {"sparsity": 0.5}).attach(net, PLAN, probe_of(model, batches(1)))
     assert 0 < int(net.masks["branch.weight"].sum()) < 144
-    assert not bool(model.norm.weight.any())
+
+
+@pytest.mark.parametrize("method", ["snip", "grasp", "synflow", "random", "set", "rigl"])
+@pytest.mark.parametrize("sparsity", [0.0, 0.5])
+def test_a_zero_gamma_opens_with_a_mask_and_stays_without_one(method, sparsity):
+    """A masked shortcut beside a closed branch would be dead; at sparsity 0 the net is the dense one."""
+    torch.manual_seed(0)
+    model = Residual()
+    configure(method, {"sparsity": sparsity}).attach(net_of(model), PLAN, probe_of(model, batches(1)))
+    assert bool((model.norm.weight == (1.0 if sparsity else 0.0)).all())
 
 
 @pytest.mark.parametrize("method", ["snip", "grasp"])
