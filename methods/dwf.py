@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .api import Knob, ParamGroup, Plan, Probe, Sparsifier, knob, register
 from .factors import algorithm_d1, layer_sigma, misalignment
-from .l1 import NO_DECAY, strength
+from .knobs import NO_DECAY, strength
 from .net import Net
 
 FLOAT32_EPS = torch.finfo(torch.float32).eps

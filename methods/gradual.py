@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from ..errors import SparsebenchError
 from .api import Clock, Sparsifier, knob, register, sparsity_knob
-from .magnitude import keep_largest, scope_knob
+from .knobs import scope_knob
+from .magnitude import keep_largest
 from .net import Net
 
 

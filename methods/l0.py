@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .api import Clock, Knob, ParamGroup, Plan, Probe, Sparsifier, knob, register
-from .l1 import strength
+from .knobs import strength
 from .net import Net
 
 BETA, GAMMA, ZETA = 2 / 3, -0.1, 1.1

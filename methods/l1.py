@@ -1,21 +1,15 @@
 """L1 regularisation: min L(w) + λ‖w‖₁ over the prunable weights, by subgradient and by proximal steps."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 
-from .api import Clock, Knob, ParamGroup, Plan, Probe, Sparsifier, knob, register
+from .api import Clock, Knob, ParamGroup, Plan, Probe, Sparsifier, register
+from .knobs import NO_DECAY, strength
 from .net import Net
 
-# The methods that penalise the weights themselves take no ordinary decay on them.
-NO_DECAY = Knob(0.0, least=0.0, most=0.0, searched=False)
 LR = Knob(0.05, 0.01, 0.2, "log", least=0.0)
-
-
-def strength(default: float, low: float, high: float, doc: str) -> Any:
-    """A penalty's strength λ: searched in a logarithmic range, allowed from 0."""
-    return knob(default, low=low, high=high, log=True, least=0.0, most=1e3, operating=True, doc=doc)
 
 
 @register("l1", reference="Tibshirani 1996, subgradient descent")

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from .api import Clock, Round, Sparsifier, knob, register, sparsity_knob
-from .magnitude import keep_largest, scope_knob
+from .knobs import scope_knob
+from .magnitude import keep_largest
 from .net import Net
 
 

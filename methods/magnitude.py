@@ -1,21 +1,11 @@
 """Magnitude pruning: small weights go."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from .api import Clock, Round, Sparsifier, keep_count, knob, register, sparsity_knob
+from .knobs import scope_knob
 from .masks import counts, global_top, layerwise_top
 from .net import Net
-
-
-def scope_knob() -> Any:
-    """Whether weights are ranked over the whole net or in each layer."""
-    return knob(
-        "global",
-        choices=("global", "layerwise"),
-        searched=False,
-        doc="one ranking over the net, or one a layer",
-    )
 
 
 def keep_largest(net: Net, sparsity: float, scope: str) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from .api import Clock, Knob, ParamGroup, Plan, Probe, Sparsifier, knob, register
 from .factors import layer_sigma
-from .l1 import NO_DECAY, strength
+from .knobs import NO_DECAY, strength
 from .net import Net
 
 
