@@ -251,43 +251,6 @@ def test_synflow_refuses_activations_that_saturate():
         synflow_masks(model, names_of(model), SHAPE, 0.5)
 
 
-class Residual(nn.Module):
-    """A block whose last γ starts at 0, as timm's ResNets do."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem, self.branch, self.norm = (
-            nn.Conv2d(1, 4, 3),
-            nn.Conv2d(4, 4, 3, padding=1),
-            nn.BatchNorm2d(4),
-        )
-        self.head = nn.Linear(16, 3)
-        nn.init.zeros_(self.norm.weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = torch.relu(self.stem(x))
-        return self.head((x + self.norm(self.branch(x))).flatten(1))
-
-
-@pytest.mark.parametrize("method", ["snip", "grasp", "synflow"])
-def test_a_branch_behind_a_zero_gamma_is_scored_too(method):
-    torch.manual_seed(0)
-    model = Residual()
-    net = net_of(model)
-    configure(method, {"sparsity": 0.5}).attach(net, PLAN, probe_of(model, batches(1)))
-    assert 0 < int(net.masks["branch.weight"].sum()) < 144
-
-
-@pytest.mark.parametrize("method", ["snip", "grasp", "synflow", "random", "set", "rigl"])
-@pytest.mark.parametrize("sparsity", [0.0, 0.5])
-def test_a_zero_gamma_opens_with_a_mask_and_stays_without_one(method, sparsity):
-    """A masked shortcut beside a closed branch would be dead; at sparsity 0 the net is the dense one."""
-    torch.manual_seed(0)
-    model = Residual()
-    configure(method, {"sparsity": sparsity}).attach(net_of(model), PLAN, probe_of(model, batches(1)))
-    assert bool((model.norm.weight == (1.0 if sparsity else 0.0)).all())
-
-
 @pytest.mark.parametrize("method", ["snip", "grasp"])
 def test_attention_can_be_scored(method):
     """GraSP's second derivative too, which fused attention has not."""
