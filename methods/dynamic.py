@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -13,7 +14,6 @@ from .masks import top
 from .net import Net
 
 Growth = Callable[[str], Tensor]  # a layer's name to the scores by which its weights grow
-LEAST_INTERVAL = 4  # steps between updates, each of which costs RigL a gradient step
 NEAR_ZERO = 1e-3
 
 
@@ -48,6 +48,8 @@ class SparseEvolutionaryTraining(Random):
     often as a long one, but a new weight needs steps to outgrow the smallest before the next update.
     """
 
+    least_interval: ClassVar[int] = 4
+
     alpha: float = knob(
         0.3, low=0.1, high=0.5, least=0.0, most=1.0, doc="α, the share of a layer that moves at first"
     )
@@ -65,7 +67,7 @@ class SparseEvolutionaryTraining(Random):
     def share(self, clock: Clock) -> float:
         """f(t), the share of a layer's weights to move; 0 between updates and from T_end on."""
         end = int(self.end * clock.steps)
-        interval = max(LEAST_INTERVAL, end // self.updates)
+        interval = max(self.least_interval, end // self.updates)
         if not 0 < clock.step < end or clock.step % interval:
             return 0.0
         return self.alpha / 2 * (1 + math.cos(math.pi * clock.step / end))
@@ -95,8 +97,11 @@ class RigL(SparseEvolutionaryTraining):
 
     f(t) = α/2·(1+cos(πt/T_end)), ∂L/∂w the dense gradient of the effective weight on one batch. The update
     takes the place of that batch's gradient step. New weights start from 0 without momentum; one that is
-    dropped and grown at once keeps its value. First mask, dense layers and ΔT as for `set`.
+    dropped and grown at once keeps its value. First mask, dense layers and ΔT as for `set`, but ΔT is at
+    least 10 steps: of fewer, too many would not be gradient steps.
     """
+
+    least_interval: ClassVar[int] = 10
 
     def before_step(self, net: Net, clock: Clock) -> bool:
         share = self.share(clock)

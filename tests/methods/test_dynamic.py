@@ -67,9 +67,11 @@ def test_the_share_decays_by_a_cosine_and_is_zero_between_updates(method):
     assert made.share(at(735)) < 1e-3
 
 
-def test_a_short_training_keeps_most_of_its_gradient_steps():
-    made = configure("rigl", {"updates": 50})
-    assert sum(made.share(at(step, 60)) > 0 for step in range(60)) == 11
+@pytest.mark.parametrize(("method", "updates"), [("rigl", 14), ("set", 37)])
+def test_a_short_training_keeps_most_of_its_gradient_steps(method, updates):
+    """T_end = 150 steps: every tenth of RigL's is an update, every fourth of SET's, which costs no step."""
+    made = configure(method, {"updates": 50})
+    assert sum(made.share(at(step, 200)) > 0 for step in range(200)) == updates
 
 
 @pytest.mark.parametrize("method", ["set", "rigl"])
