@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,16 @@ import matplotlib
 import seaborn as sns  # type: ignore[import-untyped, unused-ignore]
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from .files import write_atomic
 from .text import slug
 
-DPI = 160
+DPI = 200
+WIDTH = 5.2  # inches: a paper's column, and text that a phone can show without zooming
 TICKS = tuple(m * 10**e for e in range(7) for m in (1, 2, 5))
 SPARSE_TICKS = tuple(m * 10**e for e in range(7) for m in (1, 3))
 
@@ -33,7 +36,7 @@ def look() -> Iterator[None]:
         "axes.formatter.useoffset": False,
         "text.usetex": False,
     }
-    themes = sns.axes_style("ticks") | sns.plotting_context("paper", font_scale=1.15)
+    themes = sns.axes_style("ticks") | sns.plotting_context("paper", font_scale=1.0)
     with matplotlib.rc_context(themes | fixed), warnings.catch_warnings():
         # A name in a script the font lacks shows boxes in the PNG; the SVG's text is whole.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
@@ -49,23 +52,49 @@ def new_figure(width: float, height: float) -> Figure:
 
 def save(figure: Figure, stem: Path, task: str) -> list[Path]:
     """`<stem>-<task>.png` and `.svg`; the same figure gives the same bytes."""
+    return save_as(figure, stem.with_name(f"{stem.name}-{slug(task)}"))
+
+
+def save_as(figure: Figure, base: Path) -> list[Path]:
+    """`<base>.png` and `<base>.svg`.
+
+    Each canvas is asked for its own format: `Figure.savefig` would draw everything once more before each
+    file, only to lay it out, which `_arrange` has done.
+    """
     _arrange(figure)
-    paths = []
-    for kind in ("png", "svg"):
-        buffer = io.BytesIO()
-        metadata: dict[str, Any] = {"Software": None} if kind == "png" else {"Date": None}
-        figure.savefig(buffer, format=kind, dpi=DPI, metadata=metadata)
-        paths.append(write_atomic(stem.with_name(f"{stem.name}-{slug(task)}.{kind}"), buffer.getvalue()))
-    return paths
+    png, svg = io.BytesIO(), io.BytesIO()
+    agg: Any = FigureCanvasAgg(figure)  # neither format's own method has types
+    agg.print_png(png, metadata={"Software": None})
+    vector: Any = FigureCanvasSVG(figure)
+    vector.print_svg(svg, metadata={"Date": None})
+    return [
+        write_atomic(base.with_name(base.name + end), buffer.getvalue())
+        for end, buffer in ((".png", png), (".svg", svg))
+    ]
 
 
 def _arrange(figure: Figure) -> None:
     """Make room for labels and legends once; an engine left in place would do it again at each draw."""
+    if all(axes.get_subplotspec() is None for axes in figure.axes):
+        return  # drawn at places of its own
     figure.set_layout_engine("constrained")
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
     figure.set_layout_engine("none")
+
+
+def legend_below(figure: Figure, handles: Sequence[Line2D], names: Sequence[str], title: str = "") -> None:
+    """A legend under the axes, by columns, as many as the longest name leaves room for."""
+    if not handles:
+        return
+    longest = max(len(line) for name in names for line in name.splitlines())
+    columns = max(1, min(4, len(names), int(WIDTH * 13 / (longest + 7))))
+    legend = figure.legend(
+        handles, names, loc="outside lower center", ncols=columns, frameon=False, fontsize=8,
+        handlelength=2.6, labelspacing=0.35, columnspacing=1.4, title=title or None, title_fontsize=8,
+    )  # fmt: skip
+    legend.set_alignment("left")
 
 
 def compression_axis(axes: Axes, low: float, high: float, vertical: bool = False) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from . import notes
-from .rows import COMPRESSIONS, Board, Row
+from .intervals import Interval
+from .rows import COMPRESSIONS, TOLERANCES, Board, Row
 from .text import NOTHING, percent, plain, ratio, share, with_sd
 
 
@@ -87,3 +88,56 @@ def fitting(board: Board, width: int) -> list[Column]:
     while len(kept) > 3 and sum(map(taken, kept)) > width:
         kept.remove(min(kept, key=lambda column: column.need))
     return kept
+
+
+def interval_columns(board: Board) -> list[Column]:
+    """The columns of the second table: each number with its 95% t-interval over seeds."""
+
+    def accuracy(c: int) -> Column:
+        return Column(
+            f"acc@{c}", lambda row: _with(percent, _at(c)(row), row.accuracy_at_interval.get(c), row), 0
+        )
+
+    found = [
+        Column("entry", _name, 0, right=False),
+        Column(
+            "hypervolume",
+            lambda row: (
+                _with(share, share(row.hypervolume), row.hypervolume_interval, row)
+                if board.scale
+                else _with(share, share(row.hypervolume_raw), row.hypervolume_raw_interval, row)
+            ),
+            0,
+        ),
+        *(accuracy(c) for c in COMPRESSIONS if any(row.accuracy_at.get(c) for row in board.rows)),
+    ]
+    if board.scale is not None:
+        found += [_within_column(tolerance) for tolerance in TOLERANCES]
+        found.append(
+            Column("speed-up", lambda row: _with(ratio, ratio(row.speedup), row.speedup_interval, row), 0)
+        )
+    cost = Column("training cost", lambda row: _cost(row), 0)
+    best = Column(
+        "best acc", lambda row: _ends(percent, percent(row.best_accuracy), row.best_accuracy_interval), 0
+    )
+    return [*found, best, cost]
+
+
+def _within_column(tolerance: float) -> Column:
+    def cell(row: Row) -> str:
+        return _with(ratio, _within(tolerance)(row), row.within_interval.get(tolerance), row)
+
+    return Column(f"within {round(100 * tolerance)}", cell, 0)
+
+
+def _cost(row: Row) -> str:
+    return _ends(share, share(row.training_flops_ratio), row.training_flops_ratio_interval)
+
+
+def _with(form: Callable[[float | None], str], text: str, interval: Interval | None, row: Row) -> str:
+    """A number and its interval; nothing for the dense baseline, whose compression is 1 by definition."""
+    return NOTHING if row.baseline else _ends(form, text, interval)
+
+
+def _ends(form: Callable[[float | None], str], text: str, interval: Interval | None) -> str:
+    return text if interval is None else f"{text} [{notes.between(interval, form)}]"

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from seaborn import despine  # type: ignore[import-untyped, unused-ignore]
 
 from ..bench.records import Record
-from .canvas import compression_axis, new_figure
+from .canvas import WIDTH, compression_axis, legend_below, new_figure
 from .rows import Board
 from .style import Style
-from .text import label, percent, ratio
+from .text import label, percent, ratio, shortened
 
 TYPICAL = math.log10(30)  # the compression at which an entry's training is shown
 FLOOR = 1e-9
@@ -37,7 +38,7 @@ def draw_phases(board: Board, style: Mapping[str, Style]) -> Figure | None:
     runs = [(entry, record) for entry, record in chosen if record is not None]
     if not runs:
         return None
-    figure = new_figure(7.2, 5.4)
+    figure = new_figure(WIDTH, 5.4 + 0.12 * len(runs))
     grid = figure.subplots(3, 1, sharex=True)
     for entry, record in runs:
         colour, _, dash = style[entry]
@@ -78,16 +79,25 @@ def _finish(
         transform=middle.transAxes, fontsize=7, va="top", color="#404040",
     )  # fmt: skip
     bottom.set_yscale("log")
+    _plain_decades(bottom)
     bottom.set_ylabel("misalignment")
     bottom.set_xlabel("optimizer step")
     handles = [Line2D([], [], color=style[e][0], linestyle=style[e][2], linewidth=1.4) for e, _ in runs]
-    names = [_caption(entry, record) for entry, record in runs]
-    figure.legend(handles, names, loc="outside right upper", frameon=False, fontsize=8, handlelength=2.6)
+    legend_below(figure, handles, [_caption(entry, record) for entry, record in runs])
     for axes in grid:
         despine(ax=axes)
     figure.align_ylabels(list(grid))
 
 
+def _plain_decades(axes: Axes) -> None:
+    """Ticks at powers of ten and, over less than two decades, at 3 between them; as plain numbers."""
+    low, high = axes.get_ylim()
+    between = (1, 3) if high / low < 100 else (1,)
+    axes.yaxis.set_major_locator(LogLocator(subs=between, numticks=8))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
 def _caption(entry: str, record: Record) -> str:
     accuracy = record.test_accuracy if record.test_accuracy is not None else record.val_accuracy
-    return f"{label(entry)}\n{percent(accuracy)} % at {ratio(record.compression)}"
+    return f"{label(shortened(entry))}: {percent(accuracy)} % at {ratio(record.compression)}"

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from statistics import fmean
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,8 +10,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from seaborn import despine  # type: ignore[import-untyped, unused-ignore]
 
-from .canvas import new_figure
-from .points import Point
+from .canvas import WIDTH, new_figure
+from .points import Outcome, Point
 from .rows import Board
 from .text import label, ratio
 
@@ -19,20 +20,30 @@ NEAR = math.log10(2)  # a point within a factor of two of the target stands for 
 LEAST = 1e-4
 
 
+def alive(point: Point) -> list[Outcome]:
+    """The seeds of a point that did not diverge and say what is left of their layers."""
+    return [o for o in point.outcomes if o.record.layers and not o.diverged]
+
+
+def x_of(point: Point) -> float:
+    """Mean log10 compression of those seeds, whose layers are shown."""
+    return fmean(o.x for o in alive(point))
+
+
 def nearest(points: Sequence[Point], target: float) -> Point | None:
     """The point nearest to a compression on the log scale, within a factor of two, that has its layers."""
     x = math.log10(target)
-    near = [p for p in points if abs(p.x.mean - x) <= NEAR and any(o.record.layers for o in p.outcomes)]
-    return min(near, key=lambda p: (abs(p.x.mean - x), p.key)) if near else None
+    near = [p for p in points if alive(p) and abs(x_of(p) - x) <= NEAR]
+    return min(near, key=lambda p: (abs(x_of(p) - x), p.key)) if near else None
 
 
 def densities(point: Point) -> dict[str, float]:
     """Nonzeros over size of each layer, the mean over seeds that did not diverge; input to output."""
     found: dict[str, list[float]] = {}
-    for outcome in point.outcomes:
-        for layer in () if outcome.diverged else outcome.record.layers:
+    for outcome in alive(point):
+        for layer in outcome.record.layers:
             found.setdefault(layer.name, []).append(layer.nonzeros / max(math.prod(layer.shape), 1))
-    return {name: sum(values) / len(values) for name, values in found.items()}
+    return {name: fmean(values) for name, values in found.items()}
 
 
 def draw_density(board: Board) -> Figure | None:
@@ -41,20 +52,21 @@ def draw_density(board: Board) -> Figure | None:
     for target in TARGETS:
         ranked = [row.entry for row in board.rows if not row.baseline]
         chosen = [(entry, nearest(board.points[entry], target)) for entry in ranked]
-        near = [(entry, point) for entry, point in chosen if point is not None and densities(point)]
+        near = [(entry, point) for entry, point in chosen if point is not None]
         if near:
             panels.append((target, near))
     if not panels:
         return None
     names = list(dict.fromkeys(n for _, near in panels for _, point in near for n in densities(point)))
     tall = [1.1 + 0.24 * len(near) for _, near in panels]
-    figure = new_figure(7.2, sum(tall) + (0.6 if len(names) <= 12 else 1.4))
+    figure = new_figure(WIDTH, sum(tall) + (0.6 if len(names) <= 12 else 1.4))
     grid = figure.subplots(len(panels), 1, height_ratios=tall, squeeze=False)[:, 0]
     for axes, (target, near) in zip(grid, panels, strict=True):
         _panel(axes, target, near, names)
     bar = figure.colorbar(grid[0].collections[0], ax=list(grid), pad=0.01, shrink=min(1, 2.5 / sum(tall)))
     bar.set_ticks([-4, -3, -2, -1, 0], labels=["≤0.01", "0.1", "1", "10", "100"])
-    bar.set_label("density (%)")
+    bar.set_label("density (%)", fontsize=8)
+    bar.ax.tick_params(labelsize=7)
     figure.suptitle(
         f"{label(board.task)}: nonzero weights left in each layer (%)", x=0.01, ha="left", fontsize=10
     )
@@ -70,11 +82,11 @@ def _panel(axes: Axes, target: int, near: Sequence[tuple[str, Point]], names: Se
     axes.pcolormesh(shades, vmin=darkest, vmax=0, cmap="cividis", edgecolors="white", linewidth=0.5)
     axes.invert_yaxis()
     axes.set_xticks(np.arange(len(names)) + 0.5, [label(name) for name in names])
-    titles = [f"{label(entry)}  ({ratio(point.compression)})" for entry, point in near]
+    titles = [f"{label(entry)}  ({ratio(10 ** x_of(point))})" for entry, point in near]
     axes.set_yticks(np.arange(len(near)) + 0.5, titles)
     for (row, column), value in np.ndenumerate(table if len(names) <= 12 else table[:0]):
         if not np.isnan(value):
-            ink = "white" if shades[row, column] < 0.4 * darkest else "#202020"
+            ink = "white" if shades[row, column] < 0.55 * darkest else "#202020"
             axes.text(column + 0.5, row + 0.5, _short(value), color=ink, fontsize=7, ha="center", va="center")
     despine(ax=axes, left=True, bottom=True)
     axes.set_title(f"compression near {target} (each entry's own in brackets)", loc="left", fontsize=8)

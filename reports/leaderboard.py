@@ -1,12 +1,8 @@
-"""The leaderboard: Markdown, CSV, JSON and a terminal table, and all of a run's report files. No torch."""
+"""The leaderboard for readers: Markdown and a terminal table; and all of a run's report files. No torch."""
 
-import csv
-import io
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.padding import Padding
@@ -15,14 +11,32 @@ from rich.text import Text
 
 from ..bench.records import Record
 from . import notes
-from .columns import columns, fitting
+from .columns import Column, columns, fitting, interval_columns
+from .export import pairs_csv, to_csv, to_json
 from .files import write_atomic
+from .latex import to_latex
+from .overall import overall, why_not
+from .pairs import pairs, summary
 from .pareto import X_MAX
-from .points import Point
-from .rows import Board, Row, boards, on_front, rows
-from .text import markdown, plain
+from .rows import Board, Row, boards, rows
+from .text import markdown, plain, share
 
-__all__ = ["Board", "Row", "boards", "rows", "terminal", "to_csv", "to_json", "to_markdown", "write"]
+if TYPE_CHECKING:
+    from .shares import Importance
+
+__all__ = [
+    "Board",
+    "Row",
+    "boards",
+    "pairs_csv",
+    "rows",
+    "terminal",
+    "to_csv",
+    "to_json",
+    "to_latex",
+    "to_markdown",
+    "write",
+]
 
 XMax = float | Mapping[str, float]
 
@@ -39,6 +53,10 @@ class terminal:
             for text in (notes.budget(board), *notes.remarks(board)):
                 yield Padding(Text(text, style="dim"), (0, 1))
             yield Text()
+        if len(self.boards) > 1:
+            result = overall(self.boards)
+            for text in notes.over_tasks(result) if result else [why_not(self.boards) or ""]:
+                yield Padding(Text(text, style="dim"), (0, 1))
         ties = any(row.tied is not None for board in self.boards for row in board.rows)
         if ties:
             yield Padding(Text(notes.TIES, style="dim"), (0, 1))
@@ -57,103 +75,81 @@ class terminal:
 
 
 def to_markdown(found: Sequence[Board], figures: Mapping[str, Sequence[str]] | None = None) -> str:
-    """All boards as one Markdown page. `figures`: file names to show under a task's table, by task."""
+    """All boards as one Markdown page. `figures`: file names to show under a task's table, by task.
+
+    The figures under the empty name are of all tasks together.
+    """
+    shown = figures or {}
     lines = ["# Leaderboard", ""]
     for board in found:
         lines += [f"## {markdown(board.task)}", "", f"{notes.status(board)}. {notes.references(board)}.", ""]
-        lines += [*_table(board), "", notes.budget(board), ""]
+        lines += [*_table(board, columns(board)), "", notes.budget(board), ""]
         lines += [f"{markdown(text)}\n" for text in notes.remarks(board)]
-        lines += [f"![{markdown(board.task)}]({name})\n" for name in (figures or {}).get(board.task, ())]
+        lines += _intervals(board)
+        lines += _pictures(board.task, shown.get(board.task, ()))
+    lines += [*_over_tasks(found), *_pictures("all tasks", shown.get("", ()))]
     lines += ["## How to read this", ""]
     texts = {text: None for board in found for text in notes.explanations(board)}
     lines += [f"- {text}" for text in texts]
     return "\n".join(lines) + "\n"
 
 
-def _table(board: Board) -> list[str]:
-    shown = columns(board)
-    cells = [[markdown(column.cell(row)) for column in shown] for row in board.rows]
+def _pictures(title: str, names: Sequence[str]) -> list[str]:
+    return [f"![{markdown(title)}]({name})\n" for name in names]
+
+
+def _table(board: Board, shown: Sequence[Column]) -> list[str]:
+    return _grid(
+        [column.title for column in shown],
+        [column.right for column in shown],
+        [[markdown(column.cell(row)) for column in shown] for row in board.rows],
+    )
+
+
+def _grid(titles: Sequence[str], right: Sequence[bool], cells: Sequence[Sequence[str]]) -> list[str]:
     return [
-        "| " + " | ".join(column.title for column in shown) + " |",
-        "|" + "|".join("---:" if column.right else "---" for column in shown) + "|",
+        "| " + " | ".join(titles) + " |",
+        "|" + "|".join("---:" if r else "---" for r in right) + "|",
         *("| " + " | ".join(line) + " |" for line in cells),
     ]
 
 
-def flat(row: Row) -> dict[str, Any]:
-    """A row as one level of names: accuracy_at_64, within_5_points, within_5_points_exact, …"""
-    out: dict[str, Any] = {}
-    for name, value in asdict(row).items():
-        if name == "accuracy_at":
-            out |= {f"accuracy_at_{c}": v for c, v in value.items()}
-        elif name in ("within", "within_exact"):
-            tail = name.removeprefix("within")
-            out |= {f"within_{round(100 * tol)}_points{tail}": v for tol, v in value.items()}
-        else:
-            out[name] = value
-    return out
+def _intervals(board: Board) -> list[str]:
+    """The second table: every number with its interval; nothing where no row has one."""
+    if all(row.best_accuracy_interval is None for row in board.rows):
+        return []
+    lines = ["95% t-intervals over seeds:", "", *_table(board, interval_columns(board)), ""]
+    said = summary(pairs(board))
+    return [*lines, said, ""] if said else lines
 
 
-def to_csv(found: Sequence[Board]) -> str:
-    """One line a row, every number the leaderboard has, unrounded; an empty cell is "no such number"."""
-    lines = [flat(row) for board in found for row in board.rows]
-    names = list(dict.fromkeys(name for line in lines for name in line))
-    out = io.StringIO()
-    writer = csv.DictWriter(out, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return out.getvalue()
+def _over_tasks(found: Sequence[Board]) -> list[str]:
+    result = overall(found)
+    if result is None:
+        return ["## Over tasks", "", why_not(found) or "", ""]
+    cells = [
+        [markdown(s.entry), f"{s.mean_rank:.2f}", share(s.hypervolume), notes.between(s.interval, share)]
+        for s in result.standings
+    ]
+    titles, right = ["entry", "mean rank", "mean hypervolume", "95% interval"], [False, True, True, True]
+    return [
+        "## Over tasks",
+        "",
+        *_grid(titles, right, cells),
+        "",
+        *(f"{line}\n" for line in notes.over_tasks(result)),
+    ]
 
 
-def to_json(found: Sequence[Board]) -> str:
-    """Boards, rows and the points behind them; `points` hold means, sample sds and the seeds' count."""
-    content = {"schema": 1, "tasks": [_board_json(board) for board in found]}
-    return json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+def write(
+    folder: Path,
+    records: Iterable[Record],
+    x_max: XMax = X_MAX,
+    importance: Mapping[str, "Importance"] | None = None,
+) -> list[Path]:
+    """Write the leaderboard's tables and figures into `folder`; each file appears whole or not at all.
 
-
-def _board_json(board: Board) -> dict[str, Any]:
-    fronts = {entry: on_front(points) for entry, points in board.points.items()}
-    return {
-        "task": board.task,
-        "source": board.source,
-        "chance": board.chance,
-        "dense_accuracy": board.dense,
-        "dense_accuracy_sd": board.dense_sd,
-        "x_max": board.x_max,
-        "notes": [notes.status(board), notes.budget(board), *notes.remarks(board)],
-        "rows": [flat(row) for row in board.rows],
-        "points": [
-            _point_json(p, p in fronts[entry]) for entry, group in board.points.items() for p in group
-        ],
-    }
-
-
-def _point_json(point: Point, front: bool) -> dict[str, Any]:
-    exact = point.xy_exact
-    return {
-        "entry": point.entry,
-        "key": point.key,
-        "source": point.source,
-        "front": front,
-        "seeds": len(point.outcomes),
-        "accuracy": point.accuracy.mean,
-        "accuracy_sd": point.accuracy.sd,
-        "compression": point.compression,
-        "log10_compression_sd": point.x.sd,
-        "accuracy_exact": exact[1] if exact else None,
-        "compression_exact": 10 ** exact[0] if exact else None,
-        "speedup": point.speedup,
-        "training_flops_ratio": point.mean_of(lambda record: record.training_flops_ratio),
-        "seconds": point.mean_of(lambda record: record.seconds),
-        "failed": point.failures,
-        "diverged": point.diverged,
-        "collapsed": point.collapses,
-    }
-
-
-def write(folder: Path, records: Iterable[Record], x_max: XMax = X_MAX) -> list[Path]:
-    """Write leaderboard.md, .csv, .json and the figures into `folder`; each file appears whole or not at all.
-
+    `importance`: of the knobs, by task, where somebody has computed it; it is drawn, not computed here.
     Returns the paths, the leaderboard first. Errors: no records; a folder that cannot be written.
     """
     from . import figures  # drawing libraries load in seconds: a terminal table does not wait for them
@@ -162,12 +158,13 @@ def write(folder: Path, records: Iterable[Record], x_max: XMax = X_MAX) -> list[
     found = boards(records, x_max)
     tables = [
         write_atomic(folder / "leaderboard.csv", to_csv(found)),
+        write_atomic(folder / "pairs.csv", pairs_csv(found)),
         write_atomic(folder / "leaderboard.json", to_json(found)),
+        write_atomic(folder / "leaderboard.tex", to_latex(found)),
     ]
-    pictures: dict[str, list[Path]] = {}
-    style = figures.style_for(found)
-    for board in found:
-        pictures[board.task] = figures.draw_all(board, folder, style)
+    style, given = figures.style_for(found), importance or {}
+    pictures = {b.task: figures.draw_all(b, folder, style, given.get(b.task)) for b in found}
+    pictures[""] = figures.draw_together(found, folder, style, overall(found))
     shown = {task: [p.name for p in paths if p.suffix == ".png"] for task, paths in pictures.items()}
     page = write_atomic(folder / "leaderboard.md", to_markdown(found, shown))
     return [page, *tables, *(path for paths in pictures.values() for path in paths)]

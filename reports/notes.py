@@ -1,7 +1,11 @@
 """The sentences under a leaderboard: what was measured, by which rule, at which cost. No torch."""
 
+from collections.abc import Callable, Sequence
+
+from .intervals import Interval
+from .overall import Overall
 from .rows import Board, Row
-from .text import percent, plain, span
+from .text import NOTHING, percent, plain, span
 
 WHAT = (
     "Compression is the number of prunable weights (those of linear and convolutional layers) divided by "
@@ -96,3 +100,38 @@ def rank(row: Row) -> str:
         return "–"
     sign = {True: "≈", False: "", None: "" if row.rank == 1 or row.source == "validation" else "?"}[row.tied]
     return f"{sign}{row.rank}"
+
+
+def between(interval: Interval | None, form: Callable[[float], str]) -> str:
+    """`low, high` in the form of the number that the interval belongs to."""
+    return NOTHING if interval is None else f"{form(interval.low)}, {form(interval.high)}"
+
+
+def over_tasks(result: Overall) -> list[str]:
+    """What the comparison over tasks says, and what it cannot say."""
+    test = "Wilcoxon's" if result.friedman is None else "Friedman's"
+    p = result.pairs[0].p if result.friedman is None else result.friedman
+    found = "the entries differ" if result.differ else "no difference can be shown"
+    lines = [
+        f"Rank 1 is the largest hypervolume of a task; {len(result.tasks)} tasks. {test} test: "
+        f"p = {p:.2g}, {found}. Mean ranks less than {result.critical_difference:.2f} apart are not "
+        "distinguishable (Nemenyi's critical difference, 5%).",
+        _wilcoxon(result),
+    ]
+    if result.left_out:
+        names = ", ".join(plain(name) for name in result.left_out)
+        lines.append(f"Not run on every task, so not compared here: {names}.")
+    return lines
+
+
+def _wilcoxon(result: Overall) -> str:
+    distinct = [f"{plain(p.first)} above {plain(p.second)}" for p in result.pairs if p.distinct]
+    count = f"Wilcoxon's signed-rank test with Holm's correction over {len(result.pairs)} pairs"
+    if result.least_p >= 0.05:
+        return f"{count} can find nothing with so few tasks: its smallest possible p is {result.least_p:.2g}."
+    return f"{count} tells apart: {_listed(distinct)}."
+
+
+def _listed(names: Sequence[str], most: int = 12) -> str:
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "") if names else "none"

@@ -90,9 +90,9 @@ def overall(found: Sequence[Board]) -> Overall | None:
 def why_not(found: Sequence[Board]) -> str | None:
     """The line that stands in place of the comparison over tasks; None where there is one."""
     if len(found) < LEAST_TASKS:
-        count = f"{len(found)} task" + ("s" if len(found) != 1 else "")
+        count = f"are {len(found)} tasks" if len(found) != 1 else "is 1 task"
         return (
-            f"No comparison over tasks: there are {count}, and mean ranks, paired tests and a "
+            f"No comparison over tasks: there {count}, and mean ranks, paired tests and a "
             f"critical-difference diagram mean something from {LEAST_TASKS} on."
         )
     if any(board.source != "test" for board in found):

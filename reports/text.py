@@ -23,6 +23,12 @@ def label(name: str) -> str:
     return plain(name).replace("$", r"\$")
 
 
+def shortened(name: str, most: int = 26) -> str:
+    """A name that a legend has room for."""
+    text = plain(name)
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def slug(name: str) -> str:
     """A file name for a task; names that lose characters get a piece of their hash, so none collide."""
     safe = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._")[:80]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgb
 from sparsebench.bench.records import Record
 from sparsebench.reports import curves, density, figures
@@ -70,8 +71,10 @@ def test_the_front_figure_shows_every_confirmed_point(small: list[Record]) -> No
     axes = figure.axes[0]
     marked = [line for line in axes.lines if line.get_marker() not in ("None", None, "")]
     drawn = sum(len(np.atleast_1d(line.get_xdata())) for line in marked)
-    drawn += sum(len(scatter.get_offsets()) for scatter in axes.collections)
+    drawn += sum(len(c.get_offsets()) for c in axes.collections if isinstance(c, PathCollection))
     assert drawn == sum(len(board.points[entry]) for entry in ("random", "dwf-3"))
+    bars = sum(len(c.get_segments()) for c in axes.collections if isinstance(c, LineCollection))
+    assert bars == 2 * sum(len(np.atleast_1d(line.get_xdata())) for line in marked)
     low, high = axes.get_ylim()
     assert low <= board.chance and high >= (board.dense or 1)
     texts = " ".join(text.get_text() for text in axes.texts)

@@ -53,20 +53,24 @@ def table_lines(page: str) -> list[str]:
 
 def test_markdown_has_one_whole_table_a_task(small: list[Record]) -> None:
     page = to_markdown(boards(small))
-    assert re.findall(r"^## (.*)$", page, re.M) == ["toy-net", "toy2-net", "How to read this"]
+    assert re.findall(r"^## (.*)$", page, re.M) == ["toy-net", "toy2-net", "Over tasks", "How to read this"]
     lines = table_lines(page)
-    assert len(lines) == 2 * (2 + 3)
-    assert {line.count("|") for line in lines} == {lines[0].count("|")}
+    tables = [lines[5 * i : 5 * i + 5] for i in range(4)]  # per task the ranks, and the intervals
+    assert len(lines) == 20 and all(len({line.count("|") for line in table}) == 1 for table in tables)
+    assert "[" in tables[1][2] and "[" not in tables[0][2]
     for said in ("prunable weights", "1.19e-7", "validated threshold", "over 2 seeds", "chosen on validation",
-                 "5 search trials", "100 optimizer steps", "compression 1", "Welch"):  # fmt: skip
+                 "5 search trials", "100 optimizer steps", "compression 1", "Welch",
+                 "there are 2 tasks", "pairs of entries"):  # fmt: skip
         assert said in page, said
 
 
 def test_names_cannot_break_the_markdown() -> None:
     page = to_markdown(boards(nasty()))
     lines = table_lines(page)
-    assert len(lines) == 2 + 1 + len(NASTY)
-    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {lines[0].count("|")}
+    height = 2 + 1 + len(NASTY)
+    assert len(lines) == 2 * height
+    for table in (lines[:height], lines[height:]):
+        assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {table[0].count("|")}
     assert "<" not in page and "\x1b" not in page and "\x00" not in page
     assert r"\!" not in page and r"\[x\]" in page
 
@@ -133,7 +137,8 @@ def test_unequal_budgets_are_named() -> None:
 
 def test_writing_twice_gives_the_same_bytes(small: list[Record], tmp_path: Path, written: list[Path]) -> None:
     kinds = [f"{kind}-toy-net.{end}" for kind in ("fronts", "phases", "density") for end in ("png", "svg")]
-    names = {"leaderboard.md", "leaderboard.csv", "leaderboard.json"}
+    names = {f"leaderboard.{end}" for end in ("md", "csv", "json", "tex")} | {"pairs.csv"}
+    names |= {"tasks-fronts.png", "tasks-fronts.svg"}
     names |= {*kinds, *(kind.replace("toy", "toy2") for kind in kinds)}
     assert {path.name for path in written} == names == {path.name for path in written[0].parent.iterdir()}
     before = {path.name: path.read_bytes() for path in written}
@@ -148,7 +153,7 @@ def test_the_order_of_records_within_a_task_does_not_matter(small: list[Record])
 def test_the_page_shows_the_pictures_that_exist(written: list[Path]) -> None:
     page = written[0].read_text(encoding="utf-8")
     shown = re.findall(r"!\[[^\]]*\]\(([^)]*)\)", page)
-    assert len(shown) == 6 and all((written[0].parent / name).is_file() for name in shown)
+    assert len(shown) == 7 and all((written[0].parent / name).is_file() for name in shown)
 
 
 def test_nasty_names_are_drawn_and_stay_inside_the_folder(tmp_path: Path) -> None:

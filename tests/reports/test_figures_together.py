@@ -1,0 +1,90 @@
+"""The figures of all tasks together, and of the knobs, read from the drawn objects."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from sparsebench.bench.records import Record
+from sparsebench.reports import figures
+from sparsebench.reports.canvas import look
+from sparsebench.reports.critical import Scale, draw_critical
+from sparsebench.reports.leaderboard import boards, write
+from sparsebench.reports.multiples import draw_multiples
+from sparsebench.reports.overall import overall
+from sparsebench.reports.rows import on_front
+from sparsebench.reports.shares import draw_importance
+from synthetic_records import NINE, campaign
+
+SHARES = {
+    "accuracy": {"random": {"lr": 0.25, "weight_decay": 0.75}, "dwf-3": {"lr": 0.1, "lam": 0.9}},
+    "compression": {"dwf-3": {"lr": 0.4, "lam": 0.6}},
+}
+
+
+@pytest.fixture(scope="module")
+def six() -> list[Record]:
+    some = {name: NINE[name] for name in ("dense", "random", "l1", "dwf-3")}
+    return campaign(some, {f"toy{i}": (0.1, 0.95) for i in range(6)}, trials=5, seeds=3)
+
+
+@pytest.mark.parametrize("tasks", [2, 3])
+def test_small_multiples_hold_every_front_in_its_colour(six: list[Record], tasks: int) -> None:
+    found = boards(six)[:tasks]
+    style = figures.style_for(found)
+    with look():
+        figure = draw_multiples(found, style)
+    assert figure is not None
+    panels = [axes for axes in figure.axes if axes.axison]
+    assert [axes.get_title(loc="left") for axes in panels] == [board.task for board in found]
+    for axes, board in zip(panels, found, strict=True):
+        drawn = {to_hex(line.get_color()).upper(): line for line in axes.lines if line.get_marker() != "None"}
+        assert len(drawn) == 3
+        for entry in ("random", "l1", "dwf-3"):
+            line = drawn[style[entry][0].upper()]
+            assert list(line.get_xdata()) == [p.compression for p in on_front(board.points[entry])]
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == ["dwf-3", "l1", "random", "dense"]
+    assert draw_multiples([], {}) is None
+
+
+def test_the_critical_difference_diagram_puts_names_at_their_ranks(six: list[Record]) -> None:
+    found = boards(six)
+    result = overall(found)
+    assert result is not None
+    style = figures.style_for(found)
+    with look():
+        axes = draw_critical(result, style).axes[0]
+    texts = [text.get_text() for text in axes.texts]
+    assert "mean rank over 6 tasks; critical difference 1.35" in texts
+    scale = Scale(3)
+    for standing in result.standings:
+        assert f"{standing.entry}  {standing.mean_rank:.2f}" in texts
+        paths = [line.get_xdata()[0] for line in axes.lines if line.get_color() == style[standing.entry][0]]
+        assert paths[0] == pytest.approx(scale(standing.mean_rank))
+    thick = [line for line in axes.lines if line.get_linewidth() > 2]
+    assert len(thick) == len(result.groups)
+
+
+def test_knobs_are_a_heat_map_an_objective(six: list[Record]) -> None:
+    board = boards(six)[0]
+    with look():
+        figure = draw_importance(board, SHARES)
+    assert figure is not None
+    first, second = figure.axes
+    assert [t.get_text() for t in second.get_xticklabels()] == ["lr", "weight_decay", "lam"]
+    assert [t.get_text() for t in first.get_yticklabels()] == ["dwf-3", "random"]
+    assert sorted(t.get_text() for t in first.texts) == ["10", "25", "75", "90"]
+    shown = np.ma.filled(second.collections[0].get_array().reshape(2, 3), np.nan)
+    assert shown[0] == pytest.approx([40, np.nan, 60], nan_ok=True) and np.isnan(shown[1]).all()
+    assert draw_importance(board, {}) is None and draw_importance(board, {"accuracy": {"dwf-3": {}}}) is None
+
+
+def test_figures_together_are_written_and_shown(six: list[Record], tmp_path: Path) -> None:
+    two = [r for r in six if r.dataset in ("toy0", "toy1")]
+    paths = write(tmp_path, two, importance={"toy0-net": SHARES})
+    names = {path.name for path in paths}
+    assert {"tasks-fronts.png", "tasks-fronts.svg", "knobs-toy0-net.png", "pairs.csv"} <= names
+    assert "tasks-ranks.png" not in names and "knobs-toy1-net.png" not in names
+    page = paths[0].read_text(encoding="utf-8")
+    assert "](tasks-fronts.png)" in page and "](knobs-toy0-net.png)" in page
