@@ -19,6 +19,7 @@ setup(
     package_dir=package_dir,
     package_data={
         "sparsebench": ["py.typed"],
+        "sparsebench.methods": ["*.c"],
         "sparsebench.bench": ["suites/*.toml", "suites/entries/*.toml"],
     },
 )

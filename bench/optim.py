@@ -1,6 +1,6 @@
 """A method's parameter groups to torch optimizers; penalties that belong to a method stay coupled."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -13,11 +13,18 @@ class Optimizers:
     """The optimizers of one training: one for each kind that the groups ask for.
 
     A group's `l2` is the penalty (l2/2)·‖p‖². SGD and Adam take it as their coupled `weight_decay`; AdamW's
-    own decay is decoupled and would ignore the strength, so there it is added to the gradient.
+    own decay is decoupled and would ignore the strength, so there it is added to the gradient. `sgd` makes
+    the optimizer of that kind: a net may have one of its own for what it stores.
     """
 
-    def __init__(self, groups: Sequence[ParamGroup], recipe: Recipe, weight_decay: float) -> None:
-        self.recipe, self.weight_decay = recipe, weight_decay
+    def __init__(
+        self,
+        groups: Sequence[ParamGroup],
+        recipe: Recipe,
+        weight_decay: float,
+        sgd: Callable[..., torch.optim.SGD] = torch.optim.SGD,
+    ) -> None:
+        self.recipe, self.weight_decay, self.sgd = recipe, weight_decay, sgd
         self.by_kind: dict[str, list[ParamGroup]] = {}
         for group in groups:
             if group.params:
@@ -40,7 +47,7 @@ class Optimizers:
         if kind == "sgd":
             momentum = self.recipe.momentum
             nesterov = self.recipe.nesterov and momentum > 0
-            return torch.optim.SGD(options, lr=0.0, momentum=momentum, nesterov=nesterov, fused=fused)
+            return self.sgd(options, lr=0.0, momentum=momentum, nesterov=nesterov, fused=fused)
         if kind == "adam":
             return torch.optim.Adam(options, lr=0.0, fused=fused)
         return torch.optim.AdamW(options, lr=0.0, fused=fused)

@@ -73,7 +73,7 @@ class Training:
             warnings.simplefilter("always")
             groups = self.method.attach(self.net, plan, probe)
         self.outcome.warnings = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
-        self.optimizers = Optimizers(groups, recipe, weight_decay)
+        self.optimizers = Optimizers(groups, recipe, weight_decay, self.net.sgd)
         self.net.optimizers = self.optimizers.all
         owned = [p for group in groups for p in group.params]
         self.leaves = list({id(p): p for p in [*self.model.parameters(), *owned]}.values())

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import SparsebenchError
+from . import fused
 from .api import ParamGroup
 from .storage import Elementwise, Factors, Plain, Storage
 
@@ -76,7 +77,7 @@ class Net:
 
     def factors(self, *, l2: float = 0.0, **more: Any) -> ParamGroup:
         """The factors as a group, with the method's own l2 and no ordinary decay."""
-        return ParamGroup([self.factorized.omega], 0.0, l2, **more)
+        return ParamGroup(self.factorized.params(), 0.0, l2, **more)
 
     @property
     def factorized(self) -> Factors:
@@ -98,6 +99,10 @@ class Net:
     def group(self, key: str, *, weight_decay: float | None = 0.0, **more: Any) -> ParamGroup:
         """One parameter of an elementwise reparametrisation as a group."""
         return ParamGroup(list(self.parameters(key).values()), weight_decay, **more)
+
+    def sgd(self, options: list[dict[str, Any]], **more: Any) -> torch.optim.SGD:
+        """torch's SGD, or one that knows how the weights are stored and does the same in less time."""
+        return fused.sgd(options, self.storage, **more)
 
     # Masks
 

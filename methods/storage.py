@@ -6,7 +6,7 @@ back to what the optimizer owns (`pull`) and the moved parameters forth into the
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import Protocol
 
 import torch
@@ -50,11 +50,18 @@ class Plain:
         yield self.weights[name], lambda buffer: buffer
 
 
+VECTOR = 16  # numbers in the widest vector of a CPU: torch may round the last few of a tensor otherwise
+
+
 class Factors:
-    """w = ω₁⊙…⊙ω_D for all layers at once: one tensor `omega` of shape (D, |P|), one flat weight buffer.
+    """w = ω₁⊙…⊙ω_D for all layers at once: one tensor `owned`, one flat weight buffer, views into both.
 
     The chain rule is exact: ∂L/∂ω_d = ∂L/∂w ⊙ Π_{k≠d} ω_k. The model's parameters become views of the
-    flat buffer, so one product over the whole net refreshes every layer.
+    flat buffer, so one product over the whole net refreshes every layer. The rows of `owned` are padded with
+    zeros to whole vectors; `omega` shows them without.
+
+    An optimizer that takes `deferred` on itself applies the chain rule and the product when it steps, and
+    says that the weights are `current`.
     """
 
     def __init__(self, weights: Weights, depth: int, init: Callable[[str, Tensor], Tensor]) -> None:
@@ -66,50 +73,85 @@ class Factors:
         for name, w in weights.items():
             self.layout[name] = (w.shape, _dense_strides(w), offset)
             offset += w.numel()
-        omega = torch.empty(depth, self.total, dtype=torch.float32, device=first.device)
+        padded = -(-self.total // VECTOR) * VECTOR
+        owned = torch.zeros(depth, padded, dtype=torch.float32, device=first.device)
         for name, w in weights.items():
             factors = init(name, w.detach())
             for d in range(depth):
-                self.view(omega[d], name).copy_(factors[d])
-        self.omega = nn.Parameter(omega)
-        self.flat = torch.empty_like(omega[0])
-        self.flat_grad = torch.empty_like(self.flat)
-        self.grad_views = [self.view(self.flat_grad, name) for name in weights]
+                self.view(owned[d], name).copy_(factors[d])
+        self.owned = nn.Parameter(owned)
+        self.flat = torch.empty_like(owned[0])
+        self.deferred = self.current = False
         for name, w in weights.items():
             w.data = self.view(self.flat, name)
         self.push()
 
+    @property
+    def omega(self) -> Tensor:
+        """The factors, `(D, |P|)`: a view of what the optimizer owns."""
+        return self.owned[:, : self.total]
+
     def view(self, flat: Tensor, name: str) -> Tensor:
-        """The weight `name` inside a flat tensor of |P| numbers, in the weight's own memory layout."""
+        """The weight `name` inside a flat tensor, in the weight's own memory layout."""
         shape, strides, offset = self.layout[name]
         return flat.as_strided(shape, strides, flat.storage_offset() + offset)
 
     def params(self) -> list[Tensor]:
-        return [self.omega]
+        return [self.owned]
+
+    def dense_grads(self) -> Iterator[tuple[int, Tensor]]:
+        """For each weight, where it begins in `flat`, and its gradient in the weight's memory layout."""
+        for (shape, strides, offset), w in zip(self.layout.values(), self.weights.values(), strict=True):
+            grad = w.grad
+            if grad is None:
+                grad = torch.zeros_like(w)
+            elif grad.stride() != strides:
+                grad = torch.empty_strided(shape, strides, device=grad.device).copy_(grad)
+            yield offset, grad
+
+    @cached_property
+    def flat_grad(self) -> Tensor:
+        """The dense gradient of the whole net, shaped like `flat`; `gather` fills it."""
+        return torch.zeros_like(self.flat)
 
     @torch.no_grad()
-    def pull(self) -> None:
-        for view, w in zip(self.grad_views, self.weights.values(), strict=True):
+    def gather(self) -> None:
+        """Copy the layers' dense gradients into `flat_grad`."""
+        for name, w in self.weights.items():
+            view = self.view(self.flat_grad, name)
             if w.grad is None:
                 view.zero_()
             else:
                 view.copy_(w.grad)
-        grad = torch.empty_like(self.omega)
-        exclusive_products(self.omega, self.flat_grad, grad)
-        self.omega.grad = grad if self.omega.grad is None else self.omega.grad.add_(grad)
+
+    @torch.no_grad()
+    def pull(self) -> None:
+        if self.deferred and self.owned.grad is None:
+            return
+        self.gather()
+        grad = torch.empty_like(self.owned)
+        exclusive_products(self.owned, self.flat_grad, grad)
+        self.owned.grad = grad if self.owned.grad is None else self.owned.grad.add_(grad)
 
     @torch.no_grad()
     def push(self) -> None:
-        torch.mul(self.omega[0], self.omega[1], out=self.flat)
-        for factor in self.omega[2:]:
-            self.flat.mul_(factor)
+        if not self.current:
+            multiply(self.owned, self.flat)
+        self.current = False
 
     def _slot(self, name: str, d: int, buffer: Tensor) -> Tensor:
         return self.view(buffer[d], name)
 
     def slots(self, name: str) -> Iterator[tuple[Tensor, Callable[[Tensor], Tensor]]]:
-        for d in range(self.omega.shape[0]):
-            yield self.omega, partial(self._slot, name, d)
+        for d in range(self.owned.shape[0]):
+            yield self.owned, partial(self._slot, name, d)
+
+
+def multiply(omega: Tensor, out: Tensor) -> None:
+    """out = Π_d omega[d], the factors in their order."""
+    torch.mul(omega[0], omega[1], out=out)
+    for factor in omega[2:]:
+        out.mul_(factor)
 
 
 def exclusive_products(omega: Tensor, g: Tensor, out: Tensor) -> None:
