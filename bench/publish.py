@@ -8,6 +8,7 @@ from ..reports.points import Point
 from ..reports.rows import Board, Row, on_front
 from ..reports.style import style_of
 from .folder import x_max
+from .importance import importance
 from .records import Record, latest
 from .suite import Suite
 from .track import Publisher, StudySummary, default_uri, publish_missing, publish_studies
@@ -63,7 +64,8 @@ class Live:
 
 def report(folder: Path, records: Sequence[Record]) -> list[Path]:
     """Write the leaderboard and the figures from records alone; returns the files, the page first."""
-    return write(folder, latest(records), x_max(folder))
+    now = latest(records)
+    return write(folder, now, x_max(folder), importance(now))
 
 
 def board(folder: Path, records: Sequence[Record]) -> terminal:

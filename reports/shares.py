@@ -11,7 +11,7 @@ from .canvas import WIDTH, new_figure
 from .rows import Board
 from .text import label, shortened
 
-# Objective to entry to knob to its share of the variance; the shares of an entry sum to 1.
+# Objective to entry to knob to its share of the importance; the shares of an entry sum to 1.
 Importance = Mapping[str, Mapping[str, Mapping[str, float]]]
 COMMON = ("lr", "weight_decay")
 
@@ -31,7 +31,7 @@ def draw_importance(board: Board, importance: Importance) -> Figure | None:
     grid[-1].set_xticks(
         np.arange(len(knobs)) + 0.5, [label(shortened(k, 24)) for k in knobs], rotation=45, ha="right"
     )
-    title = f"{label(board.task)}: share of the search's variance that each knob explains (%)"
+    title = f"{label(board.task)}: importance of each knob in the search (%)"
     figure.suptitle(title, x=0.01, ha="left", fontsize=9)
     return figure
 
@@ -55,7 +55,7 @@ def _panel(
 ) -> None:
     table = np.array([[100 * shares.get(e, {}).get(k, np.nan) for k in knobs] for e in entries])
     heatmap(
-        table, ax=axes, vmin=0, vmax=100, cmap="cividis_r", cbar=False, annot=True, fmt=".0f",
+        table, ax=axes, vmin=-12, vmax=100, cmap="Blues", cbar=False, annot=True, fmt=".0f",
         annot_kws={"fontsize": 7}, linewidths=0.5, linecolor="white",
     )  # fmt: skip
     axes.set_yticks(np.arange(len(entries)) + 0.5, [label(shortened(e)) for e in entries], rotation=0)

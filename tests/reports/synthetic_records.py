@@ -48,7 +48,12 @@ def entry_records(
     every = max(1, trials // 8)
     for trial in range(trials):
         x = 0.0 if method == "dense" else 0.2 + 2.8 * trial / max(trials - 1, 1)
-        common = _common(entry, method, dataset, trial, round(1 / chance))
+        params = {
+            "lr": 10 ** rng.uniform(-2, -0.5),
+            "weight_decay": 10 ** rng.uniform(-5, -3),
+            "strength": 10**x,
+        }
+        common = _common(entry, method, dataset, trial, round(1 / chance)) | {"params": params}
         made = [_measured(rng, x, strength, chance, dense, method) for _ in range(seeds + 1)]
         search = {k: v for k, v in made[0].items() if not k.startswith("test")}
         found.append(record(**common, phase="search", seed=0, id=f"{dataset}-{entry}-s{trial}", **search))
