@@ -12,7 +12,7 @@ from ..datasets.api import data_root
 from ..errors import SparsebenchError
 from ..registry import load_plugin
 from . import publish
-from .display import Display, Silent
+from .display import Display, Watchers
 from .executors.api import Executor
 from .executors.machines import CHECKPOINTS, TIME_LIMIT, Machines
 from .folder import Folder
@@ -21,6 +21,7 @@ from .records import Record, Store
 from .search import Mirror
 from .signals import Interrupts
 from .spec import Trial
+from .state import StateFile
 from .studies import Study
 from .suite import Suite, check, load_suite, override
 from .trial import open_data
@@ -59,7 +60,7 @@ class Campaign:
     studies: Sequence[Study]
     executor: Executor
     store: Store
-    display: Display
+    display: Watchers
     publisher: publish.Live
     mirror: Mirror
     owners: Owners = field(default_factory=dict)
@@ -186,9 +187,9 @@ def run(
     machines = Machines(devices, per_device, time_limit)
     root, digests = _open(chosen, data)
     path = Path(out) if out is not None else Path("runs") / chosen.name
-    shown = display or Silent()
     with ExitStack() as stack:
         stack.enter_context(Folder(path, chosen, digests, extend=extend))
+        shown = stack.enter_context(Watchers(display, StateFile(path)))
         mirror = Mirror(storage or f"sqlite:///{(path / 'optuna.db').resolve()}")
         store = Store(path)
         live = stack.enter_context(closing(publish.Live(tracking_uri, path, chosen, shown.say)))

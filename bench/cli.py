@@ -161,6 +161,16 @@ def report(folder: Annotated[Path, typer.Argument(help="Output folder of a run."
 
 
 @app.command()
+def status(
+    folder: Annotated[Path, typer.Argument(help="Output folder of a run.")], json: AsJson = False
+) -> None:
+    """What is done, what runs, what failed and why; while a run goes on, and after it."""
+    from .status import print_status
+
+    print_status(folder, as_json=json)
+
+
+@app.command()
 def track(
     folder: Annotated[Path, typer.Argument(help="Output folder of a run.")],
     tracking_uri: Annotated[str | None, typer.Option(help="MLflow server [default: DIR/mlflow.db].")] = None,

@@ -72,10 +72,11 @@ def _progress(console: Console, event: dict[str, Any]) -> None:
 def run(suite: str, options: dict[str, Any]) -> None:
     """A campaign with a live display, then its leaderboard."""
     from . import campaign, publish
-    from .display import Bars, Lines
+    from .bars import Bars
+    from .lines import Lines
 
     console = Console(stderr=True)
-    if console.is_terminal:
+    if console.is_terminal and not console.is_dumb_terminal:
         with Bars(console) as bars:
             result = campaign.run(suite, **options, display=bars)
     else:

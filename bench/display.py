@@ -1,109 +1,158 @@
-"""What a campaign shows while it runs: live bars on a terminal, plain lines elsewhere."""
+"""Who watches a campaign: displays are shown how it stands; here that is kept for all of them."""
 
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-
-from .executors.api import Running
+from .pace import Job, Pace
 from .records import Record
-from .studies import Study
+from .standing import Key, Now, Part, Standing, front_of, parts_of
+
+if TYPE_CHECKING:
+    from .executors.api import Running
+    from .studies import Study
+
+PAUSE = 0.4  # seconds between two looks at most
 
 
 class Display(Protocol):
-    """Told of everything that happens; decides what a person sees."""
+    """Shows how a campaign stands. It decides nothing, and may be told more often than it wants to show."""
 
-    def start(self, studies: Sequence[Study], slots: int) -> None:
-        """The campaign is about to hand out trials."""
-
-    def update(self, study: Study, record: Record | None) -> None:
-        """A record has come back, or the study has moved on by itself."""
-
-    def running(self, trials: Sequence[Running]) -> None:
-        """The trials that are out now; told at least every second."""
+    def show(self, standing: Standing) -> None:
+        """How things stand now; about twice a second, and at the end."""
 
     def say(self, message: str) -> None:
-        """One sentence for the person."""
+        """One sentence for the person; from any thread."""
 
 
-class Silent:
-    """Nothing: for notebooks and tests that read the result instead."""
+class Watchers:
+    """What the driver tells of its studies, made into a standing for every display.
 
-    def start(self, studies: Sequence[Study], slots: int) -> None: ...
+    A display that cannot write any more (its terminal is gone) is left out from then on.
+    """
 
-    def update(self, study: Study, record: Record | None) -> None: ...
+    def __init__(self, *displays: Display | None) -> None:
+        self.displays = [display for display in displays if display is not None]
+        self.studies: Sequence[Study] = ()
+        self.places, self.began, self.pace = 0, time.time(), Pace()
+        self._parts: dict[Key, Part] = {}
+        self._before: dict[Key, int] = {}
+        self._out: tuple[Now, ...] = ()
+        self._complaints: set[tuple[str, str]] = set()
+        self._shown = 0.0
 
-    def running(self, trials: Sequence[Running]) -> None: ...
-
-    def say(self, message: str) -> None: ...
-
-
-class Lines:
-    """A line when an entry's search ends, when it is confirmed, and when a trial fails."""
-
-    def __init__(self, console: Console) -> None:
-        self.console, self.began, self._phase = console, time.monotonic(), dict[str, str]()
-
-    def start(self, studies: Sequence[Study], slots: int) -> None:
-        self.began = time.monotonic()
-        self.console.print(f"{len(studies)} searches on {slots} device slots", highlight=False)
-
-    def update(self, study: Study, record: Record | None) -> None:
-        if record is not None and record.status == "failed":
-            self.say(f"{study.name}: a trial failed: {record.reason}")
-        if self._phase.get(study.name, "search") != study.phase:
-            self._phase[study.name] = study.phase
-            what = "confirmed" if study.done else "searched, confirming"
-            elapsed = time.monotonic() - self.began
-            self.say(f"{elapsed:6.0f} s  {study.name}: {what} ({study.finished} trials)")
-
-    def running(self, trials: Sequence[Running]) -> None:
-        """Nothing: a log has no use for what is over in a moment."""
-
-    def say(self, message: str) -> None:
-        self.console.print(message, highlight=False, markup=False, soft_wrap=True)
-
-
-class Bars:
-    """A bar for each entry on each task, and one for the whole campaign."""
-
-    def __init__(self, console: Console) -> None:
-        self.console = console
-        self.progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-        )
-        self.bars: dict[str, TaskID] = {}
-
-    def __enter__(self) -> "Bars":
-        self.progress.start()
+    def __enter__(self) -> "Watchers":
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.progress.stop()
+        if self.studies:
+            self._out = ()
+            self._show(ended=True)
 
-    def start(self, studies: Sequence[Study], slots: int) -> None:
-        for study in studies:
-            self.bars[study.name] = self.progress.add_task(study.name, total=study.planned, note="")
-            self.update(study, None)
+    def start(self, studies: Sequence["Study"], places: int) -> None:
+        """The campaign is about to hand out trials."""
+        self.studies, self.places = studies, places
+        stored = [record for record in studies[0].store if record.ok] if studies else []
+        for record in stored:
+            self.pace.learn(record)
+        self._before = {part.key: part.finished for part in parts_of({}, stored)}
+        self._show()
 
-    def update(self, study: Study, record: Record | None) -> None:
-        note = study.phase + (f", {study.failed} failed" if study.failed else "")
-        self.progress.update(self.bars[study.name], completed=study.finished, total=study.planned, note=note)
-        if record is not None and record.status == "failed":
-            self.say(f"{study.name}: a trial failed: {record.reason}")
+    def update(self, study: "Study", record: Record | None) -> None:
+        """A record has come back, or the study has moved on by itself."""
+        if record is not None:
+            self.pace.learn(record)
+            complaint = (study.name, record.reason or "")
+            if not record.ok and complaint not in self._complaints:
+                self._complaints.add(complaint)
+                self.say(f"{study.name}: a trial failed: {record.reason}")
+        if study.done and all(one.done for one in self.studies):
+            self._out = ()
+            self._show()
 
-    def running(self, trials: Sequence[Running]) -> None: ...
+    def running(self, trials: Sequence["Running"]) -> None:
+        """The trials that are out now; told at least every second."""
+        if time.monotonic() - self._shown < PAUSE:
+            return
+        self._out = tuple(
+            Now(
+                id=one.trial.id, device=one.device, entry=one.trial.entry, task=one.trial.task,
+                phase=one.trial.phase, trial=one.trial.number, seed=one.trial.seed, since=one.since,
+            )
+            for one in trials
+        )  # fmt: skip
+        self._show()
 
     def say(self, message: str) -> None:
-        self.progress.console.print(message, highlight=False, markup=False, soft_wrap=True)
+        """One sentence for the person."""
+        self._each(lambda display: display.say(message))
+
+    def _show(self, *, ended: bool = False) -> None:
+        self._shown = time.monotonic()
+        standing = self._standing(ended)
+        self._each(lambda display: display.show(standing))
+
+    def _each(self, tell: Callable[[Display], None]) -> None:
+        for display in list(self.displays):
+            try:
+                tell(display)
+            except OSError:  # a view, not the truth
+                self.displays.remove(display)
+
+    def _standing(self, ended: bool) -> Standing:
+        parts = tuple(self._part(study) for study in self.studies)
+        ahead = [self._ahead(study) for study in self.studies]
+        since: dict[Key, list[float]] = defaultdict(list)
+        now = time.time()
+        for one in self._out:
+            since[one.task, one.entry].append(now - one.since)
+        jobs = [
+            Job(
+                part.key, max(0, part.planned - part.finished) + more, study.suite.budget.generation,
+                tuple(since[part.key]),
+            )
+            for study, part, more in zip(self.studies, parts, ahead, strict=True)
+        ]  # fmt: skip
+        return Standing(
+            suite=self.studies[0].suite.name if self.studies else "",
+            began=self.began, places=self.places, parts=parts, running=self._out, ended=ended,
+            planned=round(sum(part.planned for part in parts) + sum(ahead)),
+            seconds_left=self.pace.left(jobs, self.places),
+        )  # fmt: skip
+
+    def _part(self, study: "Study") -> Part:
+        key = (study.task.name, study.entry.label)
+        # What lies on the disk from an earlier run counts before the study comes to it again.
+        finished = max(study.finished, self._before.get(key, 0))
+        planned = max(study.planned, finished)
+        old = self._parts.get(key)
+        facts = (study.phase, planned, finished, study.failed)
+        if old is None or (old.phase, old.planned, old.finished, old.failed) != facts:
+            found = study.found.values() or study.stored.values()
+            self._parts[key] = Part(
+                task=key[0], entry=key[1], phase=study.phase, planned=planned, finished=finished,  # type: ignore[arg-type]
+                failed=study.failed, front=front_of(found),
+            )  # fmt: skip
+        return self._parts[key]
+
+    def _ahead(self, study: "Study") -> float:
+        """The confirming trials that a search is going to ask for.
+
+        Its front so far once half the search is over, until then what other searches of the task came to, or
+        as many points as the budget admits.
+        """
+        if study.phase != "search":
+            return 0.0
+        budget, part = study.suite.budget, self._parts[study.task.name, study.entry.label]
+        if part.front is not None and 2 * part.finished >= budget.trials:
+            return float(budget.seeds * min(part.front.points, budget.points))
+        known = [
+            one.planned - budget.trials
+            for one in self.studies
+            if one.phase != "search" and one.task.name == study.task.name
+        ]
+        return sum(known) / len(known) if known else float(budget.seeds * budget.points)

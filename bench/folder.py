@@ -1,6 +1,7 @@
 """The output folder of a campaign: one suite, one driver at a time."""
 
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -62,12 +63,15 @@ class Folder:
         except ImportError:  # not on Windows: there two drivers on one folder are the user's own care
             return
         assert self._lock is not None
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SparsebenchError(
-                f"another campaign is running in {str(self.path)!r}; wait for it, or choose another --out"
-            ) from None
+        for patience in (0.1, 0.3, None):  # somebody who asks `in_use` holds it for a moment
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                time.sleep(patience or 0.0)
+        raise SparsebenchError(
+            f"another campaign is running in {str(self.path)!r}; wait for it, or choose another --out"
+        )
 
     def _check(self) -> None:
         written, records = self.path / SUITE, self.path / FILE
@@ -99,6 +103,25 @@ class Folder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._release()
+
+
+def in_use(path: Path) -> bool | None:
+    """Whether a driver holds the folder's lock, on this machine or (where the file system passes locks on)
+    on another; None where that cannot be told."""
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    try:
+        with (path / LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    return False
 
 
 def read_identity(path: Path) -> dict[str, Any]:

@@ -39,10 +39,14 @@ trial      | bench.trial                                             | foundatio
 executors  | bench.executors bench.executors.*                       | foundation records plan machine trial bench.keeper
 search     | bench.search bench.studies bench.importance             | foundation records methods.api reports.pareto plan
 track      | bench.track bench.mlflow_* bench.ui                     | foundation records reports
-campaign   | bench.campaign bench.folder bench.display bench.publish bench.signals bench.changes | foundation records methods.api datasets.api reports plan machine bench.models trial executors search track
+folder     | bench.folder bench.changes                             | foundation records methods.api plan
+watch      | bench.standing bench.pace bench.display bench.lines    | foundation records reports folder
+watch      | bench.picture bench.bars bench.state                   |
+campaign   | bench.campaign bench.publish bench.signals             | foundation records methods.api datasets.api reports plan machine bench.models trial executors search track folder watch
+status     | bench.status                                            | foundation records reports folder watch
 api        | bench.api                                               | foundation records methods.api plan machine trial
 estimate   | bench.estimate                                          | foundation methods.api datasets.api plan machine bench.models trial campaign
-cli        | bench.cli bench.commands bench.catalogue                | foundation records methods.api datasets.api reports plan machine bench.models track campaign estimate api public
+cli        | bench.cli bench.commands bench.catalogue                | foundation records methods.api datasets.api reports plan machine bench.models track campaign estimate api watch status public
 conformance | bench.conformance                                      | foundation methods datasets.api datasets.on_device plan measures train
 public     | __init__                                                |
 """  # noqa: E501 (a table is read by its columns)
@@ -85,6 +89,7 @@ NEVER_LOADED = [
     ("bench.api", True, {"optuna", "mlflow"}),
     ("bench.executors.*", True, {"optuna", "mlflow"}),
     ("methods.*", True, {"torchvision", "timm", "optuna", "mlflow"}),
+    ("bench.status", False, {"torch", "torchvision", "timm", "optuna", "mlflow", "scipy", "pandas"}),
     ("bench.publish", False, {"torch", "torchvision", "timm", "optuna", "mlflow"}),
     ("bench.cli", False, HEAVY),
     ("bench.commands", False, HEAVY),
