@@ -175,16 +175,19 @@ def run(
     plugins: Sequence[str | Path] = (),
     extend: bool = False,
     time_limit: float | None = TIME_LIMIT,
+    executor: str = "local",
+    address: str | None = None,
     display: Display | None = None,
 ) -> Result:
     """Search, confirm, record and rank every entry of a suite on every task: the same as `sparsebench run`.
 
     Everything lands in `out` (default `runs/<suite>`). The same call again continues an interrupted
     campaign, with `extend` one whose suite has gained entries, tasks, trials or seeds since. `time_limit`
-    in seconds holds for a trial. Errors: `SparsebenchError`, one sentence; nothing already written is lost.
+    in seconds holds for a trial. `executor="ray"` runs it on a Ray cluster, whose head is at `address`.
+    Errors: `SparsebenchError`, one sentence; nothing already written is lost.
     """
     chosen = resolve(suite, methods=methods, trials=trials, epochs=epochs, seeds=seeds, plugins=plugins)
-    machines = Machines(devices, per_device, time_limit)
+    machines = Machines(devices, per_device, time_limit, executor, address)
     root, digests = _open(chosen, data)
     path = Path(out) if out is not None else Path("runs") / chosen.name
     with ExitStack() as stack:
@@ -193,16 +196,16 @@ def run(
         mirror = Mirror(storage or f"sqlite:///{(path / 'optuna.db').resolve()}")
         store = Store(path)
         live = stack.enter_context(closing(publish.Live(tracking_uri, path, chosen, shown.say)))
-        executor = stack.enter_context(closing(machines.start(path, root, plugins)))
+        workers = stack.enter_context(closing(machines.start(path, root, plugins, chosen.tasks, digests)))
         studies = _studies(chosen, digests, store)
-        shown.start(studies, executor.places)
-        stopped_by = Campaign(studies, executor, store, shown, live, mirror).drive()
-        executor.close()
+        shown.start(studies, workers.places)
+        stopped_by = Campaign(studies, workers, store, shown, live, mirror).drive()
+        workers.close()
         records = list(store)
-        if stopped_by is not None:
-            return Result(path, records, stopped_by, live.stop())
-        _conclude(path, records)
-        return Result(path, records, None, live.finish(records))
+        if stopped_by is None:
+            _conclude(path, records)
+        problems = live.finish(records) if stopped_by is None else live.stop()
+        return Result(path, records, stopped_by, problems)
 
 
 def _studies(suite: Suite, digests: Mapping[str, str], store: Store) -> list[Study]:

@@ -25,6 +25,14 @@ DataRoot = Annotated[
     Path | None,
     typer.Option("--data", help="Folder of the datasets; else SPARSEBENCH_DATA, else a cache folder."),
 ]
+Address = Annotated[
+    str | None,
+    typer.Option(help="Ray's head as host:6379, or auto [default: RAY_ADDRESS, else a Ray of its own]."),
+]
+Extend = Annotated[
+    bool,
+    typer.Option("--extend", help="Continue a run whose suite has gained entries, tasks, trials or seeds."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable, on stdout.")]
 
 
@@ -56,6 +64,8 @@ def run(
         str | None, typer.Option(help="cuda:0,cuda:2 or cpu:4 [default: every GPU, else a slot a core].")
     ] = None,
     per_device: Annotated[int, typer.Option(help="Trials that share one GPU.")] = 1,
+    executor: Annotated[str, typer.Option(help="local, or ray for several machines.")] = "local",
+    address: Address = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would run and for how long; run nothing.")
     ] = False,
@@ -63,12 +73,7 @@ def run(
     storage: Annotated[str | None, typer.Option(help="Optuna storage URL [default: DIR/optuna.db].")] = None,
     tracking_uri: Annotated[str | None, typer.Option(help="MLflow server [default: DIR/mlflow.db].")] = None,
     time_limit: Annotated[float, typer.Option(min=0.01, help="Hours that one trial may take.")] = 24.0,
-    extend: Annotated[
-        bool,
-        typer.Option(
-            "--extend", help="Continue a run whose suite has gained entries, tasks, trials or seeds."
-        ),
-    ] = False,
+    extend: Extend = False,
     plugin: Plugins = None,
 ) -> None:
     """Search, confirm and rank every entry of a suite. The same command again continues where it stopped."""
@@ -83,6 +88,7 @@ def run(
         return
     places = {"out": out, "devices": devices, "per_device": per_device, "data": data}
     more = {"storage": storage, "tracking_uri": tracking_uri, "extend": extend}
+    more |= {"executor": executor, "address": address}
     commands.run(suite, {**options, **places, **more, "time_limit": 3600 * time_limit})
 
 

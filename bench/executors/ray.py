@@ -1,0 +1,176 @@
+# ruff: noqa: E402 (the environment is set before Ray is imported)
+"""All that we ask of Ray: a cluster, its nodes, workers on them and their answers."""
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
+
+# Before the import, at which Ray reads some of them. What the user has set stands.
+for _name, _value in {
+    "RAY_USAGE_STATS_ENABLED": "0",  # no calls home
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",  # a dead worker is our business, no lines amid the display
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else Ray warns of a change of its own to come
+}.items():
+    os.environ.setdefault(_name, _value)
+
+import ray
+from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from ...errors import SparsebenchError
+from ..devices import cores
+from .node import NodeWorker
+
+Call = Any
+"""A question that a worker has been asked; it can be waited for."""
+
+REACH_SECONDS = 10.0
+OBJECT_STORE_BYTES = 100_000_000  # texts need no more
+
+
+class Node(NamedTuple):
+    """A node that is there, and what it offers."""
+
+    id: str
+    name: str
+    cpus: int
+    gpus: int
+
+
+class Lost(Exception):
+    """A worker has died, or cannot be reached."""
+
+
+class Worker:
+    """A `NodeWorker` in a process on a node; it ends with its driver."""
+
+    def __init__(self, node: str, *, cpus: float, gpus: float, setting: str) -> None:
+        self._actor = (
+            ray.remote(NodeWorker)
+            .options(
+                num_cpus=cpus,
+                num_gpus=gpus,
+                max_concurrency=2,  # to be told of a pause while a trial runs
+                max_restarts=0,
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
+            )
+            .remote(setting)
+        )
+
+    def ask(self, method: str, *words: Any) -> Call:
+        """Call a method; returns at once."""
+        return getattr(self._actor, method).remote(*words)
+
+    def kill(self) -> None:
+        """End the process, dead or alive."""
+        with suppress(RayError):
+            ray.kill(self._actor)
+
+
+def answer(call: Call) -> str:
+    """What came of a call that is ready. Errors: `Lost`."""
+    try:
+        return str(ray.get(call))
+    except RayError as error:
+        raise Lost(f"{type(error).__name__}: {error}") from error
+
+
+class Cluster:
+    """A connection to Ray, for one driver.
+
+    `address` is `host:port` of the cluster's head, or `auto` for a cluster that runs on this machine; without
+    it RAY_ADDRESS decides, and without that a Ray of our own is started on this machine's cores and GPUs. A
+    connection that this process has already is used, and left as it is. Errors: no cluster there.
+    """
+
+    def __init__(self, address: str | None) -> None:
+        self._own = not ray.is_initialized()
+        if self._own:
+            _connect(address or os.environ.get("RAY_ADDRESS") or "local")
+
+    def nodes(self) -> list[Node]:
+        """The nodes that are alive, in an order of no meaning that stays. Errors: the head is gone."""
+        with _answering():
+            found = [node for node in ray.nodes() if node["Alive"]]
+        return sorted(_described(node) for node in found)
+
+    def wait(self, calls: Sequence[Call], timeout: float) -> list[Call]:
+        """Those that are ready, as soon as one is; none after `timeout` seconds."""
+        with _answering():
+            ready, _ = ray.wait(list(calls), num_returns=1, timeout=timeout)
+            if ready:  # and whatever else has come by now
+                ready, _ = ray.wait(list(calls), num_returns=len(calls), timeout=0)
+        return list(ready)
+
+    def close(self) -> None:
+        """Ends a Ray that we have started, leaves any other alone. Closing twice does no harm."""
+        if self._own:
+            self._own = False
+            with _signals_kept():
+                ray.shutdown()
+
+
+def _described(node: dict[str, Any]) -> Node:
+    name, address, host = node["NodeName"], node["NodeManagerAddress"], node["NodeManagerHostname"]
+    offers = node["Resources"]
+    return Node(
+        node["NodeID"],
+        host if name == address else name,
+        int(offers.get("CPU", 0)),
+        int(offers.get("GPU", 0)),
+    )
+
+
+def _connect(address: str) -> None:
+    options: dict[str, Any] = {}
+    if address == "local":
+        options = {"num_cpus": cores(), "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+    _reach(address)
+    try:
+        with _signals_kept():
+            ray.init(address, log_to_driver=False, logging_level="error", **options)
+    except Exception as error:
+        first = str(error).strip().partition("\n")[0]
+        what = "start Ray here" if address == "local" else f"join the Ray cluster at {address!r}"
+        raise SparsebenchError(f"cannot {what}: {first or type(error).__name__}") from error
+
+
+def _reach(address: str) -> None:
+    """Try what Ray would try for minutes. Errors: nobody listens at `host:port`."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or "/" in host:  # `auto`, `local`, or for Ray to judge
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise SparsebenchError(
+            f"no Ray cluster answers at {address} ({error}); start its head there with "
+            f"`ray start --head --port {port}`"
+        ) from error
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except (RayError, ConnectionError, RuntimeError) as error:
+        raise SparsebenchError(
+            f"the Ray cluster does not answer any more ({type(error).__name__}); the same command continues"
+        ) from error
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Ray makes SIGTERM an exit of the process; a campaign stops in its own way."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
