@@ -64,7 +64,7 @@ def save_as(figure: Figure, base: Path) -> list[Path]:
     _arrange(figure)
     png, svg = io.BytesIO(), io.BytesIO()
     agg: Any = FigureCanvasAgg(figure)  # neither format's own method has types
-    agg.print_png(png, metadata={"Software": None})
+    agg.print_png(png, metadata={"Software": None}, pil_kwargs={"compress_level": 4})
     vector: Any = FigureCanvasSVG(figure)
     vector.print_svg(svg, metadata={"Date": None})
     return [

@@ -8,12 +8,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from seaborn import despine  # type: ignore[import-untyped, unused-ignore]
 
 from .canvas import WIDTH, new_figure
+from .heat import draw_heat, name_columns, name_rows
 from .points import Outcome, Point
 from .rows import Board
-from .text import label, ratio
+from .text import label, ratio, shortened
 
 TARGETS = (10, 30)
 NEAR = math.log10(2)  # a point within a factor of two of the target stands for it
@@ -77,22 +77,15 @@ def _panel(axes: Axes, target: int, near: Sequence[tuple[str, Point]], names: Se
     table: NDArray[np.float64] = np.array(
         [[densities(point).get(name, np.nan) for name in names] for _, point in near], dtype=np.float64
     )
-    shades = np.ma.masked_invalid(np.log10(np.maximum(table, LEAST)))
     darkest = math.log10(LEAST)
-    axes.pcolormesh(shades, vmin=darkest, vmax=0, cmap="cividis", edgecolors="white", linewidth=0.5)
-    axes.invert_yaxis()
-    axes.set_xticks(np.arange(len(names)) + 0.5, [label(name) for name in names])
-    titles = [f"{label(entry)}  ({ratio(10 ** x_of(point))})" for entry, point in near]
-    axes.set_yticks(np.arange(len(near)) + 0.5, titles)
-    for (row, column), value in np.ndenumerate(table if len(names) <= 12 else table[:0]):
-        if not np.isnan(value):
-            ink = "white" if shades[row, column] < 0.55 * darkest else "#202020"
-            axes.text(column + 0.5, row + 0.5, _short(value), color=ink, fontsize=7, ha="center", va="center")
-    despine(ax=axes, left=True, bottom=True)
+    draw_heat(
+        axes, np.log10(np.maximum(table, LEAST)), (darkest, 0.0), "cividis",
+        said=lambda row, column: _short(float(table[row, column])),
+        dark_from=lambda shade: shade < 0.55 * darkest,
+    )  # fmt: skip
+    name_columns(axes, [label(name) for name in names])
+    name_rows(axes, [f"{label(shortened(entry))}  ({ratio(10 ** x_of(point))})" for entry, point in near])
     axes.set_title(f"compression near {target} (each entry's own in brackets)", loc="left", fontsize=8)
-    axes.tick_params(labelsize=7, length=0)
-    axes.tick_params(axis="x", rotation=0 if len(names) <= 6 else 90 if len(names) > 12 else 30)
-    axes.tick_params(axis="y", rotation=0)
 
 
 def _short(density: float) -> str:

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from seaborn import heatmap  # type: ignore[import-untyped, unused-ignore]
 
 from .canvas import WIDTH, new_figure
+from .heat import draw_heat, name_columns, name_rows
 from .rows import Board
 from .text import label, shortened
 
@@ -28,9 +28,7 @@ def draw_importance(board: Board, importance: Importance) -> Figure | None:
     grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for axes, (objective, shares) in zip(grid, panels.items(), strict=True):
         _panel(axes, objective, shares, entries, knobs)
-    grid[-1].set_xticks(
-        np.arange(len(knobs)) + 0.5, [label(shortened(k, 24)) for k in knobs], rotation=45, ha="right"
-    )
+    name_columns(grid[-1], [label(shortened(k, 24)) for k in knobs])
     title = f"{label(board.task)}: importance of each knob in the search (%)"
     figure.suptitle(title, x=0.01, ha="left", fontsize=9)
     return figure
@@ -54,10 +52,10 @@ def _panel(
     knobs: Sequence[str],
 ) -> None:
     table = np.array([[100 * shares.get(e, {}).get(k, np.nan) for k in knobs] for e in entries])
-    heatmap(
-        table, ax=axes, vmin=-12, vmax=100, cmap="Blues", cbar=False, annot=True, fmt=".0f",
-        annot_kws={"fontsize": 7}, linewidths=0.5, linecolor="white",
+    draw_heat(
+        axes, table, (-12.0, 100.0), "Blues",
+        said=lambda row, column: f"{table[row, column]:.0f}",
+        dark_from=lambda share: share > 60,
     )  # fmt: skip
-    axes.set_yticks(np.arange(len(entries)) + 0.5, [label(shortened(e)) for e in entries], rotation=0)
+    name_rows(axes, [label(shortened(e)) for e in entries])
     axes.set_title(f"for {objective}", loc="left", fontsize=8)
-    axes.tick_params(labelsize=7, length=0)

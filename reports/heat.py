@@ -1,0 +1,56 @@
+"""A heat map with its numbers written in: what the figures of layers and of knobs share."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
+from numpy.typing import NDArray
+from seaborn import color_palette, despine  # type: ignore[import-untyped, unused-ignore]
+
+DARK, LIGHT = "#202020", "white"
+MOST_COLUMNS = 12  # with more there is no room for numbers
+
+
+def draw_heat(
+    axes: Axes,
+    shades: NDArray[np.float64],
+    limits: tuple[float, float],
+    palette: str,
+    said: Callable[[int, int], str],
+    dark_from: Callable[[float], bool],
+) -> None:
+    """Cells of `shades` (nan: none) coloured between `limits`, with the text that `said(row, column)` gives.
+
+    `dark_from` says of a shade whether its colour is dark, so that the text on it has to be light.
+    """
+    colours: Colormap = color_palette(palette, as_cmap=True)
+    low, high = limits
+    shown = np.ma.masked_invalid(shades)
+    axes.pcolormesh(shown, vmin=low, vmax=high, cmap=colours, edgecolors="white", linewidth=0.5)
+    axes.invert_yaxis()
+    if shades.shape[1] <= MOST_COLUMNS:
+        for (row, column), shade in np.ndenumerate(shades):
+            if not np.isnan(shade):
+                ink = LIGHT if dark_from(float(shade)) else DARK
+                axes.text(
+                    column + 0.5, row + 0.5, said(row, column), color=ink, fontsize=7, ha="center",
+                    va="center", in_layout=False,
+                )  # fmt: skip
+    despine(ax=axes, left=True, bottom=True)
+    axes.tick_params(labelsize=7, length=0)
+
+
+def name_rows(axes: Axes, names: Sequence[str]) -> None:
+    axes.set_yticks(np.arange(len(names)) + 0.5, list(names), rotation=0)
+
+
+def name_columns(axes: Axes, names: Sequence[str]) -> None:
+    """Names under the columns, turned as far as their number asks for."""
+    axes.set_xticks(np.arange(len(names)) + 0.5, list(names))
+    long = max((len(name) for name in names), default=0) * len(names)
+    turn = 0 if long <= 48 else 90 if len(names) > MOST_COLUMNS else 30
+    axes.tick_params(axis="x", rotation=turn)
+    if turn == 30:
+        for text in axes.get_xticklabels():
+            text.set(ha="right", rotation_mode="anchor")
