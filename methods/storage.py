@@ -50,7 +50,7 @@ class Plain:
         yield self.weights[name], lambda buffer: buffer
 
 
-VECTOR = 16  # numbers in the widest vector of a CPU: torch may round the last few of a tensor otherwise
+VECTOR = 8  # torch rounds the last few numbers of a tensor otherwise where they fill no vector of this width
 
 
 class Factors:
