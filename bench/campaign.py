@@ -17,7 +17,7 @@ from .executors.api import Executor
 from .executors.machines import CHECKPOINTS, TIME_LIMIT, Machines
 from .folder import Folder
 from .models import create
-from .records import Record, Store
+from .records import Record, Store, latest, load_records
 from .search import Mirror
 from .signals import Interrupts
 from .spec import Trial
@@ -201,7 +201,7 @@ def run(
         shown.start(studies, workers.places)
         stopped_by = Campaign(studies, workers, store, shown, live, mirror).drive()
         workers.close()
-        records = list(store)
+        records = latest(load_records(path)) if len(store) else []
         if stopped_by is None:
             _conclude(path, records)
         problems = live.finish(records) if stopped_by is None else live.stop()

@@ -128,7 +128,10 @@ def read_identity(path: Path) -> dict[str, Any]:
     """What a folder says of its suite. Errors: the file is not what a campaign writes."""
     try:
         content = json.loads((path / SUITE).read_text(encoding="utf-8"))
-        return {part: dict(content[part]) for part in ("suite", "data", "methods")}
+        found = {part: dict(content[part]) for part in ("suite", "data", "methods")}
+        for part in ("entries", "tasks"):
+            found["suite"][part] = [dict(item) for item in found["suite"].get(part, [])]
+        return found
     except (ValueError, KeyError, TypeError) as error:
         raise SparsebenchError(f"{path / SUITE} is damaged: {error}") from error
 

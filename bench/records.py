@@ -134,26 +134,48 @@ def load_records(path: str | Path) -> list[Record]:
     file = file / FILE if file.is_dir() else file
     if not file.is_file():
         raise SparsebenchError(f"no records in {str(path)!r}: {FILE} is not there")
-    records = []
+    return list(read_records(file))
+
+
+def read_records(file: Path) -> Iterator[Record]:
+    """The records of a file one after the other, as `load_records` reads them."""
     for number, line, complete in _lines(file):
         try:
-            records.append(parse(line, f"{file}, line {number}"))
+            record = parse(line, f"{file}, line {number}")
         except SparsebenchError:
             if complete:
                 raise
-    return records
+        else:
+            yield record
+
+
+def slim(record: Record) -> Record:
+    """The record without its bulk: what a search asks about is left."""
+    bulk = {
+        "curve": [],
+        "layers": [],
+        "collapsed_layers": [],
+        "diagnostics": {},
+        "versions": {},
+        "warnings": [],
+    }
+    return record.model_copy(update=bulk)
 
 
 class Store:
-    """The records of one output folder: append-only, one writer, latest record of an identity wins."""
+    """The records of one output folder: append-only, one writer, latest record of an identity wins.
+
+    In memory it keeps them without curves, layers and diagnostics, which the file has: a driver's memory
+    must not grow with every trial of a campaign of weeks.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
         self._by_id: dict[str, Record] = {}
         if self.path.exists():
             self._mend()
-            for record in load_records(self.path):
-                self._by_id[record.id] = record
+            for record in read_records(self.path):
+                self._by_id[record.id] = slim(record)
 
     def _mend(self) -> None:
         """Cut off a torn last line, so that the next record starts on a line of its own."""
@@ -192,7 +214,7 @@ class Store:
                 f"cannot write to {str(self.path)!r}: {error.strerror}; once that is mended, the same "
                 "command continues"
             ) from error
-        self._by_id[record.id] = record
+        self._by_id[record.id] = slim(record)
 
     def finished(self, identity: str) -> Record | None:
         """The record of a finished identity; a failed one is not finished and is run again."""

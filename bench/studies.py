@@ -6,7 +6,7 @@ from typing import Any
 
 from ..methods.api import registry
 from ..reports.pareto import front, spread
-from .records import Record, Store
+from .records import Record, Store, slim
 from .search import Search
 from .space import free_knobs, full_knobs, settle, split
 from .spec import Trial
@@ -72,7 +72,7 @@ class Study:
         self.failed += not record.ok
         if trial.phase == "search":
             assert trial.number is not None
-            self.found[trial.number] = record
+            self.found[trial.number] = slim(record)
             self.search.tell(trial.number, objectives(record))
 
     def _refill(self) -> bool:

@@ -1,5 +1,6 @@
 """What the tests of the harness share: small trials and records, the command line in this process."""
 
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sparsebench.bench.records import Layer, Record
+from sparsebench.bench.records import Layer, Record, load_records
 
 TINY = """
 name = "tiny"
@@ -59,6 +60,17 @@ def finished(tiny: Path, tracking: str, tmp_path_factory: pytest.TempPathFactory
     assert result.complete
     assert result.problems == []
     return out
+
+
+@pytest.fixture(scope="session")
+def told() -> Callable[[Path], dict[str, dict[str, Any]]]:
+    """The records of a folder by identity, without what depends on the machine and its load."""
+
+    def read(folder: Path) -> dict[str, dict[str, Any]]:
+        free = {"seconds": 0, "peak_memory_bytes": 0, "versions": 0}
+        return {record.id: {**json.loads(record.to_json()), **free} for record in load_records(folder)}
+
+    return read
 
 
 SIZE = {"n": 320, "valid": 64}

@@ -1,9 +1,9 @@
 """A tiny suite from end to end, through the real workers."""
 
 import csv
-import json
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,9 @@ from sparsebench.errors import SparsebenchError
 pytestmark = pytest.mark.xdist_group("campaign")
 
 TASKS = ("planted-lenet_300_100", "digits-lenet_300_100")
+Told = Callable[[Path], dict[str, dict[str, Any]]]
+
 ENTRIES = ("dense", "dwf-3")
-
-
-def told(folder: Path) -> dict[str, dict[str, Any]]:
-    """The records by identity, without their times."""
-    return {
-        record.id: {**json.loads(record.to_json()), "seconds": 0, "peak_memory_bytes": 0, "versions": 0}
-        for record in load_records(folder)
-    }
 
 
 def board(folder: Path) -> list[dict[str, str]]:
@@ -107,7 +101,7 @@ def test_the_studies_are_there_for_a_dashboard(finished: Path) -> None:
 
 @pytest.mark.parametrize("kept", [0, 13], ids=["none", "half"])
 def test_one_slot_and_a_resume_give_the_same_records(
-    finished: Path, tiny: Path, tracking: str, tmp_path: Path, kept: int
+    finished: Path, tiny: Path, tracking: str, told: Told, tmp_path: Path, kept: int
 ) -> None:
     """From nothing, and from a folder whose driver was killed while it wrote a line."""
     out = tmp_path / "out"
@@ -120,6 +114,29 @@ def test_one_slot_and_a_resume_give_the_same_records(
     assert len(load_records(out)) == len(lines)
     assert told(out) == told(finished)
     assert board(out) == board(finished)
+
+
+def test_an_extended_suite_keeps_what_was_run_and_adds_the_rest(
+    finished: Path, tiny: Path, tracking: str, told: Told, tmp_path: Path
+) -> None:
+    out, grown = tmp_path / "out", tmp_path / "tiny.toml"
+    shutil.copytree(finished, out)
+    grown.write_text(
+        tiny.read_text().replace("trials = 3", "trials = 4") + '[[entries]]\nmethod = "random"\n'
+    )
+    with pytest.raises(
+        SparsebenchError, match=r"trials: 3 there, 4 now; .*entries.random is new\); continue"
+    ):
+        run(grown, out=out, devices="cpu:2", tracking_uri=tracking)
+    before = (out / FILE).read_bytes()
+    result = run(grown, out=out, devices="cpu:2", tracking_uri=tracking, extend=True)
+    assert result.complete
+    assert (out / FILE).read_bytes().startswith(before)
+    for task in TASKS:
+        for entry in (*ENTRIES, "random"):
+            search = of(result.records, task, entry, "search")
+            assert sorted(r.trial or 0 for r in search) == [0, 1, 2, 3]
+            assert of(result.records, task, entry, "confirm")
 
 
 def test_entries_that_ask_the_same_question_share_the_run(tmp_path: Path, tracking: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 from sparsebench.bench.devices import Slot
 from sparsebench.bench.executors import local
 from sparsebench.bench.executors.local import LocalExecutor
+from sparsebench.bench.keeper import path_of
 from sparsebench.bench.records import Record
 from sparsebench.bench.spec import Trial
 from sparsebench.errors import SparsebenchError
@@ -148,6 +149,49 @@ def test_a_trial_that_kills_its_workers_is_given_up(
     _, record = result(executor)
     assert record.status == "failed"
     assert record.reason == "tried 1 times, at last its worker died with exit code 7"
+
+
+def test_a_trial_that_takes_too_long_is_stopped_and_recorded(
+    executor: LocalExecutor, make_trial: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor, "time_limit", 1.5)
+    hang(executor, make_trial(method="hanging", knobs={"file": str(tmp_path / "pid")}), tmp_path / "pid")
+    _, record = result(executor)
+    assert (record.status, record.reason) == ("failed", "it took longer than the time limit of 1.5 s")
+    executor.submit(make_trial())  # its place is taken by a new worker
+    monkeypatch.setattr(executor, "time_limit", 240.0)
+    assert result(executor)[1].status == "ok"
+
+
+LENGTHY = {"epochs": 400, "batch_size": 64}
+
+
+def test_a_worker_told_to_stop_goes_on_from_its_checkpoint(
+    executor: LocalExecutor, make_trial: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    straight = make_trial(recipe=LENGTHY, method="gmp")
+    executor.submit(straight)
+    expected = result(executor)[1]
+    made = LocalExecutor([Slot("cpu")], checkpoints=tmp_path / "kept")
+    try:
+        made.submit(straight)
+        (worker,) = made._workers
+        while not worker.ready:
+            assert made.wait(0.1) == []
+        worker.process.terminate()
+        _, record = result(made)
+        assert path_of(tmp_path / "kept", straight.id).exists()
+        free = {"seconds": 0.0, "peak_memory_bytes": 0}
+        assert record.model_copy(update=free) == expected.model_copy(update=free)
+        made.forget(straight)
+        assert list((tmp_path / "kept").iterdir()) == []
+        made.submit(straight)
+        made.pause()
+        ((back, nothing),) = made.wait(60)
+        assert (back, nothing) == (straight, None)
+        assert path_of(tmp_path / "kept", straight.id).exists()
+    finally:
+        made.close()
 
 
 def test_a_worker_ends_with_its_driver_even_in_mid_trial(

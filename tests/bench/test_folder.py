@@ -63,6 +63,46 @@ def test_another_suite_is_refused_with_what_differs(begun: Path, changed: Any, m
     assert content(begun) == before
 
 
+TASK = {"dataset": "digits", "model": "lenet_300_100", "x_max": 2.5}
+GROWN: list[tuple[dict[str, Any], str]] = [
+    ({"budget": {"trials": 17, "seeds": 4}}, "suite.budget.trials: 16 there, 17 now"),
+    ({"entries": [{"method": "gmp"}, {"method": "dense"}, {"method": "random"}]}, "suite.entries.gmp is new"),
+    ({"tasks": [TASK, {"dataset": "mnist", "model": "lenet_300_100"}]}, "suite.tasks.mnist-lenet_300_100 is"),
+]
+
+
+@pytest.mark.parametrize(("grown", "message"), GROWN, ids=["budget", "entry", "task"])
+def test_a_suite_that_has_only_grown_is_taken_when_asked(begun: Path, grown: Any, message: str) -> None:
+    digests = {f"{task['dataset']}-{task['model']}": "abc" for task in grown.get("tasks", [TASK])}
+    with pytest.raises(SparsebenchError, match=rf"{message}.* continue it with --extend"):
+        Folder(begun, suite(**grown), digests).__enter__()
+    with Folder(begun, suite(**grown), digests, extend=True):
+        pass
+    with Folder(begun, suite(**grown), digests):  # from now on it is the suite of that folder
+        pass
+    with pytest.raises(SparsebenchError, match="choose another --out"):  # and does not shrink again
+        Folder(begun, suite(), DIGESTS, extend=True).__enter__()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"budget": {"trials": 15}},
+        {"budget": {"generation": 99}},
+        {"entries": [{"method": "dense"}]},
+        {"entries": [{"method": "dense"}, {"method": "random", "sparsity": 0.5}]},
+        {"tasks": [{**TASK, "recipe": {"epochs": 99}}]},
+        {"seed": 5, "budget": {"trials": 17}},
+    ],
+)
+def test_any_other_change_is_no_extension(begun: Path, changed: Any) -> None:
+    before = content(begun)
+    with pytest.raises(SparsebenchError, match="choose another --out") as told:
+        Folder(begun, suite(**changed), DIGESTS, extend=True).__enter__()
+    assert "--extend" not in str(told.value)
+    assert content(begun) == before
+
+
 def test_other_data_are_refused(begun: Path) -> None:
     with pytest.raises(SparsebenchError, match=r'data.digits-lenet_300_100: "abc" there, "xyz" now'):
         Folder(begun, suite(), {"digits-lenet_300_100": "xyz"}).__enter__()
@@ -86,7 +126,18 @@ def test_records_of_an_unknown_suite_are_refused(begun: Path) -> None:
     assert x_max(begun) == {}
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"suite": 3, "data": {}}', "\x00", '{"suite": {}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"suite": 3, "data": {}}',
+        "\x00",
+        '{"suite": {}}',
+        '{"suite": {"entries": [3]}, "data": {}, "methods": {}}',
+    ],
+)
 def test_a_damaged_suite_file_is_said_and_left_alone(begun: Path, text: str) -> None:
     (begun / SUITE).write_text(text)
     before = content(begun)

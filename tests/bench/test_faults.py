@@ -1,0 +1,241 @@
+"""What can go wrong in a campaign, done to a real one: it ends with the records of an undisturbed one."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sparsebench.bench.campaign import Result, run
+from sparsebench.bench.records import FILE, load_records, parse
+from sparsebench.bench.standing import Standing
+from sparsebench.errors import SparsebenchError
+
+pytestmark = pytest.mark.xdist_group("campaign")
+
+Told = Callable[[Path], dict[str, object]]
+
+DRIVER = Path(__file__).parent / "driver.py"
+LONG = """
+name = "long"
+budget = { trials = 2, seeds = 1, points = 1, generation = 2 }
+tasks = [{ dataset = "digits", model = "lenet_300_100", recipe = { epochs = 80, batch_size = 64 } }]
+entries = [{ method = "dense" }, { method = "gmp" }]
+"""
+OFTEN = """
+from functools import partial
+from sparsebench.bench.cli import main
+from sparsebench.bench.executors import machines
+machines.LocalExecutor = partial(machines.LocalExecutor, checkpoint_seconds=0.5)
+main()
+"""
+PLUGIN = '''
+import os
+from dataclasses import dataclass
+from pathlib import Path
+import torch
+from sparsebench import Sparsifier, knob, register
+
+@register("greedy")
+@dataclass
+class Greedy(Sparsifier):
+    """Asks for more memory than there is: always, or the first time only."""
+    file: str = ""
+
+    def start_round(self, net, clock):
+        if not (self.file and Path(self.file).exists()):
+            if self.file:
+                Path(self.file).touch()
+            torch.empty(1 << 50)
+'''
+
+
+def whole(folder: Path) -> None:
+    """Every line is a valid record, and there once."""
+    lines = (folder / FILE).read_bytes().splitlines(keepends=True)
+    assert all(line.endswith(b"\n") for line in lines)
+    records = [parse(line.decode(), FILE) for line in lines]
+    assert len({record.id for record in records}) == len(records)
+
+
+def workers() -> list[int]:
+    """The worker processes of this process."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+            command = (stat.parent / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if int(parent) == os.getpid() and state != "Z" and b"executors.worker" in command:
+            found.append(int(stat.parent.name))
+    return found
+
+
+def test_a_driver_killed_at_ten_moments_loses_nothing(
+    finished: Path, tiny: Path, tracking: str, told: Told, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    draw = random.Random(0)
+    moments = ["append 1", "told 2", "mirror 1", "append 4", "told 3", "mirror 2"]
+    moments += [f"seconds {draw.uniform(3, 7):.2f}" for _ in range(4)]
+    command = [sys.executable, "-P", str(DRIVER), str(tiny), str(out), tracking]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as driver:
+        assert driver.stdin is not None
+        assert driver.stdout is not None
+        for moment in [*moments, "end"]:
+            print(moment, file=driver.stdin, flush=True)
+            status = int(driver.stdout.readline())
+            assert status == (0 if moment == "end" else -signal.SIGKILL) or moment.startswith("seconds")
+        driver.stdin.close()
+    whole(out)
+    assert told(out) == told(finished)
+
+
+class Killer:
+    """Kills a worker now and then while it watches, never before another record has come."""
+
+    def __init__(self, times: int, number: signal.Signals) -> None:
+        self.left, self.number, self.finished, self.draw = times, number, 0, random.Random(0)
+
+    def show(self, standing: Standing) -> None:
+        if standing.running and self.left and standing.finished > self.finished:
+            self.left, self.finished = self.left - 1, standing.finished
+            os.kill(self.draw.choice(workers()), self.number)
+
+    def say(self, message: str) -> None: ...
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_that_are_killed_are_replaced(
+    finished: Path, tiny: Path, tracking: str, told: Told, tmp_path: Path, number: signal.Signals
+) -> None:
+    killer = Killer(3, number)
+    result = run(tiny, out=tmp_path / "out", devices="cpu:2", tracking_uri=tracking, display=killer)
+    assert result.complete
+    assert killer.left == 0
+    whole(tmp_path / "out")
+    assert told(tmp_path / "out") == told(finished)
+
+
+def test_a_trial_without_room_is_tried_again_and_then_recorded(tmp_path: Path, tracking: str) -> None:
+    (tmp_path / "plugin.py").write_text(PLUGIN)
+    suite = tmp_path / "greedy.toml"
+    suite.write_text(f"""
+        name = "greedy"
+        budget = {{ trials = 1, seeds = 1, points = 1 }}
+        tasks = [{{ dataset = "planted", model = "lenet_300_100", recipe = {{ epochs = 1 }} }}]
+        [[entries]]
+        method = "greedy"
+        label = "once"
+        file = "{tmp_path / "tried"}"
+        [[entries]]
+        method = "greedy"
+        label = "always"
+        file = ""
+        [[entries]]
+        method = "dense"
+    """)
+    result = run(
+        suite, out=tmp_path / "out", devices="cpu:2", tracking_uri=tracking, plugins=[tmp_path / "plugin.py"]
+    )
+    assert result.complete
+    found = {record.entry: record for record in result.records if record.phase == "search"}
+    assert (found["once"].status, found["dense"].status) == ("ok", "ok")
+    assert found["always"].status == "failed"
+    assert (found["always"].reason or "").startswith("tried 3 times, at last out of memory: ")
+    assert "can't allocate memory" in (found["always"].reason or "")
+
+
+@contextmanager
+def small_disk(place: Path, options: str) -> Iterator[None]:
+    """A file system of its own, where this machine allows one."""
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)], capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def fill(file: Path, leave: int) -> None:
+    """Fill the disk up to `leave` bytes."""
+    with file.open("wb") as ballast:
+        ballast.write(bytes(shutil.disk_usage(file.parent).free - leave))
+
+
+@pytest.mark.skipif(shutil.which("mount") is None, reason="this system has no mount")
+def test_a_full_disk_stops_a_campaign_and_room_continues_it(
+    finished: Path, tiny: Path, tracking: str, told: Told, tmp_path: Path
+) -> None:
+    place, storage = tmp_path / "disk", f"sqlite:///{tmp_path / 'optuna.db'}"
+    with small_disk(place, "size=8m"):
+        fill(place / "ballast", 48 * 1024)  # some records' worth
+
+        def again() -> Result:
+            return run(tiny, out=place / "out", devices="cpu:2", tracking_uri=tracking, storage=storage)
+
+        with pytest.raises(SparsebenchError, match=r"cannot write .*No space left on device"):
+            again()
+        assert 0 < len(load_records(place / "out")) < len(load_records(finished))
+        whole(place / "out")
+        (place / "ballast").unlink()
+        assert again().complete
+        whole(place / "out")
+        assert told(place / "out") == told(finished)
+
+
+@pytest.mark.skipif(shutil.which("mount") is None, reason="this system has no mount")
+def test_an_output_folder_that_cannot_be_written_is_said_at_once(
+    tiny: Path, tracking: str, tmp_path: Path
+) -> None:
+    with small_disk(tmp_path / "disk", "ro"), pytest.raises(SparsebenchError, match="Read-only file system"):
+        run(tiny, out=tmp_path / "disk" / "out", devices="cpu:1", tracking_uri=tracking)
+
+
+def stopped(
+    command: list[str], out: Path, number: signal.Signals, meanwhile: Callable[[], None]
+) -> tuple[int, str]:
+    """Start a campaign, stop it when trials are well under way; its exit status and what it said."""
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        while not (out / "checkpoints").exists():
+            assert process.poll() is None
+            time.sleep(0.1)
+        meanwhile()
+        os.killpg(process.pid, number)  # a terminal and a scheduler reach the whole group
+        _, said = process.communicate(timeout=60)
+        return process.returncode, said
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_campaign_that_is_stopped_keeps_checkpoints_and_goes_on(
+    tmp_path: Path, tracking: str, told: Told, number: signal.Signals
+) -> None:
+    suite, out = tmp_path / "long.toml", tmp_path / "out"
+    suite.write_text(LONG)
+    options = ["run", str(suite), "--out", str(out), "--devices", "cpu:2", "--tracking-uri", tracking]
+
+    def second() -> None:
+        with pytest.raises(SparsebenchError, match="another campaign is running in"):
+            run(suite, out=out, devices="cpu:1", tracking_uri=tracking)
+
+    code, said = stopped([sys.executable, "-P", "-c", OFTEN, *options], out, number, second)
+    assert code == 128 + number, said
+    assert "2 running trials keep a checkpoint" in said
+    assert "the same command continues" in said
+    assert len(list((out / "checkpoints").glob("*.pt"))) == 2
+    assert run(suite, out=out, devices="cpu:2", tracking_uri=tracking).complete
+    assert not (out / "checkpoints").exists()
+    whole(out)
+    assert run(suite, out=tmp_path / "straight", devices="cpu:2", tracking_uri=tracking).complete
+    assert told(out) == told(tmp_path / "straight")
