@@ -7,6 +7,7 @@ from pathlib import Path
 
 BROKEN = '''
 from dataclasses import dataclass
+from random import SystemRandom
 
 import sparsebench as sb
 import torch
@@ -45,6 +46,21 @@ class KeepsMomentum(Base):
             net.push()
 
 
+@sb.register("own")
+@dataclass
+class OwnMasks(Base):
+    """Masks of its own after each step: the net cannot know that their momentum should go."""
+    sparsity: float = sb.sparsity_knob()
+
+    def start_round(self, net, clock):
+        if clock.round == 1:
+            self.state = scoped_top(self.scores(net), self.sparsity, "global")
+
+    def after_step(self, net, clock):
+        for name, mask in self.state.items():
+            net.weight(name).mul_(mask)
+
+
 @sb.register("ties")
 @dataclass
 class ThresholdWithTies(Base):
@@ -77,6 +93,42 @@ class LeavesHook(Base):
 
     def finalize(self, net):
         net.model.register_forward_hook(lambda module, args, output: output * 1.5)
+
+
+class Layer(torch.nn.Linear):
+    """Not torch's own."""
+
+
+@sb.register("dressed")
+@dataclass
+class LeavesLayers(Base):
+    """The finished model has layers of another class."""
+    sparsity: float = sb.sparsity_knob()
+
+    def finalize(self, net):
+        for module in net.model.modules():
+            if isinstance(module, torch.nn.Linear):
+                module.__class__ = Layer
+
+
+@sb.register("idle")
+@dataclass
+class Idle(Base):
+    """Declines every step."""
+    sparsity: float = sb.sparsity_knob()
+
+    def before_step(self, net, clock):
+        return False
+
+
+@sb.register("excused")
+@dataclass
+class Excused(sb.Sparsifier):
+    """Has no target, no masks and no knob, and is excused from all else."""
+    exceptions = dict.fromkeys(("plain", "reproducible", "resume"), "it is like that")
+
+    def finalize(self, net):
+        net.model.register_parameter("x", torch.nn.Parameter(torch.tensor(SystemRandom().random())))
 '''
 
 SUITE = """
@@ -97,9 +149,13 @@ class Test_{method}(MethodConformance):
 DEFECTS = {
     "sound": set(),
     "momentum": {"masked"},
+    "own": {"masked"},
     "ties": {"target"},
     "factors": {"plain"},
     "hooked": {"plain"},
+    "dressed": {"plain"},
+    "idle": {"plain"},
+    "excused": {"exceptions"},
 }
 
 
