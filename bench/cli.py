@@ -177,6 +177,22 @@ def status(
 
 
 @app.command()
+def doctor(
+    data: DataRoot = None,
+    tracking_uri: Annotated[str | None, typer.Option(help="MLflow server [default: OUT/mlflow.db].")] = None,
+    storage: Annotated[str | None, typer.Option(help="Optuna storage URL [default: OUT/optuna.db].")] = None,
+    out: Annotated[Path | None, typer.Option(help="Output folder of runs to come [default: runs].")] = None,
+    json: AsJson = False,
+) -> None:
+    """Devices, versions, data, MLflow, disk: what is there, what is missing and how to get it."""
+    from .doctor import examine, print_diagnosis
+
+    found = examine(data, tracking_uri, storage, out)
+    print_diagnosis(found, as_json=json)
+    raise typer.Exit(0 if found.possible else 1)
+
+
+@app.command()
 def track(
     folder: Annotated[Path, typer.Argument(help="Output folder of a run.")],
     tracking_uri: Annotated[str | None, typer.Option(help="MLflow server [default: DIR/mlflow.db].")] = None,

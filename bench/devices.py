@@ -70,3 +70,26 @@ def slots(devices: str | None = None, per_device: int = 1) -> list[Slot]:
         else:
             found += [Slot(check_device(name))] * per_device
     return found
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU as torch sees it. `bfloat16` in hardware, not emulated."""
+
+    device: str
+    name: str
+    memory_bytes: int
+    bfloat16: bool
+
+
+def gpus() -> list[Gpu]:
+    """Every visible GPU."""
+    found = []
+    for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        facts = torch.cuda.get_device_properties(index)
+        with torch.cuda.device(index):
+            bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        found.append(Gpu(f"cuda:{index}", facts.name, facts.total_memory, bfloat16))
+    if torch.backends.mps.is_available():
+        found.append(Gpu("mps", "Apple GPU", torch.mps.recommended_max_memory(), True))
+    return found

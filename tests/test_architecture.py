@@ -43,10 +43,11 @@ folder     | bench.folder bench.changes                             | foundation
 watch      | bench.standing bench.pace bench.display bench.lines    | foundation records reports folder
 watch      | bench.picture bench.bars bench.state                   |
 campaign   | bench.campaign bench.publish bench.signals             | foundation records methods.api datasets.api reports plan machine bench.models trial executors search track folder watch
+doctor     | bench.doctor bench.reach                                | foundation machine datasets.api track
 status     | bench.status                                            | foundation records reports folder watch
 api        | bench.api                                               | foundation records methods.api plan machine trial
 estimate   | bench.estimate                                          | foundation methods.api datasets.api plan machine bench.models trial campaign
-cli        | bench.cli bench.commands bench.catalogue                | foundation records methods.api datasets.api reports plan machine bench.models track campaign estimate api watch status public
+cli        | bench.cli bench.commands bench.catalogue                | foundation records methods.api datasets.api reports plan machine bench.models track campaign estimate api watch status doctor public
 conformance | bench.conformance                                      | foundation methods datasets.api datasets.on_device plan measures train
 public     | __init__                                                |
 """  # noqa: E501 (a table is read by its columns)
