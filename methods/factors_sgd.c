@@ -6,8 +6,12 @@
 
 #include <stddef.h>
 
-void step(size_t n, size_t row, float *restrict omega, float *restrict momenta, const float *restrict grad,
-          float *restrict weight, float lr, float momentum, float decay)
+#define BLOCK 64  /* numbers moved between prefetches */
+#define AHEAD 256 /* numbers between what is moved and what is fetched: pages are too short for the hardware's guess */
+#define LINE 16   /* numbers in a cache line */
+
+static inline void move(size_t n, size_t row, float *restrict omega, float *restrict momenta,
+                        const float *restrict grad, float *restrict weight, float lr, float momentum, float decay)
 {
 #pragma omp simd
     for (size_t i = 0; i < n; i++) {
@@ -34,4 +38,23 @@ void step(size_t n, size_t row, float *restrict omega, float *restrict momenta, 
             product *= o[d];
         weight[i] = product;
     }
+}
+
+/* A layer of n weights; `row` numbers lie between a factor and the next, and between their momenta. */
+void step(size_t n, size_t row, float *restrict omega, float *restrict momenta, const float *restrict grad,
+          float *restrict weight, float lr, float momentum, float decay)
+{
+    size_t at = 0;
+    for (; at + BLOCK <= n; at += BLOCK) {
+        for (size_t next = at + AHEAD; next < at + AHEAD + BLOCK; next += LINE) {
+            for (int d = 0; d < DEPTH; d++) {
+                __builtin_prefetch(omega + d * row + next, 1);
+                __builtin_prefetch(momenta + d * row + next, 1);
+            }
+            __builtin_prefetch(grad + next, 0);
+            __builtin_prefetch(weight + next, 1);
+        }
+        move(BLOCK, row, omega + at, momenta + at, grad + at, weight + at, lr, momentum, decay);
+    }
+    move(n - at, row, omega + at, momenta + at, grad + at, weight + at, lr, momentum, decay);
 }
