@@ -1,12 +1,13 @@
 """Powerpropagation: weights that are small move less, so that the small can be pruned."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
-from .api import Clock, Knob, ParamGroup, Plan, Probe, Round, knob, register
+from .api import Clock, Knob, ParamGroup, Plan, Probe, Round, Sparsifier, knob, register
 from .gradual import GradualMagnitude
+from .lottery import LearningRateRewinding
 from .magnitude import Magnitude
 from .net import Net
 
@@ -17,20 +18,29 @@ class Powerpropagation(Magnitude):
     """w = θ|θ|^(α-1), θ₀ = sign(w₀)|w₀|^(1/α); then the (1-sparsity)·|P| largest |w| are kept.
 
     ∂L/∂θ = α|θ|^(α-1)·∂L/∂w: the large grow faster than the small. α = 1 is plain training. `prune` says
-    when: "one_shot" after training, with fine-tuning out of the same budget, or "gmp", gradually from 15% to
-    75% of the steps. The recipe's weight decay is on θ, where it is (wd/2)·Σ|w|^(2/α).
+    when: "one_shot" after training, with fine-tuning out of the same budget, "gmp", gradually from 15% to 75%
+    of the steps, or "imp", level by level as `lrr` does. The recipe's weight decay is on θ, where it is
+    (wd/2)·Σ|w|^(2/α).
     """
 
     claims: ClassVar = {"lr": Knob(0.1, 0.03, 0.5, "log", least=0.0)}
 
     alpha: float = knob(2.0, low=1.5, high=4.0, least=1.0, most=16.0, doc="α, the power")
     prune: str = knob(
-        "one_shot", choices=("one_shot", "gmp"), searched=False, doc="when the weights are pruned"
+        "one_shot", choices=("one_shot", "gmp", "imp"), searched=False, doc="when the weights are pruned"
     )
+    levels: int = knob(3, least=1, most=100, searched=False, doc="how often imp prunes and trains again")
 
     def __post_init__(self) -> None:
-        self.gradual = GradualMagnitude(sparsity=self.sparsity, scope=self.scope)
-        self.gradual.state = self.state
+        target: dict[str, Any] = {"sparsity": self.sparsity, "scope": self.scope}
+        self.pruning: Sparsifier
+        if self.prune == "gmp":
+            self.pruning = GradualMagnitude(**target)
+        elif self.prune == "imp":
+            self.pruning = LearningRateRewinding(levels=self.levels, **target)
+        else:
+            self.pruning = Magnitude(finetune=self.finetune, finetune_lr=self.finetune_lr, **target)
+        self.pruning.state = self.state
 
     def attach(self, net: Net, plan: Plan, probe: Probe) -> list[ParamGroup]:
         # |θ|^α·sign θ has a finite derivative at 0, which θ·|θ|^(α-1) has not for α < 2
@@ -41,8 +51,13 @@ class Powerpropagation(Magnitude):
         return w.sign() * w.abs().pow(1 / self.alpha)
 
     def rounds(self) -> tuple[Round, ...]:
-        return super().rounds() if self.prune == "one_shot" else (Round(),)
+        return self.pruning.rounds()
+
+    def start_round(self, net: Net, clock: Clock) -> None:
+        self.pruning.start_round(net, clock)
 
     def after_step(self, net: Net, clock: Clock) -> None:
-        if self.prune == "gmp":
-            self.gradual.after_step(net, clock)
+        self.pruning.after_step(net, clock)
+
+    def finalize(self, net: Net) -> None:
+        self.pruning.finalize(net)

@@ -86,6 +86,21 @@ def test_gmp_prunes_along_the_cubic_schedule_in_one_round():
     assert int(net.weight("weight").count_nonzero()) == 20
 
 
+def test_imp_prunes_the_same_share_of_the_survivors_at_each_level():
+    """At sparsity 0.875 and three levels: a half, a quarter and an eighth of 200, each within the last."""
+    net, method, _, _ = attached(sparsity=0.875, prune="imp", levels=3)
+    assert [(r.share, r.restart) for r in method.rounds()] == [
+        (0.25, False), (0.25, True), (0.25, True), (0.25, True),
+    ]  # fmt: skip
+    before = None
+    for level, live in enumerate([200, 100, 50, 25]):
+        method.start_round(net, clock(round=level))
+        assert int(net.weight("weight").count_nonzero()) == live
+        mask = net.weight("weight") != 0
+        assert before is None or not bool((mask & ~before).any())
+        before = mask
+
+
 def test_masked_weights_stay_zero_while_theta_decays():
     net, method, _, groups = attached(sparsity=0.5)
     optimizers = Optimizers(groups, Recipe(), 0.01)
