@@ -20,15 +20,15 @@ class PNormWeightDecay(Sparsifier):
     w_old is the weight before the step, η the learning rate (η/(1-μ) under SGD). The factor lies between 0
     and 1 for any η, so small weights go to 0 smoothly, and a weight that is exactly 0 stays there; p = 2/D
     has the minimisers of `dwf` at depth D. What the loss does not hold reaches 0 if it starts below
-    (p(2-p)λΣη)^(1/(2-p)): a short training needs a larger λ. Under SGD λ is measured as in `l1`; Adam divides
-    by the gradient's size, so that its useful λ lie near 1e-3 to 0.5, whatever the loss.
+    (p(2-p)λΣη)^(1/(2-p)): a short training needs a larger λ. Under SGD λ is measured as in `l1`, up to 1e-2;
+    Adam divides by the gradient's size, so that its useful λ lie near 1e-2 to 0.3, whatever the loss.
     """
 
     exact_zeros: ClassVar[bool] = False
     optimizers: ClassVar = ("adamw", "sgd")
     claims: ClassVar = {"lr": Knob(1e-3, 3e-4, 3e-3, "log", least=0.0), "weight_decay": NO_DECAY}
 
-    lam: float = strength(1e-4, 1e-6, 1e-2, "λ, the strength of Σ|w|^p")
+    lam: float = strength(1e-4, 1e-6, 0.3, "λ, the strength of Σ|w|^p")
     p: float = knob(0.8, choices=(0.5, 2 / 3, 0.8, 1.0), doc="the norm's exponent")
 
     def attach(self, net: Net, plan: Plan, probe: Probe) -> list[ParamGroup]:
