@@ -58,7 +58,7 @@ def draw_density(board: Board) -> Figure | None:
     if not panels:
         return None
     names = list(dict.fromkeys(n for _, near in panels for _, point in near for n in densities(point)))
-    tall = [1.1 + 0.24 * len(near) for _, near in panels]
+    tall = [0.9 + 0.2 * len(near) for _, near in panels]
     figure = new_figure(WIDTH, sum(tall) + (0.6 if len(names) <= 12 else 1.4))
     grid = figure.subplots(len(panels), 1, height_ratios=tall, squeeze=False)[:, 0]
     for axes, (target, near) in zip(grid, panels, strict=True):

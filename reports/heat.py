@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from seaborn import color_palette, despine  # type: ignore[import-untyped, unused-ignore]
 
 DARK, LIGHT = "#202020", "white"
-MOST_COLUMNS = 12  # with more there is no room for numbers
+MOST_COLUMNS = 12  # with more their names stand upright
+MOST_CELLS = 45  # with more the colours alone are easier to read, and sooner drawn
 
 
 def draw_heat(
@@ -20,7 +21,7 @@ def draw_heat(
     said: Callable[[int, int], str],
     dark_from: Callable[[float], bool],
 ) -> None:
-    """Cells of `shades` (nan: none) coloured between `limits`, with the text that `said(row, column)` gives.
+    """Cells of `shades` (nan: none) coloured between `limits`, with the text that `said(row, column)` gives where they are few.
 
     `dark_from` says of a shade whether its colour is dark, so that the text on it has to be light.
     """
@@ -29,7 +30,7 @@ def draw_heat(
     shown = np.ma.masked_invalid(shades)
     axes.pcolormesh(shown, vmin=low, vmax=high, cmap=colours, edgecolors="white", linewidth=0.5)
     axes.invert_yaxis()
-    if shades.shape[1] <= MOST_COLUMNS:
+    if shades.size <= MOST_CELLS:
         for (row, column), shade in np.ndenumerate(shades):
             if not np.isnan(shade):
                 ink = LIGHT if dark_from(float(shade)) else DARK

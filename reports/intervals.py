@@ -7,7 +7,7 @@ covers what it says for any number of seeds from two on, as far as they scatter 
 import math
 from collections.abc import Sequence
 from functools import cache
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import NamedTuple
 
 from scipy.special import stdtrit  # type: ignore[import-untyped, unused-ignore]
@@ -20,6 +20,12 @@ class Interval(NamedTuple):
 
     low: float
     high: float
+
+
+def deviation(values: Sequence[float]) -> float:
+    """Sample standard deviation; `statistics.stdev` reckons in fractions, which thousands of points feel."""
+    mean = fmean(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
 @cache
@@ -43,5 +49,5 @@ def t_interval(
     if len(values) < 2:
         return None
     middle = fmean(values) if centre is None else centre
-    half = quantile(len(values) - 1, confidence) * stdev(values) / math.sqrt(len(values))
+    half = quantile(len(values) - 1, confidence) * deviation(values) / math.sqrt(len(values))
     return Interval(max(middle - half, least), min(middle + half, most))

@@ -152,8 +152,6 @@ def write(
     `importance`: of the knobs, by task, where somebody has computed it; it is drawn, not computed here.
     Returns the paths, the leaderboard first. Errors: no records; a folder that cannot be written.
     """
-    from . import figures  # drawing libraries load in seconds: a terminal table does not wait for them
-
     folder = Path(folder)
     found = boards(records, x_max)
     tables = [
@@ -162,9 +160,19 @@ def write(
         write_atomic(folder / "leaderboard.json", to_json(found)),
         write_atomic(folder / "leaderboard.tex", to_latex(found)),
     ]
-    style, given = figures.style_for(found), importance or {}
-    pictures = {b.task: figures.draw_all(b, folder, style, given.get(b.task)) for b in found}
-    pictures[""] = figures.draw_together(found, folder, style, overall(found))
+    pictures = _drawn(folder, found, importance or {})
     shown = {task: [p.name for p in paths if p.suffix == ".png"] for task, paths in pictures.items()}
     page = write_atomic(folder / "leaderboard.md", to_markdown(found, shown))
     return [page, *tables, *(path for paths in pictures.values() for path in paths)]
+
+
+def _drawn(
+    folder: Path, found: Sequence[Board], importance: Mapping[str, "Importance"]
+) -> dict[str, list[Path]]:
+    """The files of all figures by task; those of all tasks together under the empty name."""
+    from . import figures  # drawing libraries load in seconds: a terminal table does not wait for them
+
+    style = figures.style_for(found)
+    with figures.settled():
+        made = {b.task: figures.draw_all(b, folder, style, importance.get(b.task)) for b in found}
+        return made | {"": figures.draw_together(found, folder, style, overall(found))}

@@ -7,11 +7,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 from ..bench.records import Record
-from .intervals import Interval, t_interval
+from .intervals import Interval, deviation, t_interval
 from .pareto import accuracy_at, compression_at, front, hypervolume
 from .points import COLLAPSE, Outcome, Point
 from .stats import replicates
@@ -47,7 +47,7 @@ def volumes(at: References, points: Sequence[Point]) -> dict[str, Any]:
     at_eps = [xy for xy in (p.xy_exact for p in points) if xy is not None]
     exact = hypervolume(at_eps, reference, at.x_max) if at_eps else None
     several = list(repeated(at, points).values())
-    raw_sd = stdev(several) if len(several) > 1 else None
+    raw_sd = deviation(several) if len(several) > 1 else None
     interval = t_interval(several, raw, least=0.0, most=at.x_max * (1 - at.chance))
     scale = at.scale
     return {

@@ -4,11 +4,11 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Literal
 
 from ..bench.records import Record, latest
-from .intervals import Interval, t_interval
+from .intervals import Interval, deviation, t_interval
 
 Source = Literal["test", "validation"]
 COLLAPSE = 1.5  # an accuracy up to this many times chance counts as collapsed
@@ -28,7 +28,7 @@ def stat(values: Sequence[float]) -> Stat | None:
     """Mean and sample sd, or None of nothing."""
     if not values:
         return None
-    return Stat(len(values), fmean(values), stdev(values) if len(values) > 1 else None)
+    return Stat(len(values), fmean(values), deviation(values) if len(values) > 1 else None)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,10 @@ def draw_importance(board: Board, importance: Importance) -> Figure | None:
     for axes, (objective, shares) in zip(grid, panels.items(), strict=True):
         _panel(axes, objective, shares, entries, knobs)
     name_columns(grid[-1], [label(shortened(k, 24)) for k in knobs])
+    bar = figure.colorbar(grid[0].collections[0], ax=list(grid), pad=0.01, shrink=0.5, fraction=0.05)
+    bar.set_ticks([0, 50, 100])
+    bar.ax.set_ylim(0, 100)
+    bar.ax.tick_params(labelsize=7)
     title = f"{label(board.task)}: importance of each knob in the search (%)"
     figure.suptitle(title, x=0.01, ha="left", fontsize=9)
     return figure

@@ -71,7 +71,7 @@ def test_knobs_are_a_heat_map_an_objective(six: list[Record]) -> None:
     with look():
         figure = draw_importance(board, SHARES)
     assert figure is not None
-    first, second = figure.axes
+    first, second = figure.axes[:2]
     assert [t.get_text() for t in second.get_xticklabels()] == ["lr", "weight_decay", "lam"]
     assert [t.get_text() for t in first.get_yticklabels()] == ["dwf-3", "random"]
     assert sorted(t.get_text() for t in first.texts) == ["10", "25", "75", "90"]
