@@ -26,6 +26,8 @@ COMMANDS = {
     "list": ["--json", "--plugin"],
     "show": ["--json", "--plugin"],
     "report": [],
+    "status": ["--json"],
+    "doctor": ["--data", "--tracking-uri", "--storage", "--out", "--json"],
     "track": ["--tracking-uri"],
     "ui": ["--port", "--open"],
 }  # fmt: skip
