@@ -151,7 +151,7 @@ def read_records(file: Path) -> Iterator[Record]:
 
 def slim(record: Record) -> Record:
     """The record without its bulk: what a search asks about is left."""
-    bulk = {
+    bulk: dict[str, Any] = {
         "curve": [],
         "layers": [],
         "collapsed_layers": [],

@@ -115,6 +115,20 @@ def test_the_store_only_appends(store: Store, make_record: Make) -> None:
     assert after.count(b"\n") == 3
 
 
+def test_memory_holds_what_a_search_asks_about_and_the_file_everything(
+    store: Store, make_record: Make
+) -> None:
+    record = make_record(
+        curve=[{"loss": 1.0}] * 16, diagnostics={"b": 1.0}, knobs={"lam": 0.1}, params={"x": 1}
+    )
+    store.append(record)
+    for kept in (store.finished(record.id), Store(store.path.parent).finished(record.id)):
+        assert kept is not None
+        assert (kept.curve, kept.layers, kept.diagnostics) == ([], [], {})
+        assert (kept.knobs, kept.params, kept.val_accuracy) == (record.knobs, record.params, 0.9)
+    assert load_records(store.path) == [record]
+
+
 def test_the_latest_record_of_an_identity_wins(store: Store, make_record: Make) -> None:
     store.append(make_record(0, val_accuracy=0.5))
     for opened in (store, Store(store.path.parent)):
