@@ -17,7 +17,7 @@ from sparsebench.bench.records import FILE, load_records, parse
 from sparsebench.bench.standing import Standing
 from sparsebench.errors import SparsebenchError
 
-pytestmark = pytest.mark.xdist_group("campaign")
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("campaign")]
 
 Told = Callable[[Path], dict[str, object]]
 
