@@ -121,7 +121,7 @@ class ClusterExecutor:
             if node.id not in self._hosts:
                 self._hosts[node.id] = Host(node.name, first)
                 room = self._room(node)
-                self._note(f"node {node.name} has room for {room} trials")
+                self._note(f"node {node.name} has room for {room} trial{'s' if room != 1 else ''}")
                 self._places += [Place(node.id, self._hosts[node.id], rank) for rank in range(room)]
         self._places.sort(key=lambda place: place.rank)  # the first of every node before the second of any
 

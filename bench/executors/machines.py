@@ -40,14 +40,14 @@ class Machines:
             if self.address is not None:
                 raise SparsebenchError("an address is a Ray cluster's: add --executor ray")
             return
-        slots("cpu:1", self.per_device)
+        slots("cpu", self.per_device)  # at least one
         if self.devices not in (None, "cpu", "cuda"):
             raise SparsebenchError(
                 f"devices = {self.devices!r}: with --executor ray it is cpu or cuda; how many of them a node "
                 "gives is said where it is started, with `ray start --num-cpus N --num-gpus N`"
             )
         if find_spec("ray") is None:
-            raise SparsebenchError("--executor ray needs Ray: pip install 'sparsebench[ray]'")
+            raise SparsebenchError("--executor ray needs Ray: pip install -e '.[ray]' in the clone")
 
     def start(
         self,

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
@@ -29,6 +30,7 @@ Call = Any
 """A question that a worker has been asked; it can be waited for."""
 
 REACH_SECONDS = 10.0
+HEAD_SECONDS = 30.0  # a head that is restarted comes back in this time
 OBJECT_STORE_BYTES = 100_000_000  # texts need no more
 
 
@@ -91,19 +93,32 @@ class Cluster:
         self._own = not ray.is_initialized()
         if self._own:
             _connect(address or os.environ.get("RAY_ADDRESS") or "local")
+        self._head = str(ray.get_runtime_context().gcs_address)
+        self._heard = time.monotonic()
+        self._nodes: list[Node] = []
 
     def nodes(self) -> list[Node]:
-        """The nodes that are alive, in an order of no meaning that stays. Errors: the head is gone."""
-        with _answering():
-            found = [node for node in ray.nodes() if node["Alive"]]
-        return sorted(_described(node) for node in found)
+        """The nodes that are alive, in an order of no meaning that stays.
+
+        Errors: the head has been gone for a while. Ray itself would end this process after a minute.
+        """
+        try:
+            _reach(self._head, HEAD_SECONDS / 10)
+        except OSError as error:
+            if time.monotonic() - self._heard < HEAD_SECONDS:
+                return self._nodes
+            raise SparsebenchError(
+                f"the head of the Ray cluster at {self._head} is gone; the same command continues on another"
+            ) from error
+        self._nodes = sorted(_described(node) for node in ray.nodes() if node["Alive"])
+        self._heard = time.monotonic()
+        return self._nodes
 
     def wait(self, calls: Sequence[Call], timeout: float) -> list[Call]:
         """Those that are ready, as soon as one is; none after `timeout` seconds."""
-        with _answering():
-            ready, _ = ray.wait(list(calls), num_returns=1, timeout=timeout)
-            if ready:  # and whatever else has come by now
-                ready, _ = ray.wait(list(calls), num_returns=len(calls), timeout=0)
+        ready, _ = ray.wait(list(calls), num_returns=1, timeout=timeout)
+        if ready:  # and whatever else has come by now
+            ready, _ = ray.wait(list(calls), num_returns=len(calls), timeout=0)
         return list(ready)
 
     def close(self) -> None:
@@ -129,38 +144,29 @@ def _connect(address: str) -> None:
     options: dict[str, Any] = {}
     if address == "local":
         options = {"num_cpus": cores(), "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
-    _reach(address)
+    try:
+        _reach(address, REACH_SECONDS)  # Ray itself would try for minutes
+    except OSError as error:
+        port = address.rpartition(":")[2]
+        raise SparsebenchError(
+            f"no Ray cluster answers at {address} ({error}); start its head there with "
+            f"`ray start --head --port {port}`"
+        ) from error
     try:
         with _signals_kept():
             ray.init(address, log_to_driver=False, logging_level="error", **options)
     except Exception as error:
         first = str(error).strip().partition("\n")[0]
         what = "start Ray here" if address == "local" else f"join the Ray cluster at {address!r}"
-        raise SparsebenchError(f"cannot {what}: {first or type(error).__name__}") from error
+        hint = "" if "RAY_AUTH_MODE" in os.environ else "; where it asks for a token, set RAY_AUTH_MODE=token"
+        raise SparsebenchError(f"cannot {what}: {first or type(error).__name__}{hint}") from error
 
 
-def _reach(address: str) -> None:
-    """Try what Ray would try for minutes. Errors: nobody listens at `host:port`."""
+def _reach(address: str, seconds: float) -> None:
+    """Errors: `OSError` if nobody listens at `host:port`. Other addresses are for Ray to judge."""
     host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or "/" in host:  # `auto`, `local`, or for Ray to judge
-        return
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS).close()
-    except (OSError, OverflowError) as error:
-        raise SparsebenchError(
-            f"no Ray cluster answers at {address} ({error}); start its head there with "
-            f"`ray start --head --port {port}`"
-        ) from error
-
-
-@contextmanager
-def _answering() -> Iterator[None]:
-    try:
-        yield
-    except (RayError, ConnectionError, RuntimeError) as error:
-        raise SparsebenchError(
-            f"the Ray cluster does not answer any more ({type(error).__name__}); the same command continues"
-        ) from error
+    if host and port.isdecimal() and int(port) < 65536 and "/" not in host:
+        socket.create_connection((host.strip("[]"), int(port)), seconds).close()
 
 
 @contextmanager

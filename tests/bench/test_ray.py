@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.xdist_group("ray"),
-    pytest.mark.skipif(
-        find_spec("ray") is None, reason="Ray is not installed: pip install 'sparsebench[ray]'"
-    ),
+    pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed"),
 ]
 
 PLUGIN = '''
@@ -268,7 +266,8 @@ def test_nodes_join_and_leave_in_mid_trial(
     odd = tmp_path / "odd" / "sparsebench-9.9.dist-info"
     odd.mkdir(parents=True)
     (odd / "METADATA").write_text("Metadata-Version: 2.1\nName: sparsebench\nVersion: 9.9\n")
-    other = add(cluster, "odd", PYTHONPATH=str(odd.parent))
+    paths = [str(odd.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    other = add(cluster, "odd", PYTHONPATH=os.pathsep.join(paths))
     until(executor, lambda: executor.places == 2)
     lost = make_trial(method="hanging", knobs={"file": str(tmp_path / "late")})
     executor.submit(lost)
