@@ -204,6 +204,28 @@ def track(
 
 
 @app.command()
+def pack(
+    folder: Annotated[Path, typer.Argument(help="Output folder of a run.")],
+    out: Annotated[Path | None, typer.Option(help="The archive [default: DIR.sparsebench.zip].")] = None,
+) -> None:
+    """One archive of a run's records with their provenance, for `merge` on another machine."""
+    from .exchange_cli import print_pack
+
+    print_pack(folder, out)
+
+
+@app.command()
+def merge(
+    sources: Annotated[list[Path], typer.Argument(help="Archives made by `pack`, and output folders.")],
+    out: Annotated[Path, typer.Option(help="New folder for the common leaderboard.")],
+) -> None:
+    """Join results of several machines or people into one leaderboard; refuse what does not fit."""
+    from .exchange_cli import print_merge
+
+    print_merge(sources, out)
+
+
+@app.command()
 def ui(
     folder: Annotated[Path, typer.Argument(help="Output folder of a run.")],
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 5000,

@@ -47,7 +47,9 @@ doctor     | bench.doctor bench.reach                                | foundatio
 status     | bench.status                                            | foundation records reports folder watch
 api        | bench.api                                               | foundation records methods.api plan machine trial
 estimate   | bench.estimate                                          | foundation methods.api datasets.api plan machine bench.models trial campaign
-cli        | bench.cli bench.commands bench.catalogue                | foundation records methods.api datasets.api reports plan machine bench.models track campaign estimate api watch status doctor public
+exchange   | bench.exchange bench.exchange_cli bench.sources        | foundation records plan machine bench.publish
+exchange   | bench.archive bench.scrutiny bench.fit                  |
+cli        | bench.cli bench.commands bench.catalogue                | foundation records methods.api datasets.api reports plan machine bench.models track campaign estimate api exchange watch status doctor public
 conformance | bench.conformance                                      | foundation methods datasets.api datasets.on_device plan measures train
 public     | __init__                                                |
 """  # noqa: E501 (a table is read by its columns)
@@ -91,6 +93,7 @@ NEVER_LOADED = [
     ("bench.executors.*", True, {"optuna", "mlflow"}),
     ("methods.*", True, {"torchvision", "timm", "optuna", "mlflow"}),
     ("bench.status", False, {"torch", "torchvision", "timm", "optuna", "mlflow", "scipy", "pandas"}),
+    ("bench.exchange_cli", False, {"torch", "torchvision", "timm", "optuna", "mlflow"}),
     ("bench.publish", False, {"torch", "torchvision", "timm", "optuna", "mlflow"}),
     ("bench.cli", False, HEAVY),
     ("bench.commands", False, HEAVY),

@@ -29,6 +29,8 @@ COMMANDS = {
     "status": ["--json"],
     "doctor": ["--data", "--tracking-uri", "--storage", "--out", "--json"],
     "track": ["--tracking-uri"],
+    "pack": ["--out"],
+    "merge": ["--out"],
     "ui": ["--port", "--open"],
 }  # fmt: skip
 

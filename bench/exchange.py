@@ -1,0 +1,168 @@
+"""Results that travel: `pack` makes an archive of a folder, `merge` joins archives and folders."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from ..errors import SparsebenchError
+from .archive import SUITE, write_archive
+from .fit import Source, misfits, repeats
+from .records import FILE, Record
+from .sources import from_folder, read
+from .versions import versions
+
+SOURCES = "sources.json"
+ENDING = ".sparsebench.zip"
+
+
+class Refused(SparsebenchError):
+    """Something does not fit; `reasons` has a line for each thing."""
+
+    def __init__(self, message: str, reasons: Sequence[str]) -> None:
+        super().__init__(message)
+        self.reasons = list(reasons)
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What `merge` made: the folder, its records, and a line on each source and each difference."""
+
+    folder: Path
+    records: list[Record]
+    notes: list[str]
+
+
+def pack(folder: Path, out: Path | None = None) -> tuple[Path, int]:
+    """One archive of a folder's records and suite, with hashes and provenance; its path and record count.
+
+    By default it lies beside the folder, `<folder>.sparsebench.zip`. Errors: no records; records that
+    `merge` would refuse, in `Refused.reasons`.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise SparsebenchError(f"{str(folder)!r} is no output folder")
+    source, reasons = from_folder(folder)
+    if reasons:
+        raise Refused(f"nothing was packed: {_count(reasons)} in {str(folder)!r}", reasons)
+    files = {FILE: "".join(record.to_json() + "\n" for record in source.records).encode()}
+    if (folder / SUITE).is_file():
+        files[SUITE] = (folder / SUITE).read_bytes()
+    target = Path(out) if out else folder.resolve().with_name(folder.resolve().name + ENDING)
+    return write_archive(target, files, {"packed_with": versions(), **provenance(source.records)}), len(
+        source.records
+    )
+
+
+def merge(sources: Sequence[Path], out: Path) -> Merged:
+    """Join archives and folders into one folder of records, all of them or none.
+
+    What is in several sources is taken from the first of them. Errors: what does not
+    fit, in `Refused.reasons` line by line; an `out` that holds records already.
+    """
+    if not sources:
+        raise SparsebenchError("merge needs at least one archive or folder")
+    if (out / FILE).exists() or (out / SUITE).exists():
+        raise SparsebenchError(f"{str(out)!r} holds results already; choose another --out")
+    found, reasons = list[Source](), list[str]()
+    for path in sources:
+        source, complaints = read(Path(path))
+        found.append(source)
+        reasons += complaints
+    if not reasons:
+        reasons += misfits(found)
+    if reasons:
+        raise Refused(f"nothing was merged: {_count(reasons)}", reasons)
+    records, notes = _joined(found)
+    _write(out, found, records)
+    return Merged(out, records, notes)
+
+
+def _count(reasons: Sequence[str]) -> str:
+    return "one thing does not fit" if len(reasons) == 1 else f"{len(reasons)} things do not fit"
+
+
+def provenance(records: Sequence[Record]) -> dict[str, Any]:
+    """Where results come from, for people: tasks with their data, entries, versions and devices."""
+    return {
+        "records": len(records),
+        "suites": sorted({r.suite for r in records}),
+        "tasks": {r.task: r.data_digest for r in records},
+        "entries": sorted({r.entry for r in records}),
+        "seconds": round(sum(r.seconds for r in records), 1),
+        "versions": [
+            {**json.loads(text), "records": count}
+            for text, count in Counter(json.dumps(r.versions, sort_keys=True) for r in records).most_common()
+        ],
+        "devices": dict(Counter(r.device for r in records).most_common()),
+    }
+
+
+def _joined(sources: Sequence[Source]) -> tuple[list[Record], list[str]]:
+    """Every identity once, from the first source that finished it; of a repeated search the first one."""
+    kept: dict[str, Record] = {}
+    notes = []
+    left_out = repeats(sources)
+    for number, source in enumerate(sources):
+        fresh, again, gap = 0, 0, 0.0
+        for record in source.records:
+            if (number, record.task, record.entry) in left_out:
+                continue
+            before = kept.get(record.id)
+            if before is None or (not before.ok and record.ok):
+                kept[record.id] = record
+                fresh += before is None
+            elif record.ok:
+                again += 1
+                gap = max(gap, abs((record.val_accuracy or 0.0) - (before.val_accuracy or 0.0)))
+        note = f"{source.name}: {fresh} records"
+        if again:
+            note += f"; {again} known already, validation accuracy at most {100 * gap:.2f} points apart"
+        notes.append(note)
+    for (number, task, entry), first in left_out.items():
+        notes.append(
+            f"{sources[number].name}: its search of {entry!a} on {task} is left out, that of "
+            f"{sources[first].name} is kept: one search for each entry"
+        )
+    libraries = {json.dumps(r.versions, sort_keys=True) for r in kept.values()}
+    if len(libraries) > 1:
+        notes.append(f"they were made with {len(libraries)} different sets of library versions")
+    return list(kept.values()), notes
+
+
+def _write(out: Path, sources: Sequence[Source], records: Sequence[Record]) -> None:
+    content = "".join(record.to_json() + "\n" for record in records).encode()
+    told = [{"name": Path(s.name).name, "sha256": s.sha256, **provenance(s.records)} for s in sources]
+    out.mkdir(parents=True, exist_ok=True)
+    _put(out / SOURCES, json.dumps({"sha256": sha256(content).hexdigest(), "sources": told}, indent=1) + "\n")
+    identity = _identity(sources)
+    if identity is not None:
+        _put(out / SUITE, json.dumps(identity, indent=1) + "\n")
+    _put(out / FILE, content.decode())
+
+
+def _put(path: Path, text: str) -> None:
+    temporary = path.with_suffix(".part")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def _identity(sources: Sequence[Source]) -> dict[str, Any] | None:
+    """The suites as one: tasks and entries of all. None where a source has no suite."""
+    suites = [source.suite for source in sources if source.suite is not None]
+    if len(suites) < len(sources):
+        return None
+    whole = suites[0].model_dump(mode="json", exclude={"summary"})
+    dumped = [suite.model_dump(mode="json") for suite in suites]
+    tasks = {(t["dataset"], t["model"]): t for suite in reversed(dumped) for t in suite["tasks"]}
+    entries = {e["label"]: e for suite in reversed(dumped) for e in suite["entries"]}
+    order_t = dict.fromkeys((t["dataset"], t["model"]) for suite in dumped for t in suite["tasks"])
+    order_e = dict.fromkeys(e["label"] for suite in dumped for e in suite["entries"])
+    return {
+        "suite": {**whole, "tasks": [tasks[k] for k in order_t], "entries": [entries[k] for k in order_e]},
+        "data": {task: value for source in sources for task, value in source.data.items()},
+        "methods": {name: value for source in sources for name, value in source.methods.items()},
+    }

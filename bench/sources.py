@@ -1,0 +1,109 @@
+"""Results of somebody else, from an archive or a folder: read within limits, every record looked at."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ..errors import SparsebenchError
+from .archive import LIMITS, LONGEST_LINE, SUITE, read_archive
+from .fit import Source
+from .records import FILE, Record, digest, latest, parse
+from .scrutiny import objections, together
+from .suite import Suite
+
+MOST_REASONS = 20  # of one source
+
+
+class Identity(BaseModel):
+    """A folder's suite.json."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    suite: Suite
+    data: dict[str, str]
+    methods: dict[str, int] = {}
+
+
+def read(path: Path) -> tuple[Source, list[str]]:
+    """An archive or a folder, and what is wrong with it alone, a line each that names it."""
+    if path.is_dir():
+        return from_folder(path)
+    if not path.is_file():
+        return Source(str(path), []), [f"{path}: there is no such archive or folder"]
+    try:
+        _, files = read_archive(path)
+    except SparsebenchError as error:
+        return Source(str(path), []), [f"{path}: {error}"]
+    source, reasons = _source(path, files[FILE].splitlines(keepends=True), files.get(SUITE))
+    return replace(source, sha256=sha256(path.read_bytes()).hexdigest()), reasons
+
+
+def from_folder(path: Path) -> tuple[Source, list[str]]:
+    """The records and the suite of an output folder, and what is wrong with them."""
+    file, suite = path / FILE, path / SUITE
+    if not file.is_file():
+        return Source(str(path), []), [f"{path}: no records, {FILE} is not there"]
+    if file.stat().st_size > LIMITS[FILE]:
+        return Source(str(path), []), [f"{path}: {FILE} has more than {LIMITS[FILE] >> 20} MiB"]
+    lines = file.read_bytes().splitlines(keepends=True)
+    if lines and not lines[-1].endswith(b"\n"):
+        lines.pop()  # torn by a crash, or still being written
+    return _source(path, lines, suite.read_bytes() if suite.is_file() else None)
+
+
+def _source(path: Path, lines: Iterable[bytes], suite: bytes | None) -> tuple[Source, list[str]]:
+    reasons, records = list[str](), list[Record]()
+    for number, line in enumerate(lines, 1):
+        found = _record(line, f"{path}, line {number}")
+        if isinstance(found, Record):
+            records.append(found)
+            reasons += [f"{path}, line {number}: {reason}" for reason in objections(found)]
+        else:
+            reasons.append(found)
+    kept = latest(records)
+    if not kept and not reasons:
+        reasons.append(f"{path}: it holds no records")
+    reasons += [f"{path}: {reason}" for reason in together(kept)] if not reasons else ()
+    identity = None
+    if suite is not None:
+        try:
+            identity = Identity.model_validate_json(suite)
+            digest(identity.suite.model_dump(mode="json"))  # numbers that JSON does not have
+            reasons += [f"{path}: {reason}" for reason in _unlisted(kept, identity.suite)]
+        except (ValidationError, SparsebenchError, RecursionError) as error:
+            reasons.append(f"{path}: its {SUITE} is damaged: {_first(error)}")
+    rest = len(reasons) - MOST_REASONS
+    shown = [*reasons[:MOST_REASONS], f"{path}: and {rest} more"] if rest > 0 else reasons
+    if identity is None:
+        return Source(str(path), kept), shown
+    return Source(str(path), kept, identity.suite, identity.data, identity.methods), shown
+
+
+def _record(line: bytes, where: str) -> Record | str:
+    if len(line) > LONGEST_LINE:
+        return f"{where}: it is longer than {LONGEST_LINE >> 20} MiB"
+    try:
+        return parse(line.decode("utf-8"), where)
+    except UnicodeDecodeError:
+        return f"{where}: it is not UTF-8"
+    except SparsebenchError as error:
+        return str(error)
+
+
+def _first(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return "nested too deeply" if isinstance(error, RecursionError) else str(error)
+    first = error.errors()[0]
+    return f"{'.'.join(str(part)[:40] for part in first['loc'])}: {first['msg']}"
+
+
+def _unlisted(records: Sequence[Record], suite: Suite) -> Iterator[str]:
+    """Records of tasks or entries that the suite beside them does not have."""
+    tasks, entries = {task.name for task in suite.tasks}, {entry.label: entry for entry in suite.entries}
+    for what, name in dict.fromkeys(
+        [("task", r.task) for r in records if r.task not in tasks]
+        + [("entry", r.entry) for r in records if r.entry not in entries]
+    ):
+        yield f"it has records of the {what} {name!a}, which its suite does not have"

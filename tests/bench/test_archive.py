@@ -1,0 +1,173 @@
+"""Archives that nobody should trust: each is refused in a sentence, and nothing of it reaches the disk."""
+
+import io
+import json
+import stat
+import struct
+import warnings
+import zipfile
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from sparsebench.bench.archive import LIMITS, MANIFEST, SUITE, read_archive, write_archive
+from sparsebench.bench.records import FILE
+from sparsebench.errors import SparsebenchError
+
+LINES = b'{"some": "record"}\n' * 3
+
+
+def manifest_of(files: dict[str, bytes]) -> bytes:
+    members = {n: {"bytes": len(c), "sha256": sha256(c).hexdigest()} for n, c in files.items()}
+    return json.dumps({"format": "sparsebench-results", "version": 1, "files": members}).encode()
+
+
+def member(name: str, mode: int = stat.S_IFREG | 0o644) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.external_attr = mode << 16
+    info.compress_type = zipfile.ZIP_DEFLATED
+    return info
+
+
+def zipped(*members: tuple[zipfile.ZipInfo | str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the same name twice
+        for name, content in members:
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def honest(*more: tuple[zipfile.ZipInfo | str, bytes]) -> bytes:
+    return zipped((MANIFEST, manifest_of({FILE: LINES})), (FILE, LINES), *more)
+
+
+def lying_about_size() -> bytes:
+    """The header says 57 bytes; what is packed there is a hundred MiB of zeros."""
+    bomb = b"\0" * (100 << 20)
+    data = bytearray(zipped((MANIFEST, manifest_of({FILE: LINES})), (FILE, bomb)))
+    for signature, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        at = data.rfind(signature)
+        data[at + offset : at + offset + 4] = struct.pack("<I", len(LINES))
+    return bytes(data)
+
+
+def many_members() -> bytes:
+    return zipped(*((f"{i:06}", b"") for i in range(3000)))
+
+
+def encrypted() -> bytes:
+    data = bytearray(honest())
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = data.rfind(signature)
+        data[at + offset] |= 1
+    return bytes(data)
+
+
+def nested() -> bytes:
+    deep = b'{"format":"sparsebench-results","version":1,"files":{},"provenance":{"a":' + b"[" * 200_000
+    return zipped((MANIFEST, deep), (FILE, LINES))
+
+
+HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
+    "path traversal": (lambda: honest(("../../evil.py", b"x")), "no place"),
+    "absolute path": (lambda: honest(("/tmp/evil", b"x")), "no place"),
+    "windows path": (lambda: honest(("..\\evil", b"x")), "no place"),
+    "a pickle": (lambda: honest(("records.pkl", b"cos\nsystem\n(S'true'\ntR.")), "no place"),
+    "html in a name": (lambda: honest(("<script>alert(1)</script>", b"")), "no place"),
+    "symlink": (
+        lambda: zipped((MANIFEST, manifest_of({FILE: b"/etc/passwd"})),
+                       (member(FILE, stat.S_IFLNK | 0o777), b"/etc/passwd")),
+        "not a plain file",
+    ),
+    "device": (
+        lambda: zipped((MANIFEST, manifest_of({FILE: LINES})), (member(FILE, stat.S_IFCHR | 0o666), LINES)),
+        "not a plain file",
+    ),
+    "folder": (lambda: honest(("suite.json/", b"")), "no place"),
+    "twice": (lambda: honest((FILE, b"{}\n")), "twice"),
+    "too large": (
+        lambda: zipped((MANIFEST, b"{}"), (FILE, LINES), (SUITE, b" " * (LIMITS[SUITE] + 1))),
+        "more than 4 MiB",
+    ),
+    "a bomb": (lying_about_size, "not what was packed|no intact ZIP"),
+    "many members": (many_members, "table of contents"),
+    "encrypted": (encrypted, "encrypted"),
+    "nested": (nested, "damaged"),
+    "no manifest": (lambda: zipped((FILE, LINES)), f"no {MANIFEST}"),
+    "no records": (lambda: zipped((MANIFEST, manifest_of({}))), f"no {FILE}"),
+    "not all listed": (lambda: honest((SUITE, b"{}")), "manifest lists"),
+    "edited": (
+        lambda: zipped((MANIFEST, manifest_of({FILE: LINES})), (FILE, LINES.replace(b"some", b"same"))),
+        "hash differs",
+    ),
+    "huge number": (
+        lambda: zipped((MANIFEST, manifest_of({FILE: LINES}).replace(b'"version": 1', b'"version": 1e400')),
+                       (FILE, LINES)),
+        "damaged",
+    ),
+    "cut off": (lambda: honest()[:-30], "no archive"),
+    "something before": (lambda: b"#!/bin/sh\n" + honest(), "table of contents"),
+    "a comment after": (lambda: honest() + b"x", "no archive"),
+    "not a zip": (lambda: b"hello", "no archive"),
+    "empty": (lambda: b"", "no archive"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_archive_is_refused_in_a_sentence(kind: str, tmp_path: Path) -> None:
+    make, said = HOSTILE[kind]
+    path = tmp_path / "theirs.zip"
+    path.write_bytes(make())
+    with pytest.raises(SparsebenchError, match=said) as caught:
+        read_archive(path)
+    assert "\n" not in str(caught.value) and "\x1b" not in str(caught.value)
+    assert [p.name for p in tmp_path.iterdir()] == ["theirs.zip"]
+
+
+def test_the_bomb_is_not_unpacked_beyond_its_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LIMITS, FILE, 1 << 20)
+    read: list[int] = []
+    usual = zipfile.ZipExtFile.read
+
+    def counted(self: zipfile.ZipExtFile, n: int | None = -1) -> bytes:
+        content = usual(self, n)
+        read.append(len(content))
+        return content
+
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", counted)
+    path = tmp_path / "bomb.zip"
+    path.write_bytes(zipped((MANIFEST, b"{}"), (FILE, b"\0" * (50 << 20))))
+    with pytest.raises(SparsebenchError, match="more than 1 MiB"):
+        read_archive(path)
+    path.write_bytes(lying_about_size())
+    with pytest.raises(SparsebenchError):
+        read_archive(path)
+    assert sum(read) <= 2 << 20
+
+
+def test_an_archive_too_large_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sparsebench.bench.archive.MOST_PACKED", 100)
+    path = tmp_path / "large.zip"
+    path.write_bytes(honest())
+    with pytest.raises(SparsebenchError, match="more than"):
+        read_archive(path)
+
+
+def test_what_is_packed_comes_back_and_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    files = {FILE: LINES, SUITE: b"{}"}
+    first = write_archive(tmp_path / "a.zip", files, {"who": "me"})
+    second = write_archive(tmp_path / "sub" / "b.zip", files, {"who": "me"})
+    assert first.read_bytes() == second.read_bytes()
+    manifest, content = read_archive(first)
+    assert content == files and manifest.provenance == {"who": "me"}
+    assert {p.name for p in tmp_path.iterdir()} == {"a.zip", "sub"}
+
+
+def test_more_than_an_archive_takes_is_said_when_packing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LIMITS, FILE, 10)
+    with pytest.raises(SparsebenchError, match="fewer tasks"):
+        write_archive(tmp_path / "a.zip", {FILE: LINES}, {})

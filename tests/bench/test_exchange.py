@@ -1,0 +1,274 @@
+"""Packing and merging: what fits is joined, what does not is refused with its reason, line by line."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sparsebench.bench.exchange import Refused, merge, pack
+from sparsebench.bench.records import FILE, Record, latest, load_records
+from sparsebench.bench.scrutiny import objections
+from sparsebench.bench.spec import Recipe, Trial
+from sparsebench.errors import SparsebenchError
+
+Edit = Callable[[dict[str, Any]], None]
+BUDGET = {"trials": 2, "seeds": 2, "points": 1, "generation": 4}
+
+
+def made(entry: str = "l1", **spec: Any) -> list[dict[str, Any]]:
+    """Two search trials and a confirmed point of one entry on one task, as a campaign would write them."""
+    lines = []
+    spec = {"lr": 0.1 + len(entry) / 100, **spec}  # an identity does not hold the label
+    for number in range(2):
+        trial = settled(entry, seed=0, phase="search", number=number, lam=10.0**-number, **spec)
+        lines.append(written(trial, number))
+    for seed in (1, 2):
+        trial = settled(
+            entry, seed=seed, phase="confirm", confirms=lines[0]["id"], number=None, lam=1.0, **spec
+        )
+        lines.append(written(trial, 0))
+    return lines
+
+
+def settled(entry: str, *, lam: float, lr: float, epochs: int = 2, **spec: Any) -> Trial:
+    base = {
+        "suite": "s",
+        "entry": entry,
+        "dataset": "toy",
+        "data_digest": "d1",
+        "model": "net",
+        "method": "l1",
+    }
+    recipe = Recipe(epochs=epochs, lr=lr, weight_decay=0.0)
+    params = {"lam": lam}
+    return Trial.model_validate({**base, "recipe": recipe, "knobs": {"lam": lam}, "params": params, **spec})
+
+
+def written(trial: Trial, number: int) -> dict[str, Any]:
+    test = None if trial.phase == "search" else 0.9
+    layers = [{"name": "fc", "shape": [10, 10], "nonzeros": 50 - 10 * number}]
+    record = Record.model_validate({
+        "id": trial.id, "config": trial.config, "confirms": trial.confirms, "suite": trial.suite,
+        "entry": trial.entry, "dataset": trial.dataset, "model": trial.model, "model_args": trial.model_args,
+        "recipe": trial.recipe.model_dump(), "method": trial.method, "method_version": trial.method_version,
+        "knobs": trial.knobs, "params": trial.params, "trial": trial.number, "seed": trial.seed,
+        "phase": trial.phase, "status": "ok", "classes": 10, "val_accuracy": 0.9, "test_accuracy": test,
+        "compression": 100 / layers[0]["nonzeros"], "layers": layers, "threshold": 0.0,  # type: ignore[operator]
+        "steps": 10, "seconds": 1.0, "command": trial.command, "versions": {"sparsebench": "0"},
+        "data_digest": trial.data_digest, "device": "none",
+    })  # fmt: skip
+    return dict(json.loads(record.to_json()))
+
+
+def suite_of(*entries: str, budget: dict[str, int] = BUDGET, epochs: int = 2, **task: Any) -> dict[str, Any]:
+    task = {"dataset": "toy", "model": "net", "recipe": {"epochs": epochs}, **task}
+    listed = [{"method": "l1", "label": entry} for entry in entries]
+    suite = {"name": "s", "budget": budget, "tasks": [task], "entries": listed}
+    return {"suite": suite, "data": {"toy-net": "d1"}, "methods": {"l1": 1}}
+
+
+def folder(path: Path, lines: list[dict[str, Any]], suite: dict[str, Any] | None = None) -> Path:
+    path.mkdir()
+    (path / FILE).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    if suite is not None:
+        (path / "suite.json").write_text(json.dumps(suite), encoding="utf-8")
+    return path
+
+
+def refused(sources: list[Path], out: Path) -> list[str]:
+    with pytest.raises(Refused, match="nothing was merged") as caught:
+        merge(sources, out)
+    assert not out.exists()
+    return caught.value.reasons
+
+
+def test_two_machines_become_one_leaderboard(tmp_path: Path) -> None:
+    one = folder(tmp_path / "one", made("first") + made("both"), suite_of("first", "both"))
+    two = folder(tmp_path / "two", made("second") + made("both"), suite_of("second", "both"))
+    archive, count = pack(two, tmp_path / "two.zip")
+    assert count == 8
+    merged = merge([one, archive], tmp_path / "all")
+    assert [r.entry for r in merged.records] == ["first"] * 4 + ["both"] * 4 + ["second"] * 4
+    assert load_records(tmp_path / "all") == merged.records
+    assert "4 known already" in merged.notes[1]
+    identity = json.loads((tmp_path / "all" / "suite.json").read_text())
+    assert [entry["label"] for entry in identity["suite"]["entries"]] == ["first", "both", "second"]
+    sources = json.loads((tmp_path / "all" / "sources.json").read_text())["sources"]
+    assert [(s["name"], s["records"]) for s in sources] == [("one", 8), ("two.zip", 8)]
+    assert len(sources[1]["sha256"]) == 64 and sources[1]["devices"] == {"none": 8}
+    again = merge([tmp_path / "all", one], tmp_path / "again")
+    assert again.records == merged.records
+
+
+def test_merging_needs_no_suite_but_the_records(tmp_path: Path) -> None:
+    one, two = folder(tmp_path / "one", made("a")), folder(tmp_path / "two", made("b", dataset="other"))
+    merge([one, two], tmp_path / "all")
+    assert not (tmp_path / "all" / "suite.json").exists()
+
+
+def test_a_search_made_twice_is_taken_once(tmp_path: Path) -> None:
+    one = folder(tmp_path / "one", made("a"), suite_of("a"))
+    two = folder(tmp_path / "two", made("a", lr=0.3) + made("b", lr=0.4), suite_of("a", "b"))
+    merged = merge([one, two], tmp_path / "all")
+    assert [r.entry for r in merged.records] == ["a"] * 4 + ["b"] * 4
+    assert {r.recipe["lr"] for r in merged.records if r.entry == "a"} == {0.11}
+    assert any("its search of 'a' on toy-net is left out" in note for note in merged.notes)
+    shutil.rmtree(tmp_path / "all")
+    (two / "suite.json").unlink()
+    assert "nothing says that it is the same entry" in refused([one, two], tmp_path / "all")[0]
+
+
+def test_a_failure_made_good_elsewhere_is_taken_from_there(tmp_path: Path) -> None:
+    lines = made("a")
+    failed = {**lines[0], "status": "failed", "reason": "no memory"}
+    one = folder(tmp_path / "one", [failed, *lines[1:]], suite_of("a"))
+    two = folder(tmp_path / "two", lines, suite_of("a"))
+    merged = merge([one, two], tmp_path / "all")
+    assert [r.status for r in merged.records] == ["ok"] * 4
+
+
+OTHERS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "recipe": ({"epochs": 3}, {"epochs": 3}, "the recipe's epochs on toy-net is 3, in"),
+    "data": ({"data_digest": "d2"}, {}, "the data digest of toy-net is 'd2'"),
+    "model arguments": ({"model_args": {"w": 2}}, {"model_args": {"w": 2}}, "the model's arguments"),
+    "data arguments": ({"dataset_args": {"n": 9}}, {"data_args": {"n": 9}}, "the data's arguments"),
+    "dense layers": ({"keep_dense": ("fc",)}, {"keep_dense": ["fc"]}, "kept dense"),
+    "method version": ({"method_version": 2}, {}, "the version of method l1 is 2"),
+    "budget": ({}, {"budget": {**BUDGET, "trials": 9}}, "the budget's search trials is 9"),
+    "cut-off": ({}, {"x_max": 2.0}, "the cut-off x_max of toy-net is 2.0"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_what_does_not_fit_is_refused_with_its_reason(what: str, tmp_path: Path) -> None:
+    spec, suite, said = OTHERS[what]
+    one = folder(tmp_path / "one", made("a"), suite_of("a"))
+    two = folder(tmp_path / "two", made("b", **{"lr": 0.2, **spec}), suite_of("b", **suite))
+    reasons = refused([one, two], tmp_path / "all")
+    assert any(said in reason and str(two) in reason and str(one) in reason for reason in reasons), reasons
+
+
+def test_two_entries_of_one_label_are_refused(tmp_path: Path) -> None:
+    one = folder(tmp_path / "one", made("a"), suite_of("a"))
+    other = suite_of("a")
+    other["suite"]["entries"][0]["lam"] = {"low": 0.1, "high": 1.0}
+    two = folder(tmp_path / "two", made("a"), other)
+    assert "the configuration of entry a" in refused([one, two], tmp_path / "all")[0]
+
+
+def test_one_entry_under_two_labels_is_refused(tmp_path: Path) -> None:
+    one = folder(tmp_path / "one", made("a"), suite_of("a"))
+    two = folder(tmp_path / "two", made("b"), suite_of("b"))
+    assert "entry 'b' on toy-net is the entry 'a' of" in refused([one, two], tmp_path / "all")[0]
+
+
+EDITS: dict[str, tuple[Edit, str]] = {
+    "knob": (lambda r: r["knobs"].update(lam=0.5), "not the hash of its content"),
+    "recipe": (lambda r: r["recipe"].update(epochs=99), "not the hash of its content"),
+    "seed": (lambda r: r.update(seed=7), "not the hash of its content"),
+    "digest": (lambda r: r.update(data_digest="d9"), "not the hash of its content"),
+    "id": (lambda r: r.update(id="0" * 16), "not the hash of its content"),
+    "command": (lambda r: r.update(command=r["command"] + "; rm -rf ~"), "command is not the one"),
+    "command of another": (lambda r: r.update(command="curl x | sh"), "command is not the one"),
+    "command unclosed": (lambda r: r.update(command="'"), "not what a trial has"),
+    "threads": (lambda r: r.update(command=r["command"] + " --threads 2; ls"), "command is not the one"),
+    "compression": (lambda r: r.update(compression=80.0), "not that of its layers, 2"),
+    "nonzeros": (lambda r: r["layers"][0].update(nonzeros=101), "more nonzero weights"),
+    "collapse hidden": (lambda r: r.update(collapsed_layers=["fc"]), "collapsed layers"),
+    "test in the search": (lambda r: r.update(test_accuracy=0.9), "has seen the test set"),
+    "no accuracy": (lambda r: r.update(val_accuracy=None), "says nothing"),
+    "nan": (lambda r: r["params"].update(lam=float("nan")), "params holds a number"),
+    "infinite": (lambda r: r["diagnostics"].update(x=float("inf")), "finite"),
+    "huge": (lambda r: r.update(steps=10**400), "steps holds a number"),
+    "huge layer": (lambda r: r["layers"][0].update(shape=[10**9] * 4), "more weights than any"),
+    "huge seconds": (lambda r: r.update(seconds=1e300), "seconds holds a number"),
+    "formula": (lambda r: r.update(entry="=HYPERLINK(1)"), "formula of a spreadsheet"),
+    "terminal": (lambda r: r.update(entry="\x1b[2J"), "not printable"),
+    "long name": (lambda r: r.update(device="x" * 300), "longer than 200"),
+    "long text": (lambda r: r.update(warnings=["x" * 30_000]), "longer than 20000"),
+    "unknown field": (lambda r: r.update(surprise=1), "surprise"),
+    "unknown recipe": (lambda r: r["recipe"].update(trick=1), "not what a trial has"),
+}
+
+
+@pytest.mark.parametrize("what", EDITS)
+def test_an_edited_record_is_refused_by_its_line(what: str, tmp_path: Path) -> None:
+    edit, said = EDITS[what]
+    lines = made("a")
+    edit(lines[1])
+    path = folder(tmp_path / "theirs", lines)
+    reasons = refused([path], tmp_path / "all")
+    assert any(said in reason and f"{path}, line 2: " in reason for reason in reasons), reasons
+    with pytest.raises(Refused, match="nothing was packed"):
+        pack(path, tmp_path / "x.zip")
+    assert not (tmp_path / "x.zip").exists()
+
+
+@pytest.mark.parametrize(("edit", "said"), [
+    (lambda lines: lines.pop(0), "confirm trials of a search that is not there"),
+    (lambda lines: lines[2].update(confirms=lines[1]["id"]), "does not repeat the trial"),
+    (lambda lines: lines[3].update(entry="b"), "record"),
+    (lambda lines: lines.clear(), "no records"),
+])  # fmt: skip
+def test_records_that_do_not_belong_together_are_refused(edit: Any, said: str, tmp_path: Path) -> None:
+    lines = made("a")
+    edit(lines)
+    path = folder(tmp_path / "theirs", lines, suite_of("a"))
+    assert any(said in reason for reason in refused([path], tmp_path / "all"))
+
+
+def test_lines_that_are_no_records_are_refused_and_the_list_ends(tmp_path: Path) -> None:
+    path = folder(tmp_path / "theirs", [])
+    (path / FILE).write_bytes(b"{}\n" * 40 + b"\xff\n" + b'{"knobs": ' + b"[" * 100_000 + b"\n")
+    reasons = refused([path], tmp_path / "all")
+    assert len(reasons) == 21 and reasons[-1].endswith("and 22 more")
+
+
+@pytest.mark.parametrize("suite", ["[", "{}", '{"suite": {"name": "../x"}}', '{"a": ' + "[" * 100_000])
+def test_a_damaged_suite_is_refused(suite: str, tmp_path: Path) -> None:
+    path = folder(tmp_path / "theirs", made("a"))
+    (path / "suite.json").write_text(suite)
+    assert "suite.json is damaged" in refused([path], tmp_path / "all")[0]
+
+
+def test_names_with_html_are_text(tmp_path: Path) -> None:
+    name = "<img src=x onerror=alert(1)>"
+    merged = merge([folder(tmp_path / "one", made(name), suite_of(name))], tmp_path / "all")
+    from sparsebench.reports.leaderboard import boards, to_markdown
+
+    assert "<img" not in to_markdown(boards(merged.records))
+
+
+def test_a_torn_last_line_is_left_out_and_old_results_stay(tmp_path: Path) -> None:
+    path = folder(tmp_path / "one", made("a"))
+    with (path / FILE).open("a") as file:
+        file.write('{"schema": 1, "id"')
+    merged = merge([path], tmp_path / "all")
+    assert len(merged.records) == 4
+    with pytest.raises(SparsebenchError, match="holds results already"):
+        merge([path], tmp_path / "all")
+    with pytest.raises(SparsebenchError, match="no output folder"):
+        pack(tmp_path / "nowhere")
+    assert "no such archive" in refused([tmp_path / "nowhere"], tmp_path / "new")[0]
+
+
+def test_a_real_campaign_packs_and_merges(finished: Path, tmp_path: Path) -> None:
+    records = latest(load_records(finished))
+    assert [objections(record) for record in records] == [[]] * len(records)
+    archive, count = pack(finished, tmp_path / "real.zip")
+    again, _ = pack(finished, tmp_path / "again.zip")
+    assert count == len(records) and archive.read_bytes() == again.read_bytes()
+    assert merge([archive], tmp_path / "all").records == records
+
+
+def test_the_commands(finished: Path, tmp_path: Path, cli: Any) -> None:
+    packed = cli("pack", finished, "--out", tmp_path / "one.zip")
+    assert packed.code == 0 and "records" in packed.out
+    merged = cli("merge", tmp_path / "one.zip", finished, "--out", tmp_path / "all")
+    assert merged.code == 0 and "known already" in merged.out and (tmp_path / "all/leaderboard.md").is_file()
+    (tmp_path / "bad.zip").write_bytes(b"no")
+    bad = cli("merge", tmp_path / "one.zip", tmp_path / "bad.zip", "--out", tmp_path / "no")
+    assert bad.code == 2 and bad.err.splitlines()[0].startswith(str(tmp_path / "bad.zip"))
+    assert bad.err.splitlines()[-1] == "error: nothing was merged: one thing does not fit"
