@@ -19,6 +19,7 @@ from .campaign import resolve
 from .devices import Slot, slots
 from .models import create
 from .space import free_knobs
+from .standing import duration
 from .suite import Suite, Task
 from .trial import open_data
 
@@ -129,14 +130,7 @@ def table(cost: Cost) -> Group:
     places = ", ".join(sorted({slot.device for slot in cost.slots}))
     summary = (
         f"{cost.suite.name}: at most {trials} trials, {total:,} optimizer steps; "
-        f"about {_human(cost.seconds)} on {len(cost.slots)} slots ({places}). "
+        f"about {duration(cost.seconds)} on {len(cost.slots)} slots ({places}). "
         "The time is that of a dense step on random images; nothing was trained."
     )
     return Group(shown, Text(), Text(summary))
-
-
-def _human(seconds: float) -> str:
-    for limit, unit, name in ((90, 1, "s"), (5400, 60, "min"), (129_600, 3600, "h")):
-        if seconds < limit:
-            return f"{max(1, round(seconds / unit))} {name}"
-    return f"{seconds / 86400:.1f} days"

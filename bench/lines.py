@@ -21,7 +21,7 @@ class Lines:
     def show(self, standing: Standing) -> None:
         if self._beat is None:
             self._beat = time.monotonic()
-            self.say(f"{len(standing.parts)} searches on {standing.places} places")
+            self.say(f"{len(standing.parts)} searches, {standing.places} at a time")
         elapsed = duration(time.time() - standing.began)
         moved = [part for part in standing.parts if part.phase != self._phases.get(part.key, "search")]
         self._phases = {part.key: part.phase for part in standing.parts}

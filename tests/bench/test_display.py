@@ -273,7 +273,7 @@ def test_a_log_has_lines_for_what_ends_and_a_heartbeat() -> None:
     log.show(standing([part(), part("dense", phase="done", finished=20)], [now()], seconds_left=600.0))
     log.show(standing([part(), part("dense", phase="done", finished=20)], [now()], seconds_left=600.0))
     assert console.export_text().splitlines() == [
-        "2 searches on 2 places",
+        "2 searches, 2 at a time",
         "[red]as it is[/]",
         "2 min  dense on t: confirmed (20 trials, 1 failed)",
         "2 min  20 of about 99 trials, 1 running, about 10 min left",
