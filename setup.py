@@ -21,5 +21,6 @@ setup(
         "sparsebench": ["py.typed"],
         "sparsebench.methods": ["*.c"],
         "sparsebench.bench": ["suites/*.toml", "suites/entries/*.toml"],
+        "sparsebench.reports.site": ["templates/*.html", "assets/*.css", "assets/*.js"],
     },
 )

@@ -147,7 +147,7 @@ def write(
     x_max: XMax = X_MAX,
     importance: Mapping[str, "Importance"] | None = None,
 ) -> list[Path]:
-    """Write the leaderboard's tables and figures into `folder`; each file appears whole or not at all.
+    """Write tables, figures and the site into `folder`; each file appears whole or not at all.
 
     `importance`: of the knobs, by task, where somebody has computed it; it is drawn, not computed here.
     Returns the paths, the leaderboard first. Errors: no records; a folder that cannot be written.
@@ -163,7 +163,13 @@ def write(
     pictures = _drawn(folder, found, importance or {})
     shown = {task: [p.name for p in paths if p.suffix == ".png"] for task, paths in pictures.items()}
     page = write_atomic(folder / "leaderboard.md", to_markdown(found, shown))
-    return [page, *tables, *(path for paths in pictures.values() for path in paths)]
+    return [page, *tables, *(path for paths in pictures.values() for path in paths), *_site(folder, found)]
+
+
+def _site(folder: Path, found: Sequence[Board]) -> list[Path]:
+    from .site import write_site  # as with the figures
+
+    return write_site(folder, found)
 
 
 def _drawn(

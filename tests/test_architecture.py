@@ -46,7 +46,7 @@ campaign   | bench.campaign bench.publish bench.signals             | foundation
 doctor     | bench.doctor bench.reach                                | foundation machine datasets.api track
 status     | bench.status                                            | foundation records reports folder watch
 api        | bench.api                                               | foundation records methods.api plan machine trial
-estimate   | bench.estimate                                          | foundation methods.api datasets.api plan machine bench.models trial campaign
+estimate   | bench.estimate                                          | foundation methods.api datasets.api plan machine bench.models trial campaign bench.standing
 exchange   | bench.exchange bench.exchange_cli bench.sources        | foundation records plan machine bench.publish
 exchange   | bench.archive bench.scrutiny bench.fit                  |
 cli        | bench.cli bench.commands bench.catalogue                | foundation records methods.api datasets.api reports plan machine bench.models track campaign estimate api exchange watch status doctor public
@@ -66,6 +66,8 @@ OWNERS = {
     "timm": "bench.models",
     "seaborn": "reports",
     "matplotlib": "reports",
+    "jinja2": "reports",
+    "plotly": "reports",
     "typer": "cli",
     "pytest": "conformance",
 }
@@ -78,6 +80,8 @@ HEAVY = {
     "ray",
     "seaborn",
     "matplotlib",
+    "jinja2",
+    "plotly",
     "pandas",
     "sklearn",
     "scipy",

@@ -71,6 +71,10 @@ def test_the_wheel_holds_what_is_not_code(files: set[str], repository: Path) -> 
     suites = {f"sparsebench/{path.relative_to(repository).as_posix()}" for path in shipped}
     assert "sparsebench/bench/suites/quickstart.toml" in suites
     assert suites | {"sparsebench/py.typed", "sparsebench/methods/factors_sgd.c"} <= files
+    parts = [
+        p for folder in ("templates", "assets") for p in (repository / "reports" / "site" / folder).iterdir()
+    ]
+    assert {f"sparsebench/{path.relative_to(repository).as_posix()}" for path in parts} <= files
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in files)
 
 

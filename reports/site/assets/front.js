@@ -1,0 +1,207 @@
+"use strict";
+// Accuracy against compression: small multiples over the chosen tasks, drawn by plotly once the page stands.
+
+const front = { data: null, shown: [], at: -1 };
+const get = (id) => document.getElementById(id);
+const on = (id) => get(id)?.checked ?? false;
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+// plotly reads a little HTML in its labels; a name is to stand for itself.
+const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+const short = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+const figure = (number) => Number(number.toPrecision(4)).toLocaleString("en", { maximumSignificantDigits: 4 });
+
+// The figures' colours, lifted towards white as far as the style sheet lifts the marks beside the names.
+function lifted(hex) {
+  const share = parseFloat(colour("--lift")) / 100;
+  const parts = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+  return `rgb(${parts.map((part) => Math.round(part + (255 - part) * share)).join(",")})`;
+}
+
+function chosen(id) {
+  return new Set([...document.querySelectorAll(`#${id} input:checked`)].map((box) => box.value));
+}
+
+// A trial of the search stands in the page's table; the rest of it is read there.
+function complete(p) {
+  if (p.row === undefined || p.trial) return p;
+  const cells = [...get(`r${p.row}`).cells];
+  const heads = [...get(`r${p.row}`).closest("table").tHead.rows[0].cells].map((head) => head.textContent.trim());
+  const of = (name) => cells[heads.indexOf(name)].textContent.trim();
+  const command = cells.at(-1).querySelector("code").textContent;
+  return Object.assign(p, { trial: `trial ${of("trial")}, ${of("id")}; search, validation`, knobs: of("knobs"), command });
+}
+
+function points(task, entry, axis) {
+  const all = front.data.points.filter((p) => p.t === task && p.e === entry && p.x[axis] !== null);
+  return all.filter((p) => !p.searched || on("searched")).map(complete).sort((a, b) => a.x[axis] - b.x[axis]);
+}
+
+const height = (point, axis) => 100 * (axis === 1 ? point.ye : point.y);
+
+function trace(found, entry, axis, place, kind) {
+  const shade = lifted(entry.colour);
+  const spread = on("spread") && kind === "front" && found.some((p) => p.sd !== null && p.sd !== undefined);
+  return {
+    x: found.map((p) => p.x[axis]),
+    y: found.map((p) => height(p, axis)),
+    error_y: spread
+      ? { type: "data", array: found.map((p) => 100 * (p.sd ?? 0)), thickness: 1, width: 2, color: shade }
+      : { visible: false },
+    customdata: found,
+    text: found.map((p) => label(p, entry, axis)),
+    hoverinfo: "text",
+    mode: kind === "front" ? "lines+markers" : "markers",
+    opacity: { front: 1, rest: 0.45, searched: 0.3 }[kind],
+    marker: { color: shade, symbol: entry.symbol + (kind === "searched" ? "-open" : ""), size: kind === "front" ? 8 : 6 },
+    line: { color: shade, dash: entry.dash, width: 1.6 },
+    xaxis: `x${place}`,
+    yaxis: `y${place}`,
+    showlegend: false,
+  };
+}
+
+const label = (p, entry, axis) =>
+  `${escaped(short(entry.name, 40))}<br>${figure(height(p, axis))} % at ${figure(p.x[axis])}×`
+  + `<br>${escaped(short(p.trial, 60))}`;
+
+function traces(tasks, axis) {
+  const entries = chosen("entries");
+  return tasks.flatMap((task, i) =>
+    front.data.entries.flatMap((entry, e) => {
+      if (!entries.has(String(e))) return [];
+      const all = points(task, e, axis);
+      const kinds = {
+        searched: all.filter((p) => p.searched),
+        rest: all.filter((p) => !p.searched && !p.fronts[axis]),
+        front: all.filter((p) => !p.searched && p.fronts[axis]),
+      };
+      return Object.entries(kinds).filter(([, of]) => of.length)
+        .map(([kind, of]) => trace(of, entry, axis, i + 1, kind));
+    }));
+}
+
+function xAxis(axis, seen, bottom) {
+  const largest = Math.max(2, ...seen);
+  const log = on("log");
+  const powers = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 1e4, 1e5, 1e6].filter((v) => v < 1.3 * largest);
+  return {
+    type: log ? "log" : "linear",
+    range: log ? [-0.06, Math.log10(largest) + 0.08] : [1 - 0.03 * largest, 1.05 * largest],
+    ...(log && largest < 1e7 ? { tickvals: powers, ticktext: powers.map((v) => v.toLocaleString("en")) } : {}),
+    title: bottom ? { text: front.data.axes[axis], font: { size: 12 }, standoff: 6 } : undefined,
+    gridcolor: colour("--grid"), linecolor: colour("--line"), zeroline: false, automargin: true,
+  };
+}
+
+function yAxis(task, first) {
+  const { from, to, chance } = front.data.tasks[task];
+  return {
+    range: [100 * (on("whole") ? Math.max(0, 0.7 * Math.min(chance, from)) : from), 100 * to],
+    title: first ? { text: `${front.data.tasks[task].source} accuracy, %`, font: { size: 12 }, standoff: 6 } : undefined,
+    gridcolor: colour("--grid"), linecolor: colour("--line"), zeroline: false, automargin: true,
+  };
+}
+
+function level(value, place, text) {
+  const shape = { type: "line", xref: `x${place} domain`, yref: `y${place}`, x0: 0, x1: 1, y0: 100 * value, y1: 100 * value,
+    line: { color: colour("--quiet"), width: 1, dash: "dot" }, layer: "below" };
+  const note = { xref: `x${place} domain`, yref: `y${place}`, x: 1, y: 100 * value, text, showarrow: false,
+    xanchor: "right", yanchor: "bottom", font: { size: 11, color: colour("--quiet") } };
+  return { shape, note };
+}
+
+function layout(tasks, axis, width, made) {
+  const columns = Math.min(tasks.length, width < 640 ? 1 : width < 1100 ? 2 : 3);
+  const rows = Math.ceil(tasks.length / columns);
+  const each = tasks.length === 1 ? 460 : 300;
+  const result = {
+    grid: { rows, columns, pattern: "independent", xgap: 0.14, ygap: Math.min(0.3, 0.12 + 0.03 * rows) },
+    width, height: rows * each + 40, margin: { l: 52, r: 12, t: 34, b: 46 }, showlegend: false,
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "closest", dragmode: "zoom",
+    font: { color: colour("--text"), family: getComputedStyle(document.body).fontFamily, size: 12 },
+    hoverlabel: { bgcolor: colour("--raised"), bordercolor: colour("--line"), font: { color: colour("--text") }, align: "left" },
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("--quiet"), activecolor: colour("--text") },
+    shapes: [], annotations: [],
+  };
+  tasks.forEach((task, i) => {
+    const place = i + 1, { name, dense, chance } = front.data.tasks[task];
+    const least = on("whole") ? 0 : 100 * front.data.tasks[task].from; // what lies below is not in the picture
+    const seen = made.filter((one) => one.xaxis === `x${place}`).flatMap((one) => one.x.filter((_, k) => one.y[k] >= least));
+    result[`xaxis${place}`] = xAxis(axis, seen, i >= tasks.length - columns);
+    result[`yaxis${place}`] = yAxis(task, i % columns === 0);
+    const levels = [dense === null ? [] : level(dense, place, "dense"), on("whole") ? level(chance, place, "chance") : []];
+    for (const one of levels.flat()) { result.shapes.push(one.shape); result.annotations.push(one.note); }
+    if (tasks.length > 1) {
+      result.annotations.push({ xref: `x${place} domain`, yref: `y${place} domain`, x: 0, y: 1, text: escaped(short(name, 40)),
+        showarrow: false, xanchor: "left", yanchor: "bottom", font: { size: 13 } });
+    }
+  });
+  return result;
+}
+
+function draw() {
+  const axis = Number(get("axis").value);
+  const tasks = [...chosen("tasks")].map(Number);
+  const made = traces(tasks, axis);
+  const target = get("front");
+  front.shown = made.flatMap((one, curve) => one.customdata.map((p, i) => ({ p, curve, i, place: one.xaxis, x: one.x[i] })))
+    .sort((a, b) => a.place.localeCompare(b.place, "en", { numeric: true }) || a.p.e - b.p.e || a.x - b.x);
+  front.at = -1;
+  const options = { displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]] };
+  return Plotly.react(target, made, layout(tasks, axis, target.clientWidth, made), options);
+}
+
+function tell(p) {
+  const panel = get("point");
+  const axis = Number(get("axis").value);
+  const spread = p.sd === null || p.sd === undefined || axis === 1 ? "" : ` ± ${(100 * p.sd).toFixed(2)}`;
+  const said = {
+    ...p,
+    name: `${front.data.entries[p.e].name} on ${front.data.tasks[p.t].name}: `
+      + `${height(p, axis).toFixed(2)}${spread} % at ${figure(p.x[axis])}× ${front.data.axes[axis]}`,
+  };
+  for (const part of panel.querySelectorAll("[data-of]")) part.textContent = said[part.dataset.of];
+  panel.querySelector(".hint").hidden = true;
+  panel.querySelector("dl").hidden = false;
+}
+
+function walk(event) {
+  const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+  if (!step || !front.shown.length) return;
+  event.preventDefault();
+  front.at = (front.at + step + front.shown.length + (front.at < 0 && step < 0)) % front.shown.length;
+  const one = front.shown[front.at];
+  Plotly.Fx.hover(get("front"), [{ curveNumber: one.curve, pointNumber: one.i }], one.place.replace("x", "xy").replace(/^xy(\d+)$/, "x$1y$1"));
+  tell(one.p);
+}
+
+function listen() {
+  const target = get("front");
+  target.on("plotly_hover", (event) => tell(event.points[0].customdata));
+  target.on("plotly_click", (event) => tell(event.points[0].customdata));
+  target.addEventListener("keydown", walk);
+  for (const id of ["axis", "log", "spread", "whole", "searched", "tasks", "entries"]) get(id)?.addEventListener("change", draw);
+  for (const button of document.querySelectorAll("#entries button")) {
+    button.addEventListener("click", () => {
+      for (const box of document.querySelectorAll("#entries input")) box.checked = Boolean(button.dataset.all);
+      draw();
+    });
+  }
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  let width = target.clientWidth;
+  new ResizeObserver(() => {
+    if (target.clientWidth !== width) { width = target.clientWidth; draw(); }
+  }).observe(target);
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  if (!get("data")) return;
+  front.data = JSON.parse(get("data").textContent);
+  front.data.axes.forEach((name, i) => get("axis").add(new Option(name, i)));
+  // The library is large: the page and its table are there before it is asked for.
+  const library = document.createElement("script");
+  library.src = "plotly.min.js";
+  library.addEventListener("load", () => draw().then(() => { listen(); get("front").dataset.drawn = "1"; }));
+  addEventListener("load", () => document.head.append(library));
+});

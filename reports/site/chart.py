@@ -1,0 +1,140 @@
+"""The data of the interactive fronts: every point with its trial, its knobs and its command. No torch."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from ...bench.records import Record
+from ..focus import focus_on
+from ..pareto import front
+from ..points import XY, Point, outcome
+from ..rows import Board
+from ..style import DASHES, Style
+from ..text import plain
+from .words import knobs
+
+SYMBOLS = {
+    "o": "circle", "s": "square", "^": "triangle-up", "D": "diamond", "v": "triangle-down", "P": "cross",
+    "X": "x", "<": "triangle-left", ">": "triangle-right", "p": "pentagon", "h": "hexagon", "*": "star",
+}  # fmt: skip
+STROKES = dict(zip(DASHES, ("solid", "dash", "dot", "dashdot"), strict=True))
+
+Payload = dict[str, Any]
+
+
+def payload(
+    found: Sequence[Board],
+    styles: Mapping[str, Style],
+    entries: Iterable[str] | None = None,
+    searched: str | None = None,
+) -> Payload:
+    """Tasks, entries and points. `entries`: only these; `searched`: of this one the search too.
+
+    Compressions and speed-ups as such, accuracies as fractions; `fronts` says of which of the three axes'
+    fronts a point is part, in the order of `axes`.
+    """
+    shown = set(entries) if entries is not None else {row.entry for b in found for row in b.rows}
+    names = [name for name in styles if name in shown]
+    points = [p for number, board in enumerate(found) for p in _points(number, board, names)]
+    if searched is not None:
+        points += _trials(found, searched, names.index(searched))
+    return {
+        "axes": ["compression", "compression, exact zeros", "theoretical speed-up"],
+        "tasks": [_task(board) for board in found],
+        "entries": [_entry(name, styles[name]) for name in names],
+        "points": points,
+    }
+
+
+def _task(board: Board) -> Payload:
+    points = [p for group in board.points.values() for p in group]
+    focus = focus_on([p.accuracy.mean for p in points], board.chance, board.dense)
+    return {
+        "name": plain(board.task),
+        "source": board.source,
+        "dense": board.dense,
+        "chance": board.chance,
+        "from": focus.bend,
+        "to": focus.top,
+    }
+
+
+def _entry(name: str, style: Style) -> Payload:
+    colour, marker, dash = style
+    return {"name": plain(name), "colour": colour, "symbol": SYMBOLS[marker], "dash": STROKES[dash]}
+
+
+def _points(number: int, board: Board, names: Sequence[str]) -> list[Payload]:
+    searched = {r.id: r for r in board.records if r.phase == "search"}
+    made = []
+    for e, name in enumerate(names):
+        own = board.points.get(name, [])
+        fronts = [{id(p) for p in front([p for p in own if xy(p)], _known(xy))} for xy in AXES]
+        for point in own:
+            flags = [int(id(point) in members) for members in fronts]
+            made.append({"t": number, "e": e, "fronts": flags, **_point(point, searched)})
+    return made
+
+
+def _xy(point: Point) -> XY | None:
+    return point.xy
+
+
+def _exact(point: Point) -> XY | None:
+    return point.xy_exact
+
+
+def _fast(point: Point) -> XY | None:
+    return None if point.speedup is None else (math.log10(point.speedup), point.accuracy.mean)
+
+
+AXES: tuple[Callable[[Point], XY | None], ...] = (_xy, _exact, _fast)
+
+
+def _known(xy: Callable[[Point], XY | None]) -> Callable[[Point], XY]:
+    return lambda point: xy(point) or (0.0, 0.0)
+
+
+def _point(point: Point, searched: Mapping[str, Record]) -> Payload:
+    record = point.outcomes[0].record
+    origin = searched.get(record.confirms or "", record)
+    number = "" if origin.trial is None else f"trial {origin.trial}, "
+    exact = point.xy_exact
+    seeds = ", ".join(str(o.seed) for o in point.outcomes)
+    return {
+        "x": [_digits(point.compression), exact and _digits(10 ** exact[0]), _digits(point.speedup)],
+        "y": _digits(point.accuracy.mean),
+        "sd": _digits(point.accuracy.sd),
+        "ye": exact and _digits(exact[1]),
+        "trial": f"{number}{plain(origin.id)}; seeds {seeds}",
+        "knobs": knobs(origin),
+        "command": plain(record.command),
+    }
+
+
+def own_records(found: Sequence[Board], entry: str) -> list[tuple[int, Record]]:
+    """An entry's records in the order of its page's table, each with its board's number."""
+    return [(number, r) for number, board in enumerate(found) for r in board.records if r.entry == entry]
+
+
+def _trials(found: Sequence[Board], entry: str, e: int) -> list[Payload]:
+    """The trials of the search, on validation, where the points themselves are confirmed ones.
+
+    `row` is the trial's row in the page's table, which says the rest.
+    """
+    made = []
+    for row, (number, record) in enumerate(own_records(found, entry)):
+        board = found[number]
+        if record.phase == "search" and any(p.source == "test" for p in board.points[entry]):
+            seen = outcome(record, board.chance, "validation")
+            if seen is not None:
+                at_eps = seen.exact
+                x = [_digits(10**seen.x), at_eps and _digits(10 ** at_eps[0]), _digits(seen.speedup)]
+                y, ye = _digits(seen.accuracy), at_eps and _digits(at_eps[1])
+                made.append({"t": number, "e": e, "x": x, "y": y, "ye": ye, "searched": 1, "row": row})
+    return made
+
+
+def _digits(value: float | None) -> float | None:
+    """Six significant digits: more cannot be seen, and a page is read over a wire."""
+    return None if value is None else float(f"{value:.6g}")
