@@ -104,16 +104,9 @@ def cluster(gate: Path) -> Iterator["Cluster"]:
 
     from ray.cluster_utils import Cluster  # isort: skip
 
-    made = Cluster(
-        initialize_head=True,
-        head_node_args={
-            "num_cpus": 0,
-            "node_name": "head",
-            "object_store_memory": 80_000_000,
-            "include_dashboard": False,
-            "_system_config": {"health_check_period_ms": 500},  # else a dead node is known after 15 s
-        },
-    )
+    head: dict[str, Any] = {"num_cpus": 0, "node_name": "head", "include_dashboard": False}
+    head["_system_config"] = {"health_check_period_ms": 500}  # the default is long for a test
+    made = Cluster(initialize_head=True, head_node_args={**head, "object_store_memory": 80_000_000})
     add(made, "left", GATE=str(gate))
     yield made
     made.shutdown()
