@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 from sparsebench.bench.records import Record
 from sparsebench.reports import figures
 from sparsebench.reports.canvas import look
@@ -88,3 +89,19 @@ def test_figures_together_are_written_and_shown(six: list[Record], tmp_path: Pat
     assert "tasks-ranks.png" not in names and "knobs-toy1-net.png" not in names
     page = paths[0].read_text(encoding="utf-8")
     assert "](tasks-fronts.png)" in page and "](knobs-toy0-net.png)" in page
+
+
+def test_each_figure_is_drawn_once_a_format(
+    six: list[Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Drawing is what a report spends its time on; `savefig` would draw everything twice."""
+    drawn: list[Figure] = []
+    usual = Figure.draw
+
+    def counted(self: Figure, renderer: object) -> None:
+        drawn.append(self)
+        usual(self, renderer)
+
+    monkeypatch.setattr(Figure, "draw", counted)
+    paths = figures.fronts(six, tmp_path / "fronts")
+    assert len(drawn) == len(paths) == 12
