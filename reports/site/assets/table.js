@@ -10,8 +10,11 @@ function shown(cell) {
   return parseFloat(text.replace(/^[≈?[]/, ""));
 }
 
+// A name without the mark before it.
+const named = (cell) => (cell.querySelector("a") ?? cell).textContent.trim();
+
 function compare(a, b, number) {
-  if (!number) return words.compare(a.textContent.trim(), b.textContent.trim());
+  if (!number) return words.compare(named(a), named(b));
   return shown(a) - shown(b);
 }
 
@@ -38,15 +41,23 @@ function chosenTasks() {
   return boxes.length ? new Set(boxes.filter((box) => box.checked).map((box) => box.value)) : null;
 }
 
-// Every word of the filter has to be somewhere in the row, whatever the case.
+// The words of a row, without its numbers, in which a filter would find nearly anything.
+const said = new WeakMap();
+function wordsOf(row) {
+  if (!said.has(row)) {
+    said.set(row, [...row.cells].filter((cell) => !cell.classList.contains("n")).map(named).join(" ").toLowerCase());
+  }
+  return said.get(row);
+}
+
+// Every word of the filter has to be in the row, whatever the case.
 function filter(table, tools) {
   const asked = (tools?.querySelector("input[type=search]")?.value ?? "").toLowerCase().split(/\s+/).filter(Boolean);
   const tasks = chosenTasks();
   let count = 0;
   for (const row of table.tBodies[0].rows) {
     const there = !tasks || row.dataset.t === undefined || tasks.has(row.dataset.t);
-    const text = row.textContent.toLowerCase();
-    row.hidden = !there || !asked.every((word) => text.includes(word));
+    row.hidden = !there || !asked.every((word) => wordsOf(row).includes(word));
     count += !row.hidden;
   }
   const output = tools?.querySelector(".count");
