@@ -2,7 +2,6 @@
 
 import inspect
 import json
-import math
 from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
@@ -13,10 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..errors import UnknownName
-from ..methods.api import Knob, Sparsifier, knobs_of
+from ..methods.api import Sparsifier, knobs_of
 from ..registry import load_plugin
-from .space import recipe_knobs
-from .spec import Recipe
+from .describe import describe
 
 Rows = list[dict[str, Any]]
 
@@ -93,18 +91,15 @@ def print_method(name: str, *, as_json: bool = False, plugins: Sequence[Path] = 
 
     for plugin in plugins:
         load_plugin(plugin)
-    cls = registry[name]
-    knobs = {**knobs_of(cls), **recipe_knobs(Recipe(), cls)}
-    rows = [{"name": key, **_described(knob)} for key, knob in knobs.items()]
-    text = "\n\n".join(" ".join(part.split()) for part in (inspect.getdoc(cls) or "").split("\n\n"))
+    found = describe(name)
     if as_json:
-        described = {"name": name, "doc": text, "reference": cls.reference, "version": cls.version}
-        print(json.dumps({**described, "optimizers": list(cls.optimizers), "knobs": rows}, indent=1))
+        print(json.dumps(found, indent=1))
         return
+    cls = registry[name]
     console = Console()
-    console.print(f"[bold]{escape(name)}[/]  {escape(cls.reference)}\n\n{escape(text)}\n")
+    console.print(f"[bold]{escape(name)}[/]  {escape(cls.reference)}\n\n{escape(found['doc'])}\n")
     table = Table("knob", "default", "searched", "allowed", "", box=None, pad_edge=False, header_style="bold")
-    for row in rows:
+    for row in found["knobs"]:
         searched = _range(row["searched"]) + (f" {row['scale']}" if row["searched"] and row["scale"] else "")
         allowed = ", ".join(map(str, row["choices"])) if row["choices"] else _range(row["allowed"])
         table.add_row(row["name"], f"{row['default']}", searched, allowed, escape(row["doc"]))
@@ -115,20 +110,6 @@ def print_method(name: str, *, as_json: bool = False, plugins: Sequence[Path] = 
         else "small weights: zeros by float32 eps and by a validated threshold"
     )
     console.print(f"\noptimizers: {', '.join(cls.optimizers)}; leaves {zeros}", highlight=False)
-
-
-def _described(knob: Knob) -> dict[str, Any]:
-    searched = [knob.low, knob.high] if knob.free and knob.low is not None else None
-    bounds = [None if math.isinf(b) else b for b in (knob.least, knob.most)]
-    return {
-        "default": knob.default,
-        "searched": searched,
-        "scale": knob.scale if searched else None,
-        "allowed": bounds if bounds != [None, None] else None,
-        "choices": list(knob.choices),
-        "operating": knob.operating,
-        "doc": knob.doc,
-    }
 
 
 def _range(bounds: list[float | None] | None) -> str:

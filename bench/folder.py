@@ -13,6 +13,7 @@ from .records import FILE
 from .suite import Suite
 
 SUITE = "suite.json"
+METHODS = "methods.json"  # the methods in words, for reports, which cannot ask them
 LOCK = ".lock"
 
 
@@ -27,6 +28,7 @@ class Folder:
         self, path: str | Path, suite: Suite, digests: Mapping[str, str], *, extend: bool = False
     ) -> None:
         from ..methods.api import registry  # torch, which a report does without
+        from .describe import describe
 
         self.path, self.extend = Path(path), extend
         self._lock: IO[str] | None = None
@@ -36,6 +38,7 @@ class Folder:
             "data": dict(digests),
             "methods": {entry.method: registry[entry.method].version for entry in suite.entries},
         }
+        self.described = {entry.method: describe(entry.method) for entry in suite.entries}
 
     def __enter__(self) -> "Folder":
         try:
@@ -43,6 +46,7 @@ class Folder:
             self._lock = (self.path / LOCK).open("a")
             self._acquire()
             self._check()
+            _replace(self.path / METHODS, self.described)
         except OSError as error:
             self._release()
             raise SparsebenchError(
@@ -81,28 +85,30 @@ class Folder:
                 raise SparsebenchError(
                     f"{str(self.path)!r} holds records of an unknown suite; choose another --out"
                 )
-            self._write(written)
+            _replace(written, self.identity)
             return
         found = changes(read_identity(self.path), self.identity)
         if not found:
             return
         additions = all(change.adds for change in found)
         if additions and self.extend:
-            self._write(written)
+            _replace(written, self.identity)
             return
         shown = "; ".join(str(change) for change in found[:4]) + ("; …" if len(found) > 4 else "")
         advice = "continue it with --extend, or choose another --out" if additions else "choose another --out"
         raise SparsebenchError(f"{str(self.path)!r} holds another campaign's records ({shown}); {advice}")
 
-    def _write(self, written: Path) -> None:
-        temporary = written.with_suffix(".tmp")
-        temporary.write_text(json.dumps(self.identity, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(written)
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._release()
+
+
+def _replace(path: Path, content: Any) -> None:
+    """The whole file or the old one, whatever happens meanwhile."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(path)
 
 
 def in_use(path: Path) -> bool | None:

@@ -29,7 +29,7 @@ methods    | methods methods.*                                       | foundatio
 datasets   | datasets datasets.*                                     | foundation
 records    | bench bench.records                                     | foundation
 reports    | reports reports.*                                       | foundation records
-plan       | bench.spec bench.suite bench.space bench.validation     | foundation records methods.api datasets.api
+plan       | bench.spec bench.suite bench.space bench.validation bench.describe | foundation records methods.api datasets.api
 machine    | bench.devices bench.memory bench.versions               | foundation
 measures   | bench.models bench.measure bench.threshold              | foundation records datasets.api
 train      | bench.train bench.optim bench.schedule bench.stream     | foundation methods.api methods.net datasets.api plan measures

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from sparsebench.bench.folder import LOCK, SUITE, Folder, read_identity, x_max
+from sparsebench.bench.folder import LOCK, METHODS, SUITE, Folder, read_identity, x_max
 from sparsebench.bench.records import FILE, Record, Store
 from sparsebench.bench.suite import Suite
 from sparsebench.errors import SparsebenchError
@@ -37,7 +37,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_folder_is_made_and_remembers_its_suite(begun: Path) -> None:
-    assert set(content(begun)) == {LOCK, SUITE, FILE}
+    assert set(content(begun)) == {LOCK, METHODS, SUITE, FILE}
     assert read_identity(begun)["data"] == DIGESTS
     assert x_max(begun) == {"digits-lenet_300_100": 2.5}
     with Folder(begun, suite(), DIGESTS), Folder(begun / "inner" / "deep", suite(), DIGESTS):
@@ -195,3 +195,11 @@ def test_a_file_in_the_place_of_the_folder_is_one_sentence(tmp_path: Path) -> No
     with pytest.raises(SparsebenchError, match=r"cannot write to the output folder .*File exists"):
         Folder(tmp_path / "file", suite(), DIGESTS).__enter__()
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_folder_describes_its_methods_for_reports_that_cannot_ask_them(begun: Path) -> None:
+    described = json.loads((begun / METHODS).read_text(encoding="utf-8"))
+    assert set(described) == {"dense", "random"}
+    knobs = {knob["name"]: knob for knob in described["random"]["knobs"]}
+    assert knobs["sparsity"]["searched"] == [0.5, 0.999] and knobs["lr"]["doc"]
+    assert described["random"]["doc"] and described["random"]["version"] >= 1

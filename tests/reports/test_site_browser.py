@@ -230,6 +230,7 @@ def test_the_keyboard_reaches_everything(page: Chromium, site: Path) -> None:
     page.js(f"{CHART}.focus()")
     page.press("ArrowRight")
     first = page.until("document.querySelector('#point [data-of=name]').textContent")
+    page.until("document.querySelector('.hoverlayer text')?.textContent.includes('dense')")
     page.press("ArrowRight")
     page.until(f"document.querySelector('#point [data-of=name]').textContent !== {first!r}")
     page.press("ArrowLeft")

@@ -145,8 +145,8 @@ function draw() {
   const tasks = [...chosen("tasks")].map(Number);
   const made = traces(tasks, axis);
   const target = get("front");
-  front.shown = made.flatMap((one, curve) => one.customdata.map((p, i) => ({ p, curve, i, place: one.xaxis, x: one.x[i] })))
-    .sort((a, b) => a.place.localeCompare(b.place, "en", { numeric: true }) || a.p.e - b.p.e || a.x - b.x);
+  front.shown = made.flatMap((one, curve) => one.customdata.map((p, i) => ({ p, curve, i, x: one.x[i], subplot: one.xaxis === "x1" ? "xy" : one.xaxis + one.yaxis })))
+    .sort((a, b) => tasks.indexOf(a.p.t) - tasks.indexOf(b.p.t) || a.p.e - b.p.e || a.x - b.x);
   front.at = -1;
   const options = { displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]] };
   return Plotly.react(target, made, layout(tasks, axis, target.clientWidth, made), options);
@@ -172,7 +172,7 @@ function walk(event) {
   event.preventDefault();
   front.at = (front.at + step + front.shown.length + (front.at < 0 && step < 0)) % front.shown.length;
   const one = front.shown[front.at];
-  Plotly.Fx.hover(get("front"), [{ curveNumber: one.curve, pointNumber: one.i }], one.place.replace("x", "xy").replace(/^xy(\d+)$/, "x$1y$1"));
+  Plotly.Fx.hover(get("front"), [{ curveNumber: one.curve, pointNumber: one.i }], one.subplot);
   tell(one.p);
 }
 
