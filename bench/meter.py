@@ -28,16 +28,24 @@ class Meter:
         self._density: tuple[int, float] = (-1, 1.0)
 
     def count(self, loss: torch.Tensor) -> None:
-        """A step was made. Masked weights cost nothing."""
+        """A forward and a backward pass were made. Masked weights cost nothing."""
         self.loss += loss.detach()
         self.since += 1
+        self.flops += self._share()
+
+    def count_dense_gradient(self) -> None:
+        """The method took the gradient for itself, of all weights: a third of a step without masks."""
+        self.flops += (1 - self._share()) / 3
+
+    def _share(self) -> float:
+        """Multiply-accumulates of a step with the present masks, relative to dense."""
         net = self.training.net
         version, value = self._density
         if version != net.mask_version:
             density = {name: int(mask.count_nonzero()) / mask.numel() for name, mask in net.masks.items()}
             value = 1 / speedup(self.cost, density)
             self._density = (net.mask_version, value)
-        self.flops += value
+        return value
 
     def due(self) -> bool:
         """It is time for a row of the curve."""
@@ -93,7 +101,7 @@ def memory_ratio(training: "Training") -> float:
         for param, state in optimizer.state.items():
             same = (v for v in state.values() if isinstance(v, torch.Tensor) and v.shape == param.shape)
             buffers += sum(v.nbytes for v in same)
-    masks = sum(mask.nbytes for mask in training.net.masks.values())
+    masks = _bytes([*training.net.masks.values(), *training.net.multipliers.values()])
     dense = sum(p.nbytes for p in model) * (1 + kinds)
     return (sum(held.values()) + buffers + masks) / dense
 

@@ -131,13 +131,15 @@ class Training:
         with self._precision():
             loss = F.cross_entropy(self.model(x), y)
         torch.autograd.backward(loss + method.penalty(net, clock))
+        self.meter.count(loss)
         if method.before_step(net, clock):
             net.pull()
             self.optimizers.step(clock.lr, self.base_lr)
             net.push()
             method.after_step(net, clock)
+        else:
+            self.meter.count_dense_gradient()
         self._clear_grads()
-        self.meter.count(loss)
         self._advance()
 
     def _precision(self) -> AbstractContextManager[Any]:

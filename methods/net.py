@@ -32,9 +32,9 @@ class Net:
         self.weights_by_name: dict[str, nn.Parameter] = {name: parameters[name] for name in prunable}
         if not self.weights_by_name:
             raise SparsebenchError("the model has no Linear or Conv weight that could be pruned")
-        self.masks: Masks = {}
+        self._masks: Masks = {}
+        self._multipliers: Masks | None = {}
         self.mask_version = 0
-        self._multipliers: tuple[int, Masks] = (0, {})
         self.storage: Storage = Plain(self.weights_by_name)
         self.optimizers: list[torch.optim.Optimizer] = []
 
@@ -107,6 +107,24 @@ class Net:
 
     # Masks
 
+    @property
+    def masks(self) -> Masks:
+        """Boolean, True where a weight lives; layers without a mask are missing."""
+        return self._masks
+
+    @masks.setter
+    def masks(self, masks: Mapping[str, Tensor]) -> None:
+        self._masks, self._multipliers = dict(masks), None
+        self.mask_version += 1
+
+    @property
+    def multipliers(self) -> Masks:
+        """The masks as 0 and 1 in the weights' own type: five times as fast to multiply by as booleans."""
+        if self._multipliers is None:
+            kinds = {name: w.dtype for name, w in self.weights_by_name.items()}
+            self._multipliers = {name: mask.to(kinds[name]) for name, mask in self._masks.items()}
+        return self._multipliers
+
     @torch.no_grad()
     def set_masks(self, masks: Mapping[str, Tensor]) -> None:
         """Replace the masks: zero what is masked now, and forget the optimizer's memory where masks changed.
@@ -122,17 +140,7 @@ class Net:
             changed = (everywhere if old is None else old) ^ (everywhere if new is None else new)
             self.forget(name, changed)
         self.masks = {name: mask.clone() for name, mask in masks.items()}
-        self.mask_version += 1
         self._apply_masks()
-
-    @property
-    def multipliers(self) -> Masks:
-        """The masks as 0 and 1 in the weights' own type: five times as fast to multiply by as booleans."""
-        version, found = self._multipliers
-        if version != self.mask_version:
-            found = {name: mask.to(self.weights_by_name[name].dtype) for name, mask in self.masks.items()}
-            self._multipliers = (self.mask_version, found)
-        return found
 
     def _apply_masks(self) -> None:
         for name, multiplier in self.multipliers.items():
@@ -174,11 +182,16 @@ class Net:
 
     # Snapshots
 
+    def _beside_the_model(self) -> list[Tensor]:
+        """What the storage owns that is no parameter of the model: plain weights are both."""
+        own = {id(p) for p in self.model.parameters()}
+        return [p for p in self.storage.params() if id(p) not in own]
+
     def snapshot(self) -> dict[str, Any]:
         """Copies of all parameters, buffers and masks; the optimizer's memory is not part of it."""
         return {
             "model": {key: value.clone() for key, value in self.model.state_dict().items()},
-            "storage": [p.detach().clone() for p in self.storage.params()],
+            "storage": [p.detach().clone() for p in self._beside_the_model()],
             "masks": {name: mask.clone() for name, mask in self.masks.items()},
         }
 
@@ -188,9 +201,8 @@ class Net:
         state = self.model.state_dict()
         for key, value in snapshot["model"].items():
             state[key].copy_(value)
-        for param, value in zip(self.storage.params(), snapshot["storage"], strict=True):
+        for param, value in zip(self._beside_the_model(), snapshot["storage"], strict=True):
             param.detach().copy_(value)
         if masks:
             self.masks = {name: mask.clone() for name, mask in snapshot["masks"].items()}
-            self.mask_version += 1
         self.push()

@@ -21,7 +21,7 @@ def draw_heat(
     said: Callable[[int, int], str],
     dark_from: Callable[[float], bool],
 ) -> None:
-    """Cells of `shades` (nan: none) coloured between `limits`, with the text that `said(row, column)` gives where they are few.
+    """Cells of `shades` (nan: none) coloured between `limits`, with `said(row, column)` where they are few.
 
     `dark_from` says of a shade whether its colour is dark, so that the text on it has to be light.
     """

@@ -165,7 +165,7 @@ BAD: dict[str, Bad] = {
     "storage unknown": suite("Optuna cannot open the storage 'no://x'", TASK + ENTRY, "--storage", "no://x"),
     # output folders
     "another suite's records": folder(
-        "holds another campaign's records (data.planted-lenet_300_100: null there", suite_json='{"suite": {}, "data": {}, "methods": {}}', records_jsonl="{}\n"
+        "holds another campaign's records (suite.entries.dwf is new; suite.tasks", suite_json='{"suite": {}, "data": {}, "methods": {}}', records_jsonl="{}\n"
     ),
     "records of unknown origin": folder("records of an unknown suite", records_jsonl="{}\n"),
     "suite file damaged": folder("suite.json is damaged", suite_json="{", records_jsonl="{}\n"),
@@ -217,13 +217,15 @@ def test_a_corrupt_line_stops_a_campaign_before_it_writes(
     cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_record: Callable[..., Any]
 ) -> None:
     """A half-written last line is mended (test_records.py, test_campaign.py); a whole one that is wrong is not."""
-    from sparsebench.bench.campaign import _digests, resolve
+    from sparsebench.bench.campaign import resolve
     from sparsebench.bench.folder import Folder
+    from sparsebench.bench.trial import open_data
 
     monkeypatch.chdir(tmp_path)
     write({"suite.toml": f'name = "s"\n{TASK}{ENTRY}'})
     plan = resolve("suite.toml")
-    with Folder("out", plan, _digests(plan, None)):
+    planted = open_data(plan.tasks[0].dataset, None, plan.tasks[0].data_args).digest
+    with Folder("out", plan, {plan.tasks[0].name: planted}):
         lines = f"{make_record(0).to_json()}\n{make_record(1).to_json()[:-9]}\n"
         Path("out/records.jsonl").write_text(lines)
     is_one_sentence(cli(*RUN), "records.jsonl, line 2: the line: Invalid JSON")

@@ -42,7 +42,6 @@ class KeepsMomentum(Base):
     def start_round(self, net, clock):
         if clock.round == 1:
             net.masks = scoped_top(self.scores(net), self.sparsity, "global")
-            net.mask_version += 1
             net.push()
 
 
