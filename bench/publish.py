@@ -6,6 +6,7 @@ from pathlib import Path
 from ..reports.leaderboard import boards, terminal, write
 from ..reports.points import Point
 from ..reports.rows import Board, Row, on_front
+from ..reports.settled import settled
 from ..reports.style import style_of
 from .folder import x_max
 from .importance import importance
@@ -65,7 +66,8 @@ class Live:
 def report(folder: Path, records: Sequence[Record]) -> list[Path]:
     """Write the leaderboard and the figures from records alone; returns the files, the page first."""
     now = latest(records)
-    return write(folder, now, x_max(folder), importance(now))
+    with settled():
+        return write(folder, now, x_max(folder), importance(now))
 
 
 def board(folder: Path, records: Sequence[Record]) -> terminal:

@@ -1,6 +1,5 @@
 """What the figures share: a canvas without a display, fonts, axes of compression, and files that repeat."""
 
-import gc
 import io
 import warnings
 from collections.abc import Iterator, Sequence
@@ -24,17 +23,6 @@ DPI = 160
 WIDTH = 5.2  # inches: a paper's column, and text that a phone can show without zooming
 TICKS = tuple(m * 10**e for e in range(7) for m in (1, 2, 5))
 SPARSE_TICKS = tuple(m * 10**e for e in range(7) for m in (1, 3))
-
-
-@contextmanager
-def settled() -> Iterator[None]:
-    """What is in memory now stays there: the garbage collector need not walk thousands of records again
-    and again while figures come and go."""
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 @contextmanager
@@ -86,7 +74,10 @@ def save_as(figure: Figure, base: Path) -> list[Path]:
 
 
 def _arrange(figure: Figure) -> None:
-    """Make room for labels and legends once; an engine left in place would do it again at each draw."""
+    """Make room for labels and legends once; an engine left in place would do it again at each draw.
+
+    For the same reason titles are given their `y`: else each draw looks for it above all ticks.
+    """
     if all(axes.get_subplotspec() is None for axes in figure.axes):
         return  # drawn at places of its own
     figure.set_layout_engine("constrained")

@@ -67,7 +67,7 @@ def _finish(
     style: Mapping[str, Style],
 ) -> None:
     top, middle, bottom = grid
-    top.set_title(f"{label(board.task)}: phases of training", loc="left")
+    top.set_title(f"{label(board.task)}: phases of training", loc="left", y=1.0)
     top.set_ylabel("validation\naccuracy (%)")
     highest = max(
         (v for _, r in runs for key in ("compression", SMALL) for v in series(r.curve, key)[1]), default=1.0

@@ -85,7 +85,7 @@ def _panel(axes: Axes, target: int, near: Sequence[tuple[str, Point]], names: Se
     )  # fmt: skip
     name_columns(axes, [label(name) for name in names])
     name_rows(axes, [f"{label(shortened(entry))}  ({ratio(10 ** x_of(point))})" for entry, point in near])
-    axes.set_title(f"compression near {target} (each entry's own in brackets)", loc="left", fontsize=8)
+    axes.set_title(f"compression near {target} (each entry's own in brackets)", loc="left", y=1.0, fontsize=8)
 
 
 def _short(density: float) -> str:

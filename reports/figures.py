@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from ..bench.records import Record
 from . import curves, density
-from .canvas import look, save, save_as, settled
+from .canvas import look, save, save_as
 from .critical import draw_critical
 from .fronts import Styles, draw_fronts
 from .multiples import draw_multiples
@@ -74,4 +74,4 @@ def _saved(figure: Figure | None, stem: Path, task: str) -> list[Path]:
     return save(figure, Path(stem), task) if figure else []
 
 
-__all__ = ["draw_all", "draw_fronts", "draw_together", "fronts", "layers", "phases", "settled", "style_for"]
+__all__ = ["draw_all", "draw_fronts", "draw_together", "fronts", "layers", "phases", "style_for"]

@@ -41,7 +41,7 @@ def draw_fronts(board: Board, style: Styles) -> Figure | None:
     kind = "test accuracy (%)" if board.source == "test" else "validation accuracy, not confirmed (%)"
     axes.set_xlabel("compression: prunable weights / nonzero weights")
     axes.set_ylabel(kind)
-    axes.set_title(label(board.task), loc="left")
+    axes.set_title(label(board.task), loc="left", y=1.0)
     despine(ax=axes)
     return figure
 

@@ -19,6 +19,7 @@ from .overall import overall, why_not
 from .pairs import pairs, summary
 from .pareto import X_MAX
 from .rows import Board, Row, boards, rows
+from .settled import sweep
 from .text import markdown, plain, share
 
 if TYPE_CHECKING:
@@ -179,6 +180,8 @@ def _drawn(
     from . import figures  # drawing libraries load in seconds: a terminal table does not wait for them
 
     style = figures.style_for(found)
-    with figures.settled():
-        made = {b.task: figures.draw_all(b, folder, style, importance.get(b.task)) for b in found}
-        return made | {"": figures.draw_together(found, folder, style, overall(found))}
+    made = {}
+    for board in found:
+        made[board.task] = figures.draw_all(board, folder, style, importance.get(board.task))
+        sweep()
+    return made | {"": figures.draw_together(found, folder, style, overall(found))}

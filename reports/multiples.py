@@ -59,6 +59,6 @@ def _panel(axes: Axes, board: Board, style: Mapping[str, Style], high: float) ->
     for depth, (entry, line) in enumerate(reversed(fronts.items())):
         draw_line(axes, line, style[entry], 3 + depth / 100, small=True)
     title = label(shortened(board.task, 30)) + ("" if board.source == "test" else " (validation)")
-    axes.set_title(title, loc="left", fontsize=8)
+    axes.set_title(title, loc="left", y=1.0, fontsize=8)
     axes.tick_params(labelsize=7)
     despine(ax=axes)

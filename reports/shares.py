@@ -62,4 +62,4 @@ def _panel(
         dark_from=lambda share: share > 60,
     )  # fmt: skip
     name_rows(axes, [label(shortened(e)) for e in entries])
-    axes.set_title(f"for {objective}", loc="left", fontsize=8)
+    axes.set_title(f"for {objective}", loc="left", y=1.0, fontsize=8)
