@@ -96,6 +96,7 @@ def run(suite: str, options: dict[str, Any]) -> None:
 def _point_to(out: Console, folder: Path) -> None:
     fronts = sorted(folder.glob("fronts-*.png"))
     lines = [("records", folder / "records.jsonl"), ("table", folder / "leaderboard.md")]
+    lines += [("pages", folder / "site" / "index.html")]
     lines += [("Pareto plot", path) for path in fronts]
     for name, path in lines:
         out.print(f"{name:>12}  {path}", highlight=False, soft_wrap=True)

@@ -59,7 +59,7 @@ def _used(name: str, own: Sequence[Record]) -> str:
 def _told(knob: KnobText | None) -> dict[str, str]:
     if knob is None:
         return {"default": "", "searched": "", "allowed": "", "doc": ""}
-    scale = f" {plain(knob.scale)}" if knob.scale and knob.searched else ""
+    scale = f", {plain(knob.scale)}" if knob.searched and knob.scale not in (None, "linear") else ""
     return {
         "default": value(knob.default),
         "searched": _range(knob.searched) + scale,
@@ -69,7 +69,10 @@ def _told(knob: KnobText | None) -> dict[str, str]:
 
 
 def _range(bounds: Sequence[float | None] | None) -> str:
-    return "–" if not bounds else " to ".join("…" if b is None else f"{b:g}" for b in bounds)
+    low, high = bounds if bounds and len(bounds) == 2 else (None, None)
+    if low is None or high is None:
+        return f"from {low:g}" if low is not None else f"up to {high:g}" if high is not None else "–"
+    return f"{low:g} to {high:g}"
 
 
 def _trial(record: Record, number: int) -> dict[str, Any]:

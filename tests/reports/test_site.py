@@ -148,7 +148,7 @@ def test_the_search_trials_of_a_chart_are_rows_of_its_page(site: Path) -> None:
 def test_an_entry_has_its_equation_knobs_and_trials(site: Path) -> None:
     page = Page(site / "entry-dwf-3.html")
     for said in ("w = ω₁⊙…⊙ω_D; min L(w) + <b>λ</b>", "A second paragraph.", "arXiv:2502.02496",
-                 "0.0003", "1e-05 to 0.005 log", "toy-dwf-3-s4", "toy2-dwf-3-c0-1"):  # fmt: skip
+                 "0.0003", "1e-05 to 0.005, log", "toy-dwf-3-s4", "toy2-dwf-3-c0-1"):  # fmt: skip
         assert said in page.text, said
     assert ("b", {}) not in page.tags
     assert "came without the description" in Page(site / "entry-random.html").text

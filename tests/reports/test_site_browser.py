@@ -247,6 +247,28 @@ def test_a_narrow_screen_needs_no_sideways_scrolling(page: Chromium, site: Path,
     page.until(f"{CHART}.querySelector('.main-svg').getBoundingClientRect().width > 900")  # turned
 
 
+def spent(page: Chromium) -> float:
+    """Seconds of the page's main thread since it was opened: its own cost, whatever else the machine does."""
+    metrics = {m["name"]: m["value"] for m in page.call("Performance.getMetrics")["metrics"]}
+    return float(metrics["TaskDuration"])
+
+
+def test_a_large_board_is_there_at_once(page: Chromium, tmp_path: Path) -> None:
+    names = {"dense": 9.0} | {f"m{i}": 0.8 + 0.08 * i for i in range(19)}
+    made = campaign(names, {f"set{i}": (0.1, 0.98) for i in range(6)}, trials=50, seeds=3)
+    index = write_site(tmp_path, boards(made))[0]
+    page.call("Performance.enable", timeDomain="threadTicks")
+    page.open(index, drawn=False)
+    table = spent(page)
+    page.until(f"{CHART}.dataset.drawn === '1'")
+    chart = spent(page)
+    page.call("Performance.disable")
+    assert 0 < table < 2 and chart < 4, (table, chart)
+    assert len(entries(page)) == 20 and page.js(f"{CHART}.data.length") >= 20
+    heaviest = max(path.stat().st_size for path in index.parent.glob("*.html"))
+    assert heaviest + (index.parent / "plotly.min.js").stat().st_size < 10e6
+
+
 def test_dark_and_light_follow_the_system(page: Chromium, site: Path) -> None:
     page.open(site / "index.html")
     ground = "getComputedStyle(document.body).backgroundColor"

@@ -28,7 +28,7 @@ function complete(p) {
   const cells = [...get(`r${p.row}`).cells];
   const heads = [...get(`r${p.row}`).closest("table").tHead.rows[0].cells].map((head) => head.textContent.trim());
   const of = (name) => cells[heads.indexOf(name)].textContent.trim();
-  const command = cells.at(-1).querySelector("code").textContent;
+  const command = cells.find((cell) => cell.classList.contains("command")).querySelector("code").textContent;
   return Object.assign(p, { trial: `trial ${of("trial")}, ${of("id")}; search, validation`, knobs: of("knobs"), command });
 }
 
@@ -94,10 +94,11 @@ function xAxis(axis, seen, bottom) {
   };
 }
 
-function yAxis(task, first) {
+function yAxis(task, first, drawn) {
   const { from, to, chance } = front.data.tasks[task];
+  const top = Math.max(100 * to, ...drawn.map((y) => y + 0.03 * (100 * to - 100 * from))); // none is cut off above
   return {
-    range: [100 * (on("whole") ? Math.max(0, 0.7 * Math.min(chance, from)) : from), 100 * to],
+    range: [100 * (on("whole") ? Math.max(0, 0.7 * Math.min(chance, from)) : from), top],
     title: first ? { text: `${front.data.tasks[task].source} accuracy, %`, font: { size: 12 }, standoff: 6 } : undefined,
     gridcolor: colour("--grid"), linecolor: colour("--line"), zeroline: false, automargin: true,
   };
@@ -120,16 +121,18 @@ function layout(tasks, axis, width, made) {
     width, height: rows * each + 40, margin: { l: 52, r: 12, t: 34, b: 46 }, showlegend: false,
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "closest", dragmode: "zoom",
     font: { color: colour("--text"), family: getComputedStyle(document.body).fontFamily, size: 12 },
-    hoverlabel: { bgcolor: colour("--raised"), bordercolor: colour("--line"), font: { color: colour("--text") }, align: "left" },
+    hoverlabel: { bgcolor: colour("--raised"), bordercolor: colour("--line"), align: "left",
+      font: { color: colour("--text"), family: getComputedStyle(document.body).fontFamily } },
     modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("--quiet"), activecolor: colour("--text") },
     shapes: [], annotations: [],
   };
   tasks.forEach((task, i) => {
     const place = i + 1, { name, dense, chance } = front.data.tasks[task];
     const least = on("whole") ? 0 : 100 * front.data.tasks[task].from; // what lies below is not in the picture
-    const seen = made.filter((one) => one.xaxis === `x${place}`).flatMap((one) => one.x.filter((_, k) => one.y[k] >= least));
+    const here = made.filter((one) => one.xaxis === `x${place}`);
+    const seen = here.flatMap((one) => one.x.filter((_, k) => one.y[k] >= least));
     result[`xaxis${place}`] = xAxis(axis, seen, i >= tasks.length - columns);
-    result[`yaxis${place}`] = yAxis(task, i % columns === 0);
+    result[`yaxis${place}`] = yAxis(task, i % columns === 0, here.flatMap((one) => one.y));
     const levels = [dense === null ? [] : level(dense, place, "dense"), on("whole") ? level(chance, place, "chance") : []];
     for (const one of levels.flat()) { result.shapes.push(one.shape); result.annotations.push(one.note); }
     if (tasks.length > 1) {
