@@ -40,10 +40,12 @@ def importance(records: Iterable[Record]) -> dict[str, Shares]:
 
 
 def _of_study(trials: Sequence[Record]) -> dict[str, dict[str, float]]:
+    if len(trials) < LEAST_TRIALS:  # before Optuna is imported for nothing
+        return {}
     names = set.intersection(*(set(record.params) for record in trials))
     ranges = {name: _range([record.params[name] for record in trials]) for name in sorted(names)}
     varied = {name: found for name, found in ranges.items() if found is not None}
-    if len(trials) < LEAST_TRIALS or len(varied) < 2:
+    if len(varied) < 2:
         return {}
     study = _study(trials, varied)
     shares = {objective: _shares(study, i) for i, objective in enumerate(OBJECTIVES)}

@@ -19,6 +19,9 @@ from ..records import parse
 from ..spec import Trial
 from .api import MAX_ATTEMPTS, Back, Running
 
+START_SECONDS = 600.0
+"""A worker that is not ready after so long is not going to be."""
+
 
 @dataclass
 class _Worker:
@@ -142,9 +145,12 @@ class LocalExecutor:
         return done
 
     def _stop_the_late(self) -> None:
+        if self.time_limit is None:
+            return
         for worker in self._workers:
-            if worker.trial and self.time_limit is not None and time.time() - worker.since > self.time_limit:
-                worker.late = True
+            limit = self.time_limit if worker.ready else START_SECONDS
+            if worker.trial is not None and time.time() - worker.since > limit:
+                worker.late = worker.ready  # else it is stillborn
                 worker.process.kill()
 
     def _receive(self, worker: _Worker, line: str) -> list[Back]:
@@ -171,7 +177,7 @@ class LocalExecutor:
         self._selector.unregister(worker.out)
         code = worker.end()
         self._workers.remove(worker)
-        if not worker.ready and not worker.late:
+        if not worker.ready:
             self._stillborn += 1
             if code >= 0 or self._stillborn == MAX_ATTEMPTS:
                 where = f"; see {self.log}" if self.log else ""

@@ -125,7 +125,7 @@ def test_an_extended_suite_keeps_what_was_run_and_adds_the_rest(
         tiny.read_text().replace("trials = 3", "trials = 4") + '[[entries]]\nmethod = "random"\n'
     )
     with pytest.raises(
-        SparsebenchError, match=r"trials: 3 there, 4 now; .*entries.random is new\); continue"
+        SparsebenchError, match=r"trials: 3 there, 4 now; .*entries.random is new; .*continue it with"
     ):
         run(grown, out=out, devices="cpu:2", tracking_uri=tracking)
     before = (out / FILE).read_bytes()
