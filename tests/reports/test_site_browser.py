@@ -211,6 +211,8 @@ def test_the_search_of_an_entry_is_shown_when_asked_for(page: Chromium, site: Pa
         f"{CHART}.data.flatMap(one => one.customdata).filter(p => p.searched).map(p => p.command)"
     )
     assert set(found) == {COMMAND.format(entry="dwf-3", seed=0)}
+    highest = f"Math.max(...{CHART}.data.filter(one => one.yaxis === 'y1').flatMap(one => one.y))"
+    assert page.js(f"{CHART}._fullLayout.yaxis.range[1] > {highest}")
 
 
 def test_the_keyboard_reaches_everything(page: Chromium, site: Path) -> None:
