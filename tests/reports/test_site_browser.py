@@ -1,52 +1,31 @@
 """The site as a reader has it: opened from disk in a real Chromium, without a network."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from chromium import FOUND, Chromium
-from sparsebench.bench.records import Record
+from site_reader import (
+    CHART,
+    COMMAND,
+    HOSTILE,
+    POINTS,
+    choose,
+    column,
+    entries,
+    heading,
+    hostile,
+    records,
+    spent,
+)
 from sparsebench.reports.leaderboard import boards
 from sparsebench.reports.site import write_site
-from synthetic_records import NINE, campaign, confirm
+from synthetic_records import campaign
 
 pytestmark = [
     pytest.mark.skipif(FOUND is None, reason="chromium is not installed"),
     pytest.mark.xdist_group("browser"),
 ]
-
-COMMAND = "sparsebench train --dataset toy --model net --method {entry} --seed {seed}"
-HOSTILE = (
-    "</script><script>document.title='run'</script>", "<img src=x onerror=\"document.title='run'\">",
-    "<b>bold</b>", "\"quoted\"'", "x" * 300,
-)  # fmt: skip
-
-
-def records() -> list[Record]:
-    some = {name: NINE[name] for name in ("dense", "random", "dwf-2", "dwf-3", "l1")}
-    made = campaign(some, {"toy": (0.1, 0.95), "toy2": (0.01, 0.6)}, trials=5, seeds=3)
-    return [
-        r.model_copy(
-            update={
-                "command": COMMAND.format(entry=r.entry, seed=r.seed),
-                "trial": int(r.config[1:]) if r.phase == "search" else None,
-                "knobs": {"depth": 3},
-            }
-        )
-        for r in made
-    ]
-
-
-def hostile() -> list[Record]:
-    made = [confirm("dense", "d", s, 0.9, 1.0, dataset=HOSTILE[0]) for s in (1, 2)]
-    for number, name in enumerate(HOSTILE):
-        more: dict[str, Any] = {"knobs": {name: name, "huge": 1e308}, "command": name, "reason": name}
-        more |= {"dataset": HOSTILE[0], "method": name, "versions": {name: name}, "recipe": {name: name}}
-        ratio = 1e300 if number == 3 else 5.0 + number
-        made += [confirm(name, f"a{number}", s, 0.8, ratio, **more) for s in (1, 2)]
-    return made
 
 
 @pytest.fixture(scope="module")
@@ -70,39 +49,6 @@ def page(browser: Chromium) -> Iterator[Chromium]:
     yield browser
     browser.js("1")  # what it has to say is read with its answer
     assert browser.problems == []
-
-
-VISIBLE = "[...document.querySelectorAll('.board tbody tr')].filter(row => !row.hidden)"
-POINTS = "document.getElementById('front').data.flatMap(one => one.x)"
-CHART = "document.getElementById('front')"
-
-
-def column(page: Chromium, title: str) -> list[str]:
-    """The cells of a column of the leaderboard that are seen, from the top."""
-    found: list[str] = page.js(
-        "(() => { const heads = [...document.querySelectorAll('.board thead th')];"
-        f"const i = heads.findIndex(head => head.textContent.trim() === {title!r});"
-        f"return {VISIBLE}.map(row => row.cells[i].firstChild.textContent.trim())"
-        "})()"
-    )
-    return found
-
-
-def entries(page: Chromium) -> list[str]:
-    found: list[str] = page.js(f"{VISIBLE}.map(row => row.querySelector('th a').textContent)")
-    return found
-
-
-def heading(title: str) -> str:
-    return f"[...document.querySelectorAll('.board th button')].find(b => b.textContent === {title!r})"
-
-
-def choose(page: Chromium, group: str, *numbers: int) -> None:
-    """Check these boxes of a group and no other."""
-    page.js(
-        f"document.querySelectorAll('#{group} input').forEach((box, i) => {{"
-        f"if (box.checked !== {json.dumps(numbers)}.includes(i)) box.click(); }})"
-    )
 
 
 def test_it_opens_from_disk_and_loads_nothing_from_elsewhere(page: Chromium, site: Path) -> None:
@@ -247,12 +193,6 @@ def test_a_narrow_screen_needs_no_sideways_scrolling(page: Chromium, site: Path,
     assert page.js(f"{CHART}.querySelector('.main-svg').getBoundingClientRect().right") <= 360
     page.size(1280, 900)
     page.until(f"{CHART}.querySelector('.main-svg').getBoundingClientRect().width > 900")  # turned
-
-
-def spent(page: Chromium) -> float:
-    """Seconds of the page's main thread since it was opened: its own cost, whatever else the machine does."""
-    metrics = {m["name"]: m["value"] for m in page.call("Performance.getMetrics")["metrics"]}
-    return float(metrics["TaskDuration"])
 
 
 def test_a_large_board_is_there_at_once(page: Chromium, tmp_path: Path) -> None:
