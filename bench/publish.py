@@ -109,7 +109,7 @@ def summary(board: Board, row: Row, folder: Path, suite: str) -> StudySummary:
         entry=row.entry,
         metrics={name: float(value) for name, value in named.items() if value is not None},
         front=[_front_row(point) for point in points],
-        figures=sorted(folder.glob(f"{board.task}*.png")),
+        figures=sorted(folder.glob(f"*-{board.task}.png")),
     )
 
 
