@@ -167,6 +167,7 @@ class Mirror:
 
     def __init__(self, url: str) -> None:
         self.url, self.broken = url, False
+        self._written: dict[str, list[TrialState]] = {}  # a study that stands still costs nothing
         options = {"pool_pre_ping": True} if url.startswith(("postgresql", "mysql")) else {}
         try:
             self.storage = optuna.storages.RDBStorage(url, engine_kwargs=options)
@@ -175,10 +176,13 @@ class Mirror:
 
     def reflect(self, search: Search, say: Callable[[str], None]) -> None:
         """Bring the stored study up to the search; what is there already stays. A problem is said, once."""
-        if self.broken:
+        told = search.told
+        states = [trial.state for trial in told]
+        if self.broken or self._written.get(search.key) == states:
             return
         try:
-            self._write(search.key, search.told)
+            self._write(search.key, told)
+            self._written[search.key] = states
         except Exception as error:  # whatever the database raises: a view, not the truth
             self.broken = True
             say(f"Optuna's storage {self.url!r} takes no more: {error}")

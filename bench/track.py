@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Publisher", "StudySummary", "default_uri", "publish_missing", "publish_studies"]
 
 PAUSE = 30.0  # seconds without a further try after a failed one
+BACKLOG = 200  # records that wait for a slow MLflow; what comes beyond them is left to `publish_missing`
 
 Report = Callable[[str], None]
 
@@ -76,7 +77,8 @@ class Publisher:
     def put(self, record: Record) -> None:
         """Hand over a finished trial; returns at once."""
         self._put += 1
-        self._queue.put((record, time.time()))
+        if self._queue.qsize() < BACKLOG:
+            self._queue.put((record, time.time()))
 
     def close(self, timeout: float = 30.0) -> int:
         """Wait for what is queued, at most `timeout` seconds. Returns how many records are not in MLflow."""

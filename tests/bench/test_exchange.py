@@ -263,6 +263,7 @@ def test_a_real_campaign_packs_and_merges(finished: Path, tmp_path: Path) -> Non
     assert merge([archive], tmp_path / "all").records == records
 
 
+@pytest.mark.slow
 def test_the_commands(finished: Path, tmp_path: Path, cli: Any) -> None:
     packed = cli("pack", finished, "--out", tmp_path / "one.zip")
     assert packed.code == 0 and "records" in packed.out

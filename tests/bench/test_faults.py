@@ -17,7 +17,7 @@ from sparsebench.bench.records import FILE, load_records, parse
 from sparsebench.bench.standing import Standing
 from sparsebench.errors import SparsebenchError
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("campaign")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("campaign")]
 
 Told = Callable[[Path], dict[str, object]]
 
@@ -217,12 +217,20 @@ def stopped(
         return process.returncode, said
 
 
+@pytest.fixture(scope="module")
+def straight(tracking: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of the long suite, undisturbed; beside it the suite's file."""
+    folder = tmp_path_factory.mktemp("straight")
+    (folder / "long.toml").write_text(LONG)
+    assert run(folder / "long.toml", out=folder / "out", devices="cpu:2", tracking_uri=tracking).complete
+    return folder / "out"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_campaign_that_is_stopped_keeps_checkpoints_and_goes_on(
-    tmp_path: Path, tracking: str, told: Told, number: signal.Signals
+    straight: Path, tracking: str, told: Told, tmp_path: Path, number: signal.Signals
 ) -> None:
-    suite, out = tmp_path / "long.toml", tmp_path / "out"
-    suite.write_text(LONG)
+    suite, out = straight.parent / "long.toml", tmp_path / "out"
     options = ["run", str(suite), "--out", str(out), "--devices", "cpu:2", "--tracking-uri", tracking]
 
     def second() -> None:
@@ -237,5 +245,4 @@ def test_a_campaign_that_is_stopped_keeps_checkpoints_and_goes_on(
     assert run(suite, out=out, devices="cpu:2", tracking_uri=tracking).complete
     assert not (out / "checkpoints").exists()
     whole(out)
-    assert run(suite, out=tmp_path / "straight", devices="cpu:2", tracking_uri=tracking).complete
-    assert told(out) == told(tmp_path / "straight")
+    assert told(out) == told(straight)

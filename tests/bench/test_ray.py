@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sparsebench.bench.executors.cluster import ClusterExecutor
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.xdist_group("ray"),
     pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed"),
 ]

@@ -250,6 +250,7 @@ def until(folder: Path, fits: Callable[[Status], bool], seconds: float = 240.0) 
     raise AssertionError(f"it did not come to that: {status(folder)}")
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("campaign")
 def test_a_campaign_that_runs_is_killed_and_continues(
     campaign: Callable[[], "subprocess.Popen[bytes]"],

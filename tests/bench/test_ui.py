@@ -21,6 +21,7 @@ from sparsebench.bench.ui import free_port, serve, wait_until_up
 from sparsebench.errors import SparsebenchError
 
 pytestmark = [
+    pytest.mark.slow,
     # SQLAlchemy 2.1 deprecates a loader that MLflow 3.17 still names in its tables.
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
 ]

@@ -23,6 +23,7 @@ from sparsebench.reports.site import write_site
 from synthetic_records import campaign
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(FOUND is None, reason="chromium is not installed"),
     pytest.mark.xdist_group("browser"),
 ]
