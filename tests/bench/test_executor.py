@@ -163,7 +163,7 @@ def test_a_trial_that_takes_too_long_is_stopped_and_recorded(
     assert result(executor)[1].status == "ok"
 
 
-LENGTHY = {"epochs": 400, "batch_size": 64}
+LENGTHY = {"epochs": 800, "batch_size": 64}
 
 
 def test_a_worker_told_to_stop_goes_on_from_its_checkpoint(
@@ -172,15 +172,17 @@ def test_a_worker_told_to_stop_goes_on_from_its_checkpoint(
     straight = make_trial(recipe=LENGTHY, method="gmp")
     executor.submit(straight)
     expected = result(executor)[1]
-    made = LocalExecutor([Slot("cpu")], checkpoints=tmp_path / "kept")
+    made = LocalExecutor([Slot("cpu")], checkpoints=tmp_path / "kept", checkpoint_seconds=0.01)
+    file = path_of(tmp_path / "kept", straight.id)
     try:
         made.submit(straight)
         (worker,) = made._workers
-        while not worker.ready:
-            assert made.wait(0.1) == []
+        while not file.exists():  # it is well under way
+            assert made.wait(0.02) == []
         worker.process.terminate()
+        while made._attempts[straight.id] < 2:
+            assert made.wait(0.02) == []
         _, record = result(made)
-        assert path_of(tmp_path / "kept", straight.id).exists()
         free = {"seconds": 0.0, "peak_memory_bytes": 0}
         assert record.model_copy(update=free) == expected.model_copy(update=free)
         made.forget(straight)
@@ -189,7 +191,7 @@ def test_a_worker_told_to_stop_goes_on_from_its_checkpoint(
         made.pause()
         ((back, nothing),) = made.wait(60)
         assert (back, nothing) == (straight, None)
-        assert path_of(tmp_path / "kept", straight.id).exists()
+        assert file.exists()
     finally:
         made.close()
 

@@ -106,7 +106,8 @@ def test_l1_prox_solves_for_lambda_under_momentum():
 @pytest.mark.smoke
 def test_all_methods_of_the_package_are_found_and_documented():
     assert {"dense", "random", "magnitude", "l1", "l1_prox", "dwf", "spred"} <= set(registry)
-    for name, cls in registry.items():
+    own = {name: cls for name, cls in registry.items() if cls.__module__.startswith("sparsebench.")}
+    for name, cls in own.items():  # other tests register plugins
         assert cls.__doc__, name
         for key, one in knobs_of(cls).items():
             assert one.doc, f"{name}.{key} has no help text"
