@@ -24,11 +24,8 @@ if TYPE_CHECKING:
     from ray.cluster_utils import Cluster
     from sparsebench.bench.executors.cluster import ClusterExecutor
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.xdist_group("ray"),
-    pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed"),
-]
+NO_RAY = find_spec("ray") is None
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray"), pytest.mark.skipif(NO_RAY, reason="no Ray")]
 
 PLUGIN = '''
 import os, time
@@ -70,7 +67,6 @@ class Greedy(Base):
             Path(self.file).write_text(str(os.getpid()))
             raise MemoryError("no room")
         assert Path(self.file).read_text() != str(os.getpid())
-
 '''
 OLDER = (
     "from importlib import metadata as m; v = m.version; m.version = lambda n: v(n) if n[0] != 's' else '9.9'"

@@ -266,7 +266,6 @@ def test_a_campaign_that_runs_is_killed_and_continues(
     assert found.standing.planned == 4 + 2
     shown = json.loads(cli("status", out, "--json").out)
     assert (shown["condition"], shown["continue_with"]) == ("running", None)
-
     os.kill(driver.pid, signal.SIGKILL)
     driver.wait()
     killed = status(out)
