@@ -42,10 +42,10 @@ def train(
     "epochs": 30}`. `save` keeps the collapsed model as safetensors; `on_event` hears `{"warning": text}` and
     `{"row": curve row, "steps": total}` while training. Errors: `SparsebenchError`, one sentence.
     """
+    torch.set_flush_denormal(True)  # before a plugin starts threads: it holds for threads started later
     for plugin in plugins:
         load_plugin(plugin)
     place = check_device(device)
-    torch.set_flush_denormal(True)
     cls = registry[method]
     knobs, rest = split(cls, settings or {})
     recipe = _recipe(cls, rest)

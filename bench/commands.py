@@ -45,7 +45,6 @@ def train(dataset: str, model: str, method: str, *, threads: int, **options: Any
 
     from .api import train as train_once
 
-    torch.set_flush_denormal(True)
     torch.set_num_threads(threads)
     console = Console(stderr=True)
     record = train_once(dataset, model, method, on_event=lambda event: _progress(console, event), **options)

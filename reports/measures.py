@@ -12,7 +12,7 @@ from typing import Any
 
 from ..bench.records import Record
 from .intervals import Interval, deviation, t_interval
-from .pareto import accuracy_at, compression_at, front, hypervolume
+from .pareto import accuracy_at, compression_at, front, hypervolume, hypervolume_scale
 from .points import COLLAPSE, Outcome, Point
 from .stats import replicates
 
@@ -32,9 +32,7 @@ class References:
     @property
     def scale(self) -> float | None:
         """What normalises the hypervolume; None without a dense accuracy above chance."""
-        if self.dense is None or self.dense <= self.chance or self.x_max <= 0:
-            return None
-        return self.x_max * (self.dense - self.chance)
+        return hypervolume_scale(self.chance, self.dense, self.x_max)
 
 
 def volumes(at: References, points: Sequence[Point]) -> dict[str, Any]:

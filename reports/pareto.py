@@ -107,16 +107,22 @@ def hypervolume(points: Iterable[XY], reference: XY = (0.0, 0.0), x_max: float =
     return area
 
 
+def hypervolume_scale(chance: float, dense: float | None, x_max: float = X_MAX) -> float | None:
+    """x_max·(dense − chance), what normalises a hypervolume; None without a dense accuracy above chance."""
+    if dense is None or dense <= chance or x_max <= 0:
+        return None
+    return x_max * (dense - chance)
+
+
 def normalised_hypervolume(
     points: Iterable[XY], chance: float, dense: float | None, x_max: float = X_MAX
 ) -> float | None:
-    """Hypervolume over x_max·(dense − chance): 1 is the dense accuracy kept up to 10^x_max.
+    """Hypervolume over its scale: 1 is the dense accuracy kept up to 10^x_max.
 
-    None where there is no dense accuracy, or none above chance. Above 1 when sparse beats dense.
+    None where there is no scale. Above 1 when sparse beats dense.
     """
-    if dense is None or dense <= chance or x_max <= 0:
-        return None
-    return hypervolume(points, (0.0, chance), x_max) / (x_max * (dense - chance))
+    scale = hypervolume_scale(chance, dense, x_max)
+    return None if scale is None else hypervolume(points, (0.0, chance), x_max) / scale
 
 
 def accuracy_at(points: Iterable[XY], compression: float) -> float | None:

@@ -131,7 +131,8 @@ def _board(task: str, records: list[Record], x_max: float) -> Board:
     names = sorted({record.entry for record in records})
     chosen = {entry: [p for p in tested if p.entry == entry] for entry in names}
     points = {entry: chosen[entry] or [p for p in guessed if p.entry == entry] for entry in names}
-    dense, dense_sd = _dense(points)
+    baseline = dense_point(points)
+    dense, dense_sd = (baseline.accuracy.mean, baseline.accuracy.sd) if baseline else (None, None)
     draft = Board(task, source, chance, dense, dense_sd, x_max, [], points, records)
     failures = {
         e: tested_failures.get(e, 0) + (0 if chosen[e] else guessed_failures.get(e, 0)) for e in names
@@ -139,14 +140,11 @@ def _board(task: str, records: list[Record], x_max: float) -> Board:
     return replace(draft, rows=_ranked(draft, [_row(draft, entry, failures[entry]) for entry in names]))
 
 
-def _dense(points: Mapping[str, Sequence[Point]]) -> tuple[float | None, float | None]:
-    """Accuracy of the tuned dense baseline: confirmed where it is, and chosen on validation."""
+def dense_point(points: Mapping[str, Sequence[Point]]) -> Point | None:
+    """The tuned dense baseline: confirmed where it is, and chosen on validation; None without one."""
     found = [p for group in points.values() for p in group if p.method == DENSE]
     found = [p for p in found if p.source == "test"] or found
-    if not found:
-        return None, None
-    best = max(found, key=lambda p: (p.val_accuracy or 0.0, len(p.outcomes), p.accuracy.mean))
-    return best.accuracy.mean, best.accuracy.sd
+    return max(found, key=lambda p: (p.val_accuracy or 0.0, len(p.outcomes), p.accuracy.mean), default=None)
 
 
 def _row(board: Board, entry: str, failures: int) -> Row:

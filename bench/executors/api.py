@@ -17,6 +17,16 @@ class Running(NamedTuple):
     since: float
 
 
+def tried(times: int, how: str) -> str:
+    """Why a trial is given up whose workers have ended under it."""
+    return f"tried {times} times, at last {how}"
+
+
+def too_long(limit: float) -> str:
+    """Why a trial is given up that has run for more than `limit` seconds."""
+    return f"it took longer than the time limit of {limit:g} s"
+
+
 Back = tuple[Trial, Record | None]
 """A trial that came back: with its record, or with None when it was paused and stands in its checkpoint."""
 

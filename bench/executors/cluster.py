@@ -11,7 +11,7 @@ from .. import trial as trials
 from ..keeper import discard
 from ..records import Record, parse
 from ..spec import Trial
-from .api import MAX_ATTEMPTS, Back, Running
+from .api import MAX_ATTEMPTS, Back, Running, too_long, tried
 from .node import Opened, Setting
 from .places import Host, Place, Waiting
 from .ray import Call, Cluster, Lost, Node, answer
@@ -220,13 +220,13 @@ class ClusterExecutor:
         place.clear()
         if trial is None:
             return
-        tried = self._attempts[trial.id]
+        times = self._attempts[trial.id]
         if again and self._pausing:
             self._done.append((trial, None))
-        elif again and tried < MAX_ATTEMPTS:
+        elif again and times < MAX_ATTEMPTS:
             self._queue.insert(0, Waiting(trial, None if opened is None or opened.shares else place.node))
         else:
-            reason = f"tried {tried} times, at last {how}" if again else how
+            reason = tried(times, how) if again else how
             self._end(place, trial, trials.failed(trial, reason, device=device))
 
     def _end(self, place: Place, trial: Trial, record: Record) -> None:
@@ -237,8 +237,7 @@ class ClusterExecutor:
     def _stop_the_late(self) -> None:
         for place in self._places:
             if place.trial and self.time_limit is not None and time.time() - place.since > self.time_limit:
-                reason = f"it took longer than the time limit of {self.time_limit:g} s"
-                self._lose(place, reason, again=False)
+                self._lose(place, too_long(self.time_limit), again=False)
 
     def close(self) -> None:
         for place in self._places:

@@ -17,7 +17,7 @@ from ..devices import Slot
 from ..keeper import EVERY_SECONDS, discard
 from ..records import parse
 from ..spec import Trial
-from .api import MAX_ATTEMPTS, Back, Running
+from .api import MAX_ATTEMPTS, Back, Running, too_long, tried
 
 START_SECONDS = 600.0
 """A worker that is not ready after so long is not going to be."""
@@ -188,8 +188,8 @@ class LocalExecutor:
         if worker.trial is None:
             return []
         if worker.late:
-            reason = f"it took longer than the time limit of {self.time_limit:g} s"
-            return self._give_up(worker.slot, worker.trial, reason)
+            assert self.time_limit is not None
+            return self._give_up(worker.slot, worker.trial, too_long(self.time_limit))
         how = f"its worker died with {f'signal {-code}' if code < 0 else f'exit code {code}'}"
         return self._again(worker.slot, worker.trial, worker.memory or how)
 
@@ -200,7 +200,7 @@ class LocalExecutor:
         if self._attempts[trial.id] < MAX_ATTEMPTS:
             self.submit(trial)
             return []
-        return self._give_up(slot, trial, f"tried {self._attempts[trial.id]} times, at last {how}")
+        return self._give_up(slot, trial, tried(self._attempts[trial.id], how))
 
     def _give_up(self, slot: Slot, trial: Trial, reason: str) -> list[Back]:
         self._attempts.pop(trial.id, None)

@@ -8,7 +8,7 @@ from .. import notes
 from ..figures import style_for
 from ..pairs import Pair, pairs, summary
 from ..points import Point
-from ..rows import DENSE, Board
+from ..rows import Board, dense_point
 from ..text import percent, plain, share
 from .address import Addresses
 from .chart import payload
@@ -76,12 +76,8 @@ def _versions(records: Sequence[Record]) -> Facts:
 
 def _dense(board: Board) -> Facts:
     """The tuned dense baseline that every tolerance is measured from."""
-    points = [p for group in board.points.values() for p in group if p.method == DENSE]
-    points = [p for p in points if p.source == "test"] or points
-    if not points:
-        return []
-    best = max(points, key=lambda p: (p.val_accuracy or 0.0, len(p.outcomes), p.accuracy.mean))
-    return _described(best)
+    point = dense_point(board.points)
+    return _described(point) if point else []
 
 
 def _described(point: Point) -> Facts:

@@ -1,8 +1,11 @@
 """What the tests of the harness share: small trials and records, the command line in this process."""
 
 import json
+import shutil
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +74,57 @@ def told() -> Callable[[Path], dict[str, dict[str, Any]]]:
         return {record.id: {**json.loads(record.to_json()), **free} for record in load_records(folder)}
 
     return read
+
+
+ACTING = '''
+import os, time
+from dataclasses import dataclass
+from pathlib import Path
+from sparsebench import Sparsifier, register
+
+class Base(Sparsifier):
+    def attach(self, net, plan, probe):
+        self.act()
+        return super().attach(net, plan, probe)
+
+@register("hanging")
+@dataclass
+class Hanging(Base):
+    """Hangs the first time."""
+    file: str = ""
+    def act(self):
+        if not Path(self.file).exists():
+            Path(self.file + ".part").write_text(str(os.getpid()))
+            Path(self.file + ".part").rename(self.file)
+            time.sleep(600)
+'''
+
+
+@pytest.fixture(scope="session")
+def acting() -> str:
+    """The start of a plugin file: a base whose methods `act` when they are attached, and one that hangs."""
+    return ACTING
+
+
+@contextmanager
+def _small_disk(place: Path, options: str) -> Iterator[None]:
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
+    mounted = subprocess.run(mount, capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+@pytest.fixture(scope="session")
+def small_disk() -> Callable[[Path, str], AbstractContextManager[None]]:
+    """A file system of its own, made with mount's options, where this machine allows one."""
+    if shutil.which("mount") is None:
+        pytest.skip("this system has no mount")
+    return _small_disk
 
 
 SIZE = {"n": 320, "valid": 64}

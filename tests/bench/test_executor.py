@@ -18,15 +18,7 @@ from sparsebench.errors import SparsebenchError
 pytestmark = pytest.mark.xdist_group("workers")
 
 PLUGIN = '''
-import os, subprocess, sys, time
-from dataclasses import dataclass
-from pathlib import Path
-from sparsebench import Sparsifier, register
-
-class Base(Sparsifier):
-    def attach(self, net, plan, probe):
-        self.act()
-        return super().attach(net, plan, probe)
+import subprocess, sys
 
 @register("loud")
 @dataclass
@@ -45,17 +37,6 @@ class Faulty(Base):
     def act(self):
         raise RuntimeError("the method is at fault")
 
-@register("hanging")
-@dataclass
-class Hanging(Base):
-    """Hangs the first time."""
-    file: str = ""
-    def act(self):
-        if not Path(self.file).exists():
-            Path(self.file + ".part").write_text(str(os.getpid()))
-            Path(self.file + ".part").rename(self.file)
-            time.sleep(600)
-
 @register("dying")
 @dataclass
 class Dying(Base):
@@ -66,11 +47,11 @@ class Dying(Base):
 
 
 @pytest.fixture(scope="module")
-def executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalExecutor]:
+def executor(acting: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalExecutor]:
     """One worker that knows the methods above."""
     folder = tmp_path_factory.mktemp("executor")
     plugin = folder / "plugin.py"
-    plugin.write_text(PLUGIN)
+    plugin.write_text(acting + PLUGIN)
     made = LocalExecutor([Slot("cpu")], plugins=[str(plugin)], log=folder / "workers.log")
     yield made
     made.close()

@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from sparsebench.errors import SparsebenchError
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("campaign")]
 
 Told = Callable[[Path], dict[str, object]]
+Disk = Callable[[Path, str], AbstractContextManager[None]]
 
 DRIVER = Path(__file__).parent / "driver.py"
 LONG = """
@@ -153,30 +154,14 @@ def test_a_trial_without_room_is_tried_again_and_then_recorded(tmp_path: Path, t
     assert "can't allocate memory" in (found["always"].reason or "")
 
 
-@contextmanager
-def small_disk(place: Path, options: str) -> Iterator[None]:
-    """A file system of its own, where this machine allows one."""
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)], capture_output=True, text=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(place)], check=True)
-
-
 def fill(file: Path, leave: int) -> None:
     """Fill the disk up to `leave` bytes."""
     with file.open("wb") as ballast:
         ballast.write(bytes(shutil.disk_usage(file.parent).free - leave))
 
 
-@pytest.mark.skipif(shutil.which("mount") is None, reason="this system has no mount")
 def test_a_full_disk_stops_a_campaign_and_room_continues_it(
-    finished: Path, tiny: Path, tracking: str, told: Told, tmp_path: Path
+    finished: Path, tiny: Path, tracking: str, told: Told, small_disk: Disk, tmp_path: Path
 ) -> None:
     place, storage = tmp_path / "disk", f"sqlite:///{tmp_path / 'optuna.db'}"
     with small_disk(place, "size=8m"):
@@ -195,9 +180,8 @@ def test_a_full_disk_stops_a_campaign_and_room_continues_it(
         assert told(place / "out") == told(finished)
 
 
-@pytest.mark.skipif(shutil.which("mount") is None, reason="this system has no mount")
 def test_an_output_folder_that_cannot_be_written_is_said_at_once(
-    tiny: Path, tracking: str, tmp_path: Path
+    tiny: Path, tracking: str, small_disk: Disk, tmp_path: Path
 ) -> None:
     with small_disk(tmp_path / "disk", "ro"), pytest.raises(SparsebenchError, match="Read-only file system"):
         run(tiny, out=tmp_path / "disk" / "out", devices="cpu:1", tracking_uri=tracking)

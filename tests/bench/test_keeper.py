@@ -1,8 +1,7 @@
 """Checkpoints on the disk: found again where they fit, passed over where they do not, never in the way."""
 
-import shutil
-import subprocess
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -121,20 +120,16 @@ def test_a_checkpoint_that_does_not_fit_is_passed_over(
     assert not (tmp_path / "was run").exists()
 
 
-@pytest.mark.skipif(shutil.which("mount") is None, reason="this system has no mount")
 def test_a_full_disk_costs_the_checkpoint_alone(
-    make_trial: Make, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    make_trial: Make,
+    small_disk: Callable[[Path, str], AbstractContextManager[None]],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
-    if subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("no file system can be mounted here")
-    try:
+    with small_disk(disk, "size=64k"):
         trial = make_trial(recipe=RECIPE)
         keeper = Keeper(path_of(disk, trial.id), trial.id, every_seconds=0.0)
         assert trials.run(trial, keeper=keeper).status == "ok"
         assert list(disk.iterdir()) == []
         assert "no checkpoint could be written" in capfd.readouterr().err
-    finally:
-        subprocess.run(["umount", "--lazy", str(disk)], check=True)

@@ -28,16 +28,6 @@ NO_RAY = find_spec("ray") is None
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray"), pytest.mark.skipif(NO_RAY, reason="no Ray")]
 
 PLUGIN = '''
-import os, time
-from dataclasses import dataclass
-from pathlib import Path
-from sparsebench import Sparsifier, register
-
-class Base(Sparsifier):
-    def attach(self, net, plan, probe):
-        self.act()
-        return super().attach(net, plan, probe)
-
 @register("gated")
 @dataclass
 class Gated(Base):
@@ -45,17 +35,6 @@ class Gated(Base):
     def act(self):
         while not Path(os.environ.get("GATE", "/")).exists():
             time.sleep(0.05)
-
-@register("hanging")
-@dataclass
-class Hanging(Base):
-    """Hangs the first time."""
-    file: str = ""
-    def act(self):
-        if not Path(self.file).exists():
-            Path(self.file + ".part").write_text(str(os.getpid()))
-            Path(self.file + ".part").rename(self.file)
-            time.sleep(600)
 
 @register("greedy")
 @dataclass
@@ -113,9 +92,9 @@ def cluster(gate: Path) -> Iterator["Cluster"]:
 
 
 @pytest.fixture(scope="module")
-def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def plugin(acting: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("plugin") / "plugin.py"
-    path.write_text(PLUGIN)
+    path.write_text(acting + PLUGIN)
     return path
 
 
