@@ -46,7 +46,8 @@ def _datasets() -> Rows:
 
 
 def _models() -> Rows:
-    from .models import OURS, names
+    from .models import names
+    from .networks import OURS
 
     return [{"name": name, "from": "sparsebench" if name in OURS else "timm"} for name in names()]
 

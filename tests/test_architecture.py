@@ -30,26 +30,27 @@ datasets   | datasets datasets.*                                     | foundatio
 records    | bench bench.records                                     | foundation
 reports    | reports reports.*                                       | foundation records
 plan       | bench.spec bench.suite bench.space bench.validation bench.describe | foundation records methods.api datasets.api
-machine    | bench.devices bench.memory bench.versions               | foundation
-measures   | bench.models bench.measure bench.threshold              | foundation records datasets.api
+machine    | bench.devices bench.memory bench.versions bench.kept    | foundation
+measures   | bench.models bench.networks bench.zoo bench.measure bench.threshold | foundation records datasets.api
 train      | bench.train bench.optim bench.schedule bench.stream     | foundation methods.api methods.net datasets.api plan measures
 train      | bench.clock bench.probe bench.meter bench.checkpoint    |
 train      | bench.keeper                                            | machine
-trial      | bench.trial                                             | foundation records methods.api datasets.api plan machine measures train
+trial      | bench.trial bench.saved                                 | foundation records methods.api datasets.api plan machine measures train
 executors  | bench.executors bench.executors.*                       | foundation records plan machine trial bench.keeper
 search     | bench.search bench.studies bench.importance             | foundation records methods.api reports.pareto plan
 track      | bench.track bench.mlflow_* bench.ui                     | foundation records reports
+shelf      | bench.shelf                                            | foundation records reports machine
 folder     | bench.folder bench.changes                             | foundation records methods.api plan
 watch      | bench.standing bench.pace bench.display bench.lines    | foundation records reports folder
 watch      | bench.picture bench.bars bench.state                   |
-campaign   | bench.campaign bench.publish bench.signals             | foundation records methods.api datasets.api reports plan machine bench.models trial executors search track folder watch
+campaign   | bench.campaign bench.publish bench.signals             | foundation records methods.api datasets.api reports plan machine bench.models trial executors search track shelf folder watch
 doctor     | bench.doctor bench.reach                                | foundation machine datasets.api track
 status     | bench.status                                            | foundation records reports folder watch
 api        | bench.api                                               | foundation records methods.api plan machine trial
 estimate   | bench.estimate                                          | foundation methods.api datasets.api plan machine bench.models trial campaign bench.standing
 exchange   | bench.exchange bench.exchange_cli bench.sources        | foundation records plan machine bench.publish
 exchange   | bench.archive bench.scrutiny bench.fit                  |
-cli        | bench.cli bench.commands bench.catalogue                | foundation records methods.api datasets.api reports plan machine bench.models track campaign estimate api exchange watch status doctor public
+cli        | bench.cli bench.commands bench.catalogue                | foundation records methods.api datasets.api reports plan machine bench.models bench.networks track campaign estimate api exchange watch status doctor public
 conformance | bench.conformance                                      | foundation methods datasets.api datasets.on_device plan measures train
 public     | __init__                                                |
 """  # noqa: E501 (a table is read by its columns)
@@ -63,7 +64,7 @@ OWNERS = {
     "bench.commands",
     "torchvision": "datasets",
     "sklearn": "datasets",
-    "timm": "bench.models",
+    "timm": "bench.networks bench.zoo",
     "seaborn": "reports",
     "matplotlib": "reports",
     "jinja2": "reports",
@@ -98,6 +99,8 @@ NEVER_LOADED = [
     ("methods.*", True, {"torchvision", "timm", "optuna", "mlflow"}),
     ("bench.status", False, {"torch", "torchvision", "timm", "optuna", "mlflow", "scipy", "pandas"}),
     ("bench.exchange_cli", False, {"torch", "torchvision", "timm", "optuna", "mlflow"}),
+    ("bench.campaign", False, {"torchvision", "timm", "mlflow"}),
+    ("bench.executors.*", False, {"torchvision", "timm"}),
     ("bench.publish", False, {"torch", "torchvision", "timm", "optuna", "mlflow"}),
     ("bench.cli", False, HEAVY),
     ("bench.commands", False, HEAVY),

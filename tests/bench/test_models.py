@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import timm
 import torch
-from sparsebench.bench import models
+from sparsebench.bench import models, networks, zoo
 from sparsebench.errors import SparsebenchError
 
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
@@ -32,16 +32,16 @@ def test_our_models_have_the_sizes_of_the_literature(
     assert weights(name, shape) == count
 
 
-@pytest.mark.parametrize("name", models.OURS)
+@pytest.mark.parametrize("name", networks.OURS)
 def test_our_models_are_found_as_timms_are(name: str) -> None:
-    assert timm.is_model(name)
     assert name in models.names()
+    assert timm.is_model(name)
     assert name in models.names(f"*{name[2:]}")
 
 
 def test_nothing_of_timms_is_overwritten() -> None:
-    ours = [name for name in timm.list_models() if timm.model_entrypoint(name).__module__ == models.__name__]
-    assert sorted(ours) == sorted(models.OURS)
+    homes = {name: timm.model_entrypoint(name).__module__ for name in zoo.names()}
+    assert sorted(n for n in homes if homes[n] == networks.__name__) == sorted(networks.OURS)
     assert timm.model_entrypoint("resnet18").__module__ == "timm.models.resnet"
 
 

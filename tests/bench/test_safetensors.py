@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import timm
 import torch
 from safetensors.torch import load_file
 from sparsebench.bench import trial as trials
 from sparsebench.bench.measure import accuracy
 from sparsebench.bench.spec import Trial
+from sparsebench.bench.zoo import maker
 from torch import nn
 
 CONFIGURED: list[tuple[str, dict[str, Any]]] = [
@@ -32,7 +32,7 @@ MODELS: dict[str, dict[str, Any]] = {
 def plain(trial: Trial, size: int) -> nn.Module:
     """The model as timm alone makes it."""
     args = {"img_size": size} if trial.model != "test_resnet" else {}
-    return timm.create_model(trial.model, num_classes=10, in_chans=1, **args, **trial.model_args)
+    return maker(trial.model)(num_classes=10, in_chans=1, **args, **trial.model_args)
 
 
 PAIRS = [(method, knobs, "lenet_300_100") for method, knobs in CONFIGURED] + [
