@@ -105,7 +105,11 @@ class Watchers:
 
     def _standing(self, ended: bool) -> Standing:
         parts = tuple(self._part(study) for study in self.studies)
-        ahead = [self._ahead(study) for study in self.studies]
+        came_to = defaultdict(list)
+        for study in self.studies:
+            if study.phase != "search":
+                came_to[study.task.name].append(study.planned - study.suite.budget.trials)
+        ahead = [self._ahead(study, came_to[study.task.name]) for study in self.studies]
         since: dict[Key, list[float]] = defaultdict(list)
         now = time.time()
         for one in self._out:
@@ -139,7 +143,7 @@ class Watchers:
             )  # fmt: skip
         return self._parts[key]
 
-    def _ahead(self, study: "Study") -> float:
+    def _ahead(self, study: "Study", came_to: Sequence[int]) -> float:
         """The confirming trials that a search is going to ask for.
 
         Its front so far once half the search is over, until then what other searches of the task came to, or
@@ -150,9 +154,4 @@ class Watchers:
         budget, part = study.suite.budget, self._parts[study.task.name, study.entry.label]
         if part.front is not None and 2 * part.finished >= budget.trials:
             return float(budget.seeds * min(part.front.points, budget.points))
-        known = [
-            one.planned - budget.trials
-            for one in self.studies
-            if one.phase != "search" and one.task.name == study.task.name
-        ]
-        return sum(known) / len(known) if known else float(budget.seeds * budget.points)
+        return sum(came_to) / len(came_to) if came_to else float(budget.seeds * budget.points)

@@ -1,7 +1,7 @@
 """One entry on one task: its search, the points chosen from it, and their confirmation with fresh seeds."""
 
-from collections import deque
-from collections.abc import Iterable
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..methods.api import registry
@@ -20,19 +20,25 @@ class Study:
 
     First the search, in generations; when it is complete, at most `budget.points` points of its front,
     spread over log compression, each with `budget.seeds` seeds that the search has not used. Trials that the
-    store has finished are taken from there and not run again.
+    store has finished are taken from there and not run again; `searched` has its search trials by number.
     """
 
-    def __init__(self, suite: Suite, task: Task, entry: Entry, digest: str, store: Store) -> None:
+    def __init__(
+        self,
+        suite: Suite,
+        task: Task,
+        entry: Entry,
+        digest: str,
+        store: Store,
+        searched: Mapping[int, Record],
+    ) -> None:
         self.suite, self.task, self.entry, self.digest, self.store = suite, task, entry, digest, store
+        self.stored = searched
         self.name = f"{entry.label} on {task.name}"
         self.cls = registry[entry.method]
         budget = suite.budget
         knobs = free_knobs(task.recipe, self.cls, entry.knobs)
         self.search = Search(self.name, knobs, budget.trials, budget.generation, suite.seed)
-        self.stored = {
-            r.trial: r for r in store if (r.task, r.entry, r.phase) == (task.name, entry.label, "search")
-        }
         self.found: dict[int, Record] = {}
         self.phase = "search"
         self.planned = budget.trials
@@ -154,6 +160,19 @@ class Study:
             method_version=self.cls.version,
             **fields,
         )
+
+
+def studies(suite: Suite, digests: Mapping[str, str], store: Store) -> list[Study]:
+    """One study for each entry on each task, in the suite's order; `digests` has each task's data."""
+    searched: dict[tuple[str, str], dict[int, Record]] = defaultdict(dict)
+    for record in store:
+        if record.phase == "search" and record.trial is not None:
+            searched[record.task, record.entry][record.trial] = record
+    return [
+        Study(suite, task, entry, digests[task.name], store, searched[task.name, entry.label])
+        for task in suite.tasks
+        for entry in suite.entries
+    ]
 
 
 def objectives(record: Record) -> tuple[float, float] | None:

@@ -16,7 +16,7 @@ from sparsebench.bench.picture import picture
 from sparsebench.bench.records import Record, Store
 from sparsebench.bench.spec import Trial
 from sparsebench.bench.standing import Front, Now, Part, Standing, duration, front_of, parts_of
-from sparsebench.bench.studies import Study
+from sparsebench.bench.studies import Study, studies
 from sparsebench.bench.suite import Suite
 from sparsebench.bench.trial import described, failed
 
@@ -185,7 +185,7 @@ def study(tmp_path: Path) -> Study:
         tasks=[{"dataset": "digits", "model": "lenet_300_100", "recipe": {"epochs": 1}}],
         entries=[{"method": "magnitude"}],
     )  # type: ignore[arg-type]  # fmt: skip
-    return Study(plan, plan.tasks[0], plan.entries[0], "digest", Store(tmp_path))
+    return studies(plan, {plan.tasks[0].name: "digest"}, Store(tmp_path))[0]
 
 
 def outcome(trial: Trial) -> Record:
@@ -242,7 +242,7 @@ def test_what_lies_on_the_disk_counts_before_the_study_comes_to_it(study: Study)
     with Watchers() as watchers:
         watchers.start([study], 1)
         through(watchers, study)
-    again = Study(study.suite, study.task, study.entry, "digest", Store(study.store.path.parent))
+    again = studies(study.suite, {study.task.name: "digest"}, Store(study.store.path.parent))[0]
     seen = Seen()
     Watchers(seen).start([again], 1)
     assert seen.shown[0].finished == study.finished

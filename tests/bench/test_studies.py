@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sparsebench.bench.records import Record, Store
 from sparsebench.bench.spec import Trial
-from sparsebench.bench.studies import Study, objectives
+from sparsebench.bench.studies import Study, objectives, studies
 from sparsebench.bench.suite import Suite
 from sparsebench.bench.trial import described
 
@@ -27,7 +27,7 @@ def suite(method: str = "magnitude", trials: int = 10, **entry: Any) -> Suite:
 
 def study(folder: Path, plan: Suite | None = None) -> Study:
     plan = plan or suite()
-    return Study(plan, plan.tasks[0], plan.entries[0], "digest", Store(folder))
+    return studies(plan, {plan.tasks[0].name: "digest"}, Store(folder))[0]
 
 
 def outcome(trial: Trial, **fields: Any) -> Record:
