@@ -21,6 +21,6 @@ setup(
         "sparsebench": ["py.typed"],
         "sparsebench.methods": ["*.c"],
         "sparsebench.bench": ["suites/*.toml", "suites/entries/*.toml"],
-        "sparsebench.reports.site": ["templates/*.html", "assets/*.css", "assets/*.js"],
+        "sparsebench.reports.site": ["templates/*.html", "assets/*.css", "assets/*.js", "assets/*.LICENSE"],
     },
 )

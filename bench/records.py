@@ -1,5 +1,6 @@
 """What a trial leaves behind: one validated JSON line, and the append-only file that keeps it. No torch."""
 
+import gc
 import json
 import math
 import os
@@ -134,7 +135,13 @@ def load_records(path: str | Path) -> list[Record]:
     file = file / FILE if file.is_dir() else file
     if not file.is_file():
         raise SparsebenchError(f"no records in {str(path)!r}: {FILE} is not there")
-    return list(read_records(file))
+    running = gc.isenabled()
+    gc.disable()  # it would walk all records again with every few thousand, and find nothing
+    try:
+        return list(read_records(file))
+    finally:
+        if running:
+            gc.enable()
 
 
 def read_records(file: Path) -> Iterator[Record]:

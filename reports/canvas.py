@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 import seaborn as sns  # type: ignore[import-untyped, unused-ignore]
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -15,6 +16,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from PIL import Image
 
 from .files import write_atomic
 from .text import slug
@@ -63,8 +65,10 @@ def save_as(figure: Figure, base: Path) -> list[Path]:
     """
     _arrange(figure)
     png, svg = io.BytesIO(), io.BytesIO()
-    agg: Any = FigureCanvasAgg(figure)  # neither format's own method has types
-    agg.print_png(png, metadata={"Software": None}, pil_kwargs={"compress_level": 4})
+    agg: Any = FigureCanvasAgg(figure)  # neither canvas has types for what it draws
+    agg.draw()
+    picture = Image.fromarray(np.asarray(agg.buffer_rgba())).convert("RGB")  # nothing shows through
+    picture.save(png, "png", compress_level=4, dpi=(DPI, DPI))
     vector: Any = FigureCanvasSVG(figure)
     vector.print_svg(svg, metadata={"Date": None})
     return [

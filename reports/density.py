@@ -59,10 +59,12 @@ def draw_density(board: Board) -> Figure | None:
         return None
     names = list(dict.fromkeys(n for _, near in panels for _, point in near for n in densities(point)))
     tall = [0.9 + 0.2 * len(near) for _, near in panels]
-    figure = new_figure(WIDTH, sum(tall) + (0.6 if len(names) <= 12 else 1.4))
+    shown = _without_common_end(names)
+    figure = new_figure(WIDTH, sum(tall) + 0.3 + 0.055 * max(map(len, shown)))
     grid = figure.subplots(len(panels), 1, height_ratios=tall, squeeze=False)[:, 0]
     for axes, (target, near) in zip(grid, panels, strict=True):
         _panel(axes, target, near, names)
+    name_columns(grid[-1], [label(shortened(name)) for name in shown])
     bar = figure.colorbar(grid[0].collections[0], ax=list(grid), pad=0.01, shrink=min(1, 2.5 / sum(tall)))
     bar.set_ticks([-4, -3, -2, -1, 0], labels=["≤0.01", "0.1", "1", "10", "100"])
     bar.set_label("density (%)", fontsize=8)
@@ -73,9 +75,17 @@ def draw_density(board: Board) -> Figure | None:
     return figure
 
 
+def _without_common_end(names: Sequence[str]) -> list[str]:
+    """Layers without the `.weight` that all of them end in, unless bare numbers would be left."""
+    short = [name.removesuffix(".weight") for name in names]
+    same = all(a != b and not b.isdecimal() for a, b in zip(names, short, strict=True))
+    return short if same else list(names)
+
+
 def _panel(axes: Axes, target: int, near: Sequence[tuple[str, Point]], names: Sequence[str]) -> None:
+    found = [densities(point) for _, point in near]
     table: NDArray[np.float64] = np.array(
-        [[densities(point).get(name, np.nan) for name in names] for _, point in near], dtype=np.float64
+        [[of.get(name, np.nan) for name in names] for of in found], dtype=np.float64
     )
     darkest = math.log10(LEAST)
     draw_heat(
@@ -83,7 +93,6 @@ def _panel(axes: Axes, target: int, near: Sequence[tuple[str, Point]], names: Se
         said=lambda row, column: _short(float(table[row, column])),
         dark_from=lambda shade: shade < 0.55 * darkest,
     )  # fmt: skip
-    name_columns(axes, [label(name) for name in names])
     name_rows(axes, [f"{label(shortened(entry))}  ({ratio(10 ** x_of(point))})" for entry, point in near])
     axes.set_title(f"compression near {target} (each entry's own in brackets)", loc="left", y=1.0, fontsize=8)
 

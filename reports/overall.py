@@ -7,6 +7,7 @@ sample: with fewer than six of them no such test can find anything, so none is m
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from itertools import combinations
 from statistics import fmean
 
@@ -155,6 +156,7 @@ def _friedman(table: Sequence[Sequence[float]]) -> float | None:
     return float(friedmanchisquare(*zip(*ranks, strict=True)).pvalue)
 
 
+@cache
 def _nemenyi(entries: int, tasks: int) -> float:
     """q·√(k(k+1)/(6N)), q of the studentized range over √2 (Demšar's table 5)."""
     from scipy.stats import studentized_range  # type: ignore[import-untyped, unused-ignore]
@@ -173,13 +175,16 @@ def _pairs(standings: Sequence[Standing], scores: dict[str, list[float]]) -> tup
 
 
 def _wilcoxon(first: Sequence[float], second: Sequence[float]) -> float:
-    from scipy.stats import wilcoxon
-
     gaps = [a - b for a, b in zip(first, second, strict=True)]
-    kept = [gap for gap in gaps if abs(gap) > ROUNDING]
-    if not kept:
-        return 1.0
-    return float(wilcoxon(kept).pvalue)
+    kept = tuple(gap for gap in gaps if abs(gap) > ROUNDING)
+    return _signed_rank(kept) if kept else 1.0
+
+
+@lru_cache(4096)  # every table and page asks again
+def _signed_rank(gaps: tuple[float, ...]) -> float:
+    from scipy.stats import wilcoxon  # type: ignore[import-untyped, unused-ignore]
+
+    return float(wilcoxon(gaps).pvalue)
 
 
 def _groups(standings: Sequence[Standing], reach: float) -> tuple[tuple[str, ...], ...]:

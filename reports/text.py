@@ -9,7 +9,9 @@ NOTHING = "–"
 
 def plain(name: str) -> str:
     """One line of printable text."""
-    return " ".join("".join(c if c.isprintable() else " " for c in name).split()) or NOTHING
+    if not name.isprintable():
+        name = "".join(c if c.isprintable() else " " for c in name)
+    return " ".join(name.split()) or NOTHING
 
 
 def markdown(name: str) -> str:

@@ -1,6 +1,7 @@
 """A task's page: its recipe, versions and dense baseline, its table, its front, its pairs. No torch."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 from ...bench.records import Record
@@ -43,23 +44,17 @@ def task_page(board: Board, at: Addresses, found: Sequence[Board]) -> str:
 def _facts(records: Sequence[Record]) -> Facts:
     first = records[0]
     arguments = [r.model_args for r in records if r.model_args]
-    sizes = {sum(_size(layer.shape) for layer in r.layers) for r in records if r.layers}
+    shapes = {tuple(layer.shape for layer in r.layers) for r in records if r.layers}
+    sizes = {sum(map(prod, layers)) for layers in shapes}
     return [
         ("dataset", plain(first.dataset)),
         ("model", plain(first.model) + (f" ({settings(arguments[0])})" if arguments else "")),
         ("prunable weights", spread(sorted(sizes)) if sizes else "–"),
         ("classes", spread([r.classes for r in records])),
-        ("data and split", f"SHA-256 {listed({plain(r.data_digest) for r in records}, most=2)}"),
-        ("suite", listed({plain(r.suite) for r in records})),
+        ("data and split", f"SHA-256 {listed({plain(d) for d in {r.data_digest for r in records}}, most=2)}"),
+        ("suite", listed({plain(suite) for suite in {r.suite for r in records}})),
         ("records", value(len(records))),
     ]
-
-
-def _size(shape: Sequence[int]) -> int:
-    size = 1
-    for length in shape:
-        size *= length
-    return size
 
 
 def _recipe(records: Sequence[Record]) -> Facts:
@@ -70,8 +65,9 @@ def _recipe(records: Sequence[Record]) -> Facts:
 
 def _versions(records: Sequence[Record]) -> Facts:
     names = dict.fromkeys(name for record in records for name in record.versions)
-    found = [(plain(n), listed({value(r.versions[n]) for r in records if n in r.versions})) for n in names]
-    return [*found, ("device", listed({plain(r.device) for r in records}))]
+    used = {n: {r.versions[n] for r in records if n in r.versions} for n in names}
+    found = [(plain(n), listed({value(text) for text in texts})) for n, texts in used.items()]
+    return [*found, ("device", listed({plain(device) for device in {r.device for r in records}}))]
 
 
 def _dense(board: Board) -> Facts:

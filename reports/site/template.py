@@ -9,7 +9,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ..text import plain
 
 HERE = Path(__file__).parent
-ASSETS = ("style.css", "table.js", "front.js")
+# plotly.min.js is the bundle that npm has as plotly.js-basic-dist-min 4.1.1 (MIT, its licence beside it),
+# unchanged. The Python package has the full library alone: four times as large, for maps, 3-D and
+# WebGL, and most of what a page took to load.
+ASSETS = ("style.css", "table.js", "front.js", "plotly.min.js", "plotly.LICENSE")
 
 
 def render(template: str, **values: Any) -> str:
@@ -19,10 +22,7 @@ def render(template: str, **values: Any) -> str:
 
 def assets() -> dict[str, str]:
     """The files beside the pages, by name."""
-    from plotly.offline import get_plotlyjs  # type: ignore[import-untyped, unused-ignore]
-
-    own = {name: (HERE / "assets" / name).read_text(encoding="utf-8") for name in ASSETS}
-    return {**own, "plotly.min.js": get_plotlyjs()}
+    return {name: (HERE / "assets" / name).read_text(encoding="utf-8") for name in ASSETS}
 
 
 @cache

@@ -50,13 +50,21 @@ def knobs(record: Record) -> str:
 
 def spread(values: Sequence[Any]) -> str:
     """One value, the range of several numbers, or the few different words."""
-    different = list(dict.fromkeys(map(value, values)))
+    different = list(dict.fromkeys(map(value, _distinct(values))))
     if len(different) == 1:
         return different[0]
     numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
     if len(numbers) == len(values):
         return f"{value(min(numbers))} to {value(max(numbers))}"
     return listed(different)
+
+
+def _distinct(values: Sequence[Any]) -> Sequence[Any]:
+    """The same without repetitions, of which a column of records is full; True is not 1."""
+    try:
+        return [item for _, item in dict.fromkeys((type(item), item) for item in values)]
+    except TypeError:  # a list or a table
+        return values
 
 
 def listed(words: Iterable[str], most: int = 6) -> str:

@@ -39,6 +39,13 @@ def hostile() -> list[Record]:
     return made
 
 
+# What a record of a large campaign says of itself, as long as it is there.
+FULL: dict[str, Any] = {
+    "knobs": {"depth": 3, "lam": 3.2e-5, "init": "d1"},
+    "command": "sparsebench train --dataset cifar10 --model resnet18_cifar --method dwf --set epochs=60 "
+    "--set batch_size=128 --set lr=0.1234 --set weight_decay=0.0001234 --set warmup=0.05 --set depth=3 "
+    "--set lam=3.2e-05 --seed 1000",
+}
 VISIBLE = "[...document.querySelectorAll('.board tbody tr')].filter(row => !row.hidden)"
 POINTS = "document.getElementById('front').data.flatMap(one => one.x)"
 CHART = "document.getElementById('front')"

@@ -73,9 +73,9 @@ def test_knobs_are_a_heat_map_an_objective(six: list[Record]) -> None:
         figure = draw_importance(board, SHARES)
     assert figure is not None
     first, second = figure.axes[:2]
-    assert [t.get_text() for t in second.get_xticklabels()] == ["lr", "weight_decay", "lam"]
-    assert [t.get_text() for t in first.get_yticklabels()] == ["dwf-3", "random"]
-    assert sorted(t.get_text() for t in first.texts) == ["10", "25", "75", "90"]
+    assert [t.get_text() for t in second.texts][-3:] == ["lr", "weight_decay", "lam"]
+    assert [t.get_text() for t in first.texts][-2:] == ["dwf-3", "random"]
+    assert sorted(t.get_text() for t in first.texts[:-2]) == ["10", "25", "75", "90"]
     shown = np.ma.filled(second.collections[0].get_array().reshape(2, 3), np.nan)
     assert shown[0] == pytest.approx([40, np.nan, 60], nan_ok=True) and np.isnan(shown[1]).all()
     assert draw_importance(board, {}) is None and draw_importance(board, {"accuracy": {"dwf-3": {}}}) is None

@@ -69,6 +69,10 @@ function prepare(table) {
   for (const row of table.tBodies[0].rows) {
     heads.forEach((head, i) => head.className && row.cells[i].classList.add(...head.classList));
   }
+  for (const code of table.querySelectorAll("td.command code")) { // a button a row would be a tenth of the page
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "copy", title: "Copy the command", textContent: "Copy" });
+    code.before(button, " ");
+  }
   for (const head of heads) head.querySelector("button")?.addEventListener("click", () => sort(table, head));
   const place = table.closest(".scroll");
   const tools = place.previousElementSibling?.classList.contains("tools") ? place.previousElementSibling : null;
