@@ -68,7 +68,6 @@ OWNERS = {
     "seaborn": "reports",
     "matplotlib": "reports",
     "jinja2": "reports",
-    "plotly": "reports",
     "typer": "cli",
     "pytest": "conformance",
 }
@@ -82,7 +81,6 @@ HEAVY = {
     "seaborn",
     "matplotlib",
     "jinja2",
-    "plotly",
     "pandas",
     "sklearn",
     "scipy",
