@@ -1,7 +1,7 @@
-"""The file that results travel in: a ZIP of three known members, read with suspicion.
+"""The file that results travel in: a ZIP of four known members, read with suspicion.
 
 Nothing is ever extracted to disk, executed or unpickled. Members are read in memory, by name, up to a limit;
-whatever is not one of the three, or not what the manifest says, refuses the whole archive.
+whatever is not one of the four, or not what the manifest says, refuses the whole archive.
 """
 
 import stat
@@ -16,15 +16,17 @@ from typing import IO, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import SparsebenchError
+from . import described
 from .records import FILE
 
 MANIFEST = "manifest.json"
+METHODS = described.FILE
 SUITE = "suite.json"
 MIB = 1 << 20
-LIMITS = {MANIFEST: MIB, SUITE: 4 * MIB, FILE: 256 * MIB}  # bytes of each member, unpacked
+LIMITS = {MANIFEST: MIB, SUITE: 4 * MIB, METHODS: MIB, FILE: 256 * MIB}  # bytes of each member, unpacked
 MOST_PACKED = 64 * MIB
 LONGEST_LINE = 4 * MIB
-DIRECTORY = 64 << 10  # bytes; that of three members has some two hundred
+DIRECTORY = 64 << 10  # bytes; that of four members has some three hundred
 DAY = (1980, 1, 1, 0, 0, 0)  # the same records give the same archive
 END = b"PK\x05\x06"
 
@@ -45,7 +47,7 @@ class Manifest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
     format: Literal["sparsebench-results"] = "sparsebench-results"
     version: Literal[1] = 1
-    files: dict[Literal["records.jsonl", "suite.json"], Member]
+    files: dict[Literal["records.jsonl", "suite.json", "methods.json"], Member]
     provenance: dict[str, Any] = {}
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SparsebenchError
-from .archive import SUITE, write_archive
+from .archive import METHODS, SUITE, write_archive
+from .described import Methods, methods_json
 from .fit import Source, misfits, repeats
 from .records import FILE, Record
 from .sources import from_folder, read
@@ -37,7 +38,8 @@ class Merged:
 
 
 def pack(folder: Path, out: Path | None = None) -> tuple[Path, int]:
-    """One archive of a folder's records and suite, with hashes and provenance; its path and record count.
+    """One archive of a folder's records, suite and methods in words, with hashes and provenance; its path
+    and record count.
 
     By default it lies beside the folder, `<folder>.sparsebench.zip`. Errors: no records; records that
     `merge` would refuse, in `Refused.reasons`.
@@ -51,6 +53,8 @@ def pack(folder: Path, out: Path | None = None) -> tuple[Path, int]:
     files = {FILE: "".join(record.to_json() + "\n" for record in source.records).encode()}
     if (folder / SUITE).is_file():
         files[SUITE] = (folder / SUITE).read_bytes()
+    if source.described:
+        files[METHODS] = methods_json(dict(source.described)).encode()
     target = Path(out) if out else folder.resolve().with_name(folder.resolve().name + ENDING)
     return write_archive(target, files, {"packed_with": versions(), **provenance(source.records)}), len(
         source.records
@@ -65,7 +69,7 @@ def merge(sources: Sequence[Path], out: Path) -> Merged:
     """
     if not sources:
         raise SparsebenchError("merge needs at least one archive or folder")
-    if (out / FILE).exists() or (out / SUITE).exists():
+    if any((out / name).exists() for name in (FILE, SUITE, METHODS)):
         raise SparsebenchError(f"{str(out)!r} holds results already; choose another --out")
     found, reasons = list[Source](), list[str]()
     for path in sources:
@@ -77,8 +81,9 @@ def merge(sources: Sequence[Path], out: Path) -> Merged:
     if reasons:
         raise Refused(f"nothing was merged: {_count(reasons)}", reasons)
     records, notes = _joined(found)
-    _write(out, found, records)
-    return Merged(out, records, notes)
+    methods, others = _told(found)
+    _write(out, found, records, methods)
+    return Merged(out, records, [*notes, *others])
 
 
 def _count(reasons: Sequence[str]) -> str:
@@ -133,7 +138,22 @@ def _joined(sources: Sequence[Source]) -> tuple[list[Record], list[str]]:
     return list(kept.values()), notes
 
 
-def _write(out: Path, sources: Sequence[Source], records: Sequence[Record]) -> None:
+def _told(sources: Sequence[Source]) -> tuple[Methods, list[str]]:
+    """What is told of each method by the first source that does; a line where another tells it otherwise."""
+    kept: Methods = {}
+    owner: dict[str, str] = {}
+    notes = []
+    for source in sources:
+        for name, text in source.described.items():
+            if kept.setdefault(name, text) != text:
+                notes.append(
+                    f"{source.name}: it describes method {name} otherwise than {owner[name]}, whose is kept"
+                )
+            owner.setdefault(name, source.name)
+    return kept, notes
+
+
+def _write(out: Path, sources: Sequence[Source], records: Sequence[Record], methods: Methods) -> None:
     content = "".join(record.to_json() + "\n" for record in records).encode()
     told = [{"name": Path(s.name).name, "sha256": s.sha256, **provenance(s.records)} for s in sources]
     out.mkdir(parents=True, exist_ok=True)
@@ -141,6 +161,8 @@ def _write(out: Path, sources: Sequence[Source], records: Sequence[Record]) -> N
     identity = _identity(sources)
     if identity is not None:
         _put(out / SUITE, json.dumps(identity, indent=1) + "\n")
+    if methods:
+        _put(out / METHODS, methods_json(methods))
     _put(out / FILE, content.decode())
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .described import MethodText
 from .records import Record, digest
 from .scrutiny import trial_of
 from .suite import Suite
@@ -15,7 +16,8 @@ OWN = ("optimizer", "lr", "weight_decay")  # of a recipe, what an entry may deci
 class Source:
     """One archive or folder: its name, its records (the latest of each identity), and any suite.
 
-    `data` and `methods` are the suite's digests by task and versions by method; `sha256` is an archive's.
+    `data` and `methods` are the suite's digests by task and versions by method; `described` is what is
+    told of the methods; `sha256` is an archive's.
     """
 
     name: str
@@ -23,6 +25,7 @@ class Source:
     suite: Suite | None = None
     data: Mapping[str, str] = field(default_factory=dict)
     methods: Mapping[str, int] = field(default_factory=dict)
+    described: Mapping[str, MethodText] = field(default_factory=dict)
     sha256: str | None = None
 
 
@@ -51,6 +54,9 @@ def _facts(source: Source) -> Iterator[tuple[str, Any]]:
         yield from _facts_of_suite(source.suite)
         for method, version in source.methods.items():
             yield f"the version of method {method}", version
+    for method, text in source.described.items():
+        yield f"the version of method {method}", text.version
+        yield f"the knobs of method {method}", sorted(knob.name for knob in text.knobs)
 
 
 def _facts_of(record: Record) -> Iterator[tuple[str, Any]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AllowInfNan, BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import SparsebenchError
 
@@ -19,6 +19,24 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Ratio = Annotated[float, Field(ge=1)]
 Finite = Annotated[float, AllowInfNan(False)]
 Phase = Literal["search", "confirm", "single"]
+
+
+def _without_odd_numbers(settings: dict[str, Any]) -> dict[str, Any]:
+    """`Any` lets NaN and infinity through, which JSON does not have."""
+    if not all(map(_finite, settings.values())):
+        raise ValueError("a number in it is not finite")
+    return settings
+
+
+def _finite(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, dict):
+        return all(map(_finite, value.values()))
+    return all(map(_finite, value)) if isinstance(value, list | tuple) else True
+
+
+Settings = Annotated[dict[str, Any], AfterValidator(_without_odd_numbers)]
 
 
 class Layer(BaseModel):
@@ -47,12 +65,12 @@ class Record(BaseModel):
     entry: str
     dataset: str
     model: str
-    model_args: dict[str, Any] = {}
-    recipe: dict[str, Any] = {}
+    model_args: Settings = {}
+    recipe: Settings = {}
     method: str
     method_version: int = 1
-    knobs: dict[str, Any]
-    params: dict[str, Any] = {}
+    knobs: Settings
+    params: Settings = {}
     trial: int | None = None
     seed: int
     phase: Phase
@@ -115,7 +133,8 @@ def parse(line: str, where: str) -> Record:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "the line"
-        raise SparsebenchError(f"{where}: {field}: {first['msg']}") from error
+        said = first["msg"].removeprefix("Value error, ")
+        raise SparsebenchError(f"{where}: {field}: {said}") from error
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str, bool]]:

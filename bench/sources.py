@@ -8,7 +8,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import SparsebenchError
-from .archive import LIMITS, LONGEST_LINE, SUITE, read_archive
+from .archive import LIMITS, LONGEST_LINE, METHODS, SUITE, read_archive
+from .described import Methods, parse_methods
 from .fit import Source
 from .records import FILE, Record, digest, latest, parse
 from .scrutiny import objections, together
@@ -36,13 +37,14 @@ def read(path: Path) -> tuple[Source, list[str]]:
         _, files = read_archive(path)
     except SparsebenchError as error:
         return Source(str(path), []), [f"{path}: {error}"]
-    source, reasons = _source(path, files[FILE].splitlines(keepends=True), files.get(SUITE))
+    lines = files[FILE].splitlines(keepends=True)
+    source, reasons = _source(path, lines, files.get(SUITE), files.get(METHODS))
     return replace(source, sha256=sha256(path.read_bytes()).hexdigest()), reasons
 
 
 def from_folder(path: Path) -> tuple[Source, list[str]]:
     """The records and the suite of an output folder, and what is wrong with them."""
-    file, suite = path / FILE, path / SUITE
+    file = path / FILE
     if not file.is_file():
         return Source(str(path), []), [f"{path}: no records, {FILE} is not there"]
     if file.stat().st_size > LIMITS[FILE]:
@@ -50,10 +52,16 @@ def from_folder(path: Path) -> tuple[Source, list[str]]:
     lines = file.read_bytes().splitlines(keepends=True)
     if lines and not lines[-1].endswith(b"\n"):
         lines.pop()  # torn by a crash, or still being written
-    return _source(path, lines, suite.read_bytes() if suite.is_file() else None)
+    beside = {name: (path / name).read_bytes() for name in (SUITE, METHODS) if (path / name).is_file()}
+    large = [name for name, content in beside.items() if len(content) > LIMITS[name]]
+    if large:
+        return Source(str(path), []), [f"{path}: {large[0]} has more than {LIMITS[large[0]] >> 20} MiB"]
+    return _source(path, lines, beside.get(SUITE), beside.get(METHODS))
 
 
-def _source(path: Path, lines: Iterable[bytes], suite: bytes | None) -> tuple[Source, list[str]]:
+def _source(
+    path: Path, lines: Iterable[bytes], suite: bytes | None, methods: bytes | None
+) -> tuple[Source, list[str]]:
     reasons, records = list[str](), list[Record]()
     for number, line in enumerate(lines, 1):
         found = _record(line, f"{path}, line {number}")
@@ -74,11 +82,30 @@ def _source(path: Path, lines: Iterable[bytes], suite: bytes | None) -> tuple[So
             reasons += [f"{path}: {reason}" for reason in _unlisted(kept, identity.suite)]
         except (ValidationError, SparsebenchError, RecursionError) as error:
             reasons.append(f"{path}: its {SUITE} is damaged: {_first(error)}")
+    described, wrong = _described(kept, methods)
+    reasons += [f"{path}: {reason}" for reason in wrong]
     rest = len(reasons) - MOST_REASONS
     shown = [*reasons[:MOST_REASONS], f"{path}: and {rest} more"] if rest > 0 else reasons
     if identity is None:
-        return Source(str(path), kept), shown
-    return Source(str(path), kept, identity.suite, identity.data, identity.methods), shown
+        return Source(str(path), kept, described=described), shown
+    return Source(str(path), kept, identity.suite, identity.data, identity.methods, described), shown
+
+
+def _described(records: Sequence[Record], content: bytes | None) -> tuple[Methods, list[str]]:
+    """What is told of the methods that the records are of, and what is wrong with it."""
+    if content is None:
+        return {}, []
+    try:
+        told = parse_methods(content)
+    except SparsebenchError as error:
+        return {}, [f"its {METHODS} is damaged: {error}"]
+    used = {(r.method, r.method_version) for r in records if r.method in told}
+    wrong = [
+        f"its {METHODS} tells of version {told[name].version} of method {name}, its records are of {version}"
+        for name, version in sorted(used)
+        if told[name].version != version
+    ]
+    return {name: told[name] for name, _ in sorted(used)}, wrong
 
 
 def _record(line: bytes, where: str) -> Record | str:

@@ -7,10 +7,10 @@ A page is its template filled in: escaped text, and one JSON document that the s
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...bench.described import read_methods
 from ..files import write_atomic
 from ..rows import Board
 from .address import Addresses
-from .described import read_methods
 from .entry import entry_page
 from .overview import overview_page
 from .task import task_page

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...bench.described import KnobText, MethodText
 from ...bench.records import Record
 from ..figures import style_for
 from ..rows import DENSE, Board
 from ..text import percent, plain, ratio
 from .address import Addresses
 from .chart import own_records, payload
-from .described import KnobText, MethodText
 from .table import headings, legend, lines, marks
 from .template import render
 from .words import knobs, listed, spread, value

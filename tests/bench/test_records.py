@@ -155,6 +155,14 @@ def test_no_records_is_said(tmp_path: Path) -> None:
             load_records(path)
 
 
+@pytest.mark.parametrize("field", ["knobs", "params", "recipe", "model_args"])
+@pytest.mark.parametrize("odd", [math.nan, -math.inf, [1.0, math.nan], {"deep": [{"er": math.inf}]}])
+def test_settings_hold_numbers_that_json_has(make_record: Make, field: str, odd: Any) -> None:
+    assert make_record(0, **{field: {"a": [1, 2.5, None, True], "b": {"c": "nan"}}})
+    with pytest.raises(ValidationError, match="not finite"):
+        make_record(0, **{field: {"lam": odd}})
+
+
 def test_a_digest_does_not_depend_on_order_and_takes_no_nan() -> None:
     assert digest({"a": 1, "b": [1.5, None]}) == digest({"b": [1.5, None], "a": 1})
     assert digest([1, 2]) != digest([2, 1])
