@@ -130,7 +130,8 @@ class Training:
         x, y = next(self.stream)
         with self._precision():
             loss = F.cross_entropy(self.model(x), y)
-        torch.autograd.backward(loss + method.penalty(net, clock))
+        penalty = method.penalty(net, clock)
+        torch.autograd.backward(loss + penalty if isinstance(penalty, torch.Tensor) else loss)
         self.meter.count(loss)
         if method.before_step(net, clock):
             net.pull()

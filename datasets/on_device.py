@@ -10,6 +10,9 @@ from .augment import Draws
 FLOAT_LIMIT_BYTES = 256 * 2**20
 """Up to this size a split is normalised once and kept as float32; a larger one is normalised by the batch."""
 
+CHUNK_BYTES = 512 * 2**10
+"""So many bytes of batches are gathered at once: they stay in a core's cache until they are used."""
+
 
 def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each channel of `(N, C, H, W)`, float32 `(C,)`, in pixel units.
@@ -79,14 +82,19 @@ class OnDevice:
         # Crops bring in black pixels, so they are cut from the raw images and normalised afterwards.
         ready = None if augment.startswith("crop") else self._normalised(device)
         size = min(batch_size, len(self))
-        for start in range(0, len(self) - size + 1, size):
-            part = slice(start, start + size)
+        order = order[: len(self) // size * size]
+        # Several small batches are gathered at once, which costs what one of them would.
+        several = size * max(1, CHUNK_BYTES // (4 * size * self.images[0].numel()))
+        for start in range(0, len(order), several):
+            part = slice(start, min(start + several, len(order)))
             chosen = order[part]
             if ready is None:
                 images = self._normalise(draws.apply(raw.index_select(0, chosen), part))
             else:
                 images = draws.apply(ready.index_select(0, chosen), part)
-            yield images, labels.index_select(0, chosen)
+            yield from zip(
+                torch.split(images, size), torch.split(labels.index_select(0, chosen), size), strict=True
+            )
 
     def _on(self, device: torch.device) -> tuple[Tensor, Tensor]:
         if device not in self._raw:

@@ -19,15 +19,27 @@ def top(scores: Tensor, keep: int) -> Tensor:
     flat = scores.detach().reshape(-1)
     size = flat.numel()
     keep = min(max(keep, 0), size)
-    if torch.isnan(flat).any():
+    least, number = _ranked(flat, min(size - keep, size - 1))
+    if not number:
         raise Diverged("the scores that should rank the weights are not numbers: training diverged")
     if keep in (0, size):
         return torch.full_like(scores, keep > 0, dtype=torch.bool)
-    threshold = flat.kthvalue(size - keep + 1).values
-    mask = flat > threshold
-    ties = (flat == threshold).nonzero().squeeze(1)[: keep - int(mask.sum())]
+    mask = flat > least
+    ties = (flat == least).nonzero().squeeze(1)[: keep - int(mask.count_nonzero())]
     mask[ties] = True
     return mask.reshape(scores.shape)
+
+
+def _ranked(flat: Tensor, place: int) -> tuple[Tensor | float, bool]:
+    """The number at a place of the ascending order, from 0, and whether all of them are numbers.
+
+    On a CPU NumPy's vectorised sort of everything takes a fraction of the time of torch's selection.
+    """
+    if flat.device.type == "cpu":
+        ordered = flat.numpy().copy()
+        ordered.sort()  # what is no number comes last
+        return float(ordered[place]), not math.isnan(ordered[-1])
+    return flat.kthvalue(place + 1).values, not bool(flat.isnan().any())
 
 
 def global_top(scores: Scores, keep: int) -> dict[str, Tensor]:

@@ -157,21 +157,27 @@ class Net:
 
     # What the trainer calls around a step
 
-    @torch.no_grad()
     def pull(self) -> None:
-        """Dense gradients to the gradients of what the optimizer owns; masked coordinates get none."""
+        """Dense gradients to the gradients of what the optimizer owns.
+
+        Masked coordinates get none, except where the weights are stored as themselves: there `push` makes
+        them 0 after the step, and `set_masks` forgets what the optimizer has gathered for one that revives.
+        """
+        if isinstance(self.storage, Plain):
+            return
         for name, multiplier in self.multipliers.items():
             grad = self.weights_by_name[name].grad
             if grad is not None:
                 grad.mul_(multiplier)
-        with torch.enable_grad():
-            self.storage.pull()
+        self.storage.pull()
 
-    @torch.no_grad()
     def push(self) -> None:
         """What the optimizer moved to the effective weights; masks are projections, applied again."""
-        self.storage.push()
-        self._apply_masks()
+        if isinstance(self.storage, Plain) and not self._masks:
+            return
+        with torch.no_grad():
+            self.storage.push()
+            self._apply_masks()
 
     @torch.no_grad()
     def collapse(self) -> None:
