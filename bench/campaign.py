@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -19,10 +19,11 @@ from .folder import Folder
 from .models import create
 from .records import Record, Store, latest, load_records
 from .search import Mirror
+from .shelf import Shelf, keep_fronts
 from .signals import Interrupts
 from .spec import Trial
 from .state import StateFile
-from .studies import Study
+from .studies import Study, studies
 from .suite import Suite, check, load_suite, override
 from .trial import open_data
 
@@ -63,6 +64,7 @@ class Campaign:
     display: Watchers
     publisher: publish.Live
     mirror: Mirror
+    shelf: Shelf
     owners: Owners = field(default_factory=dict)
     interrupts: Interrupts = field(default_factory=Interrupts)
     pausing: bool = False
@@ -114,6 +116,7 @@ class Campaign:
             return
         self.store.append(record)
         self.executor.forget(trial)
+        self.shelf.take(record)
         for study in studies:
             study.take(trial, record)
         self.publisher.put(record)
@@ -190,16 +193,16 @@ def run(
     machines = Machines(devices, per_device, time_limit, executor, address)
     root, digests = _open(chosen, data)
     path = Path(out) if out is not None else Path("runs") / chosen.name
-    with ExitStack() as stack:
+    with ExitStack() as stack:  # the workers early: they import for seconds, beside what is opened after
         stack.enter_context(Folder(path, chosen, digests, extend=extend))
         shown = stack.enter_context(Watchers(display, StateFile(path)))
+        workers = stack.enter_context(closing(machines.start(path, root, plugins, chosen.tasks, digests)))
         mirror = Mirror(storage or f"sqlite:///{(path / 'optuna.db').resolve()}")
         store = Store(path)
         live = stack.enter_context(closing(publish.Live(tracking_uri, path, chosen, shown.say)))
-        workers = stack.enter_context(closing(machines.start(path, root, plugins, chosen.tasks, digests)))
-        studies = _studies(chosen, digests, store)
-        shown.start(studies, workers.places)
-        stopped_by = Campaign(studies, workers, store, shown, live, mirror).drive()
+        searches = studies(chosen, digests, store)
+        shown.start(searches, workers.places)
+        stopped_by = Campaign(searches, workers, store, shown, live, mirror, Shelf(path, store)).drive()
         workers.close()
         records = latest(load_records(path)) if len(store) else []
         if stopped_by is None:
@@ -208,15 +211,10 @@ def run(
         return Result(path, records, stopped_by, problems)
 
 
-def _studies(suite: Suite, digests: Mapping[str, str], store: Store) -> list[Study]:
-    """One for each entry on each task, in the suite's order."""
-    pairs = [(task, entry) for task in suite.tasks for entry in suite.entries]
-    return [Study(suite, task, entry, digests[task.name], store) for task, entry in pairs]
-
-
 def _conclude(folder: Path, records: Sequence[Record]) -> None:
-    """Clear away what killed workers have left. Errors: not a single trial gave a result."""
+    """Clear away what killed workers left, and models off the fronts. Errors: no trial has a result."""
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    keep_fronts(folder, records)
     if not any(record.ok for record in records):
         reasons = sorted({record.reason or "" for record in records})
         raise SparsebenchError(f"every trial failed: {reasons[0] if reasons else 'none was run'}")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from ..datasets.api import Data, open_dataset
 from ..errors import SparsebenchError
@@ -17,6 +16,7 @@ from . import measure, memory, models, threshold
 from .clock import Outcome
 from .keeper import Keeper
 from .records import Record, digest
+from .saved import save as save_model
 from .spec import Trial
 from .train import Training
 from .versions import versions
@@ -55,9 +55,9 @@ def run(
 ) -> Record:
     """Train, collapse, measure. Test data are read only outside the search phase.
 
-    `save` keeps the collapsed model's state dict as a safetensors file; `keeper` keeps checkpoints while it
-    trains. Errors: `Paused` by the keeper; `SparsebenchError` for what the user can put right; everything
-    else is a defect or a full device, and the caller records it.
+    `save` keeps the collapsed model as a safetensors file (`saved.py`); `keeper` keeps checkpoints while it
+    trains. Errors: `Paused` by the keeper; `Unsaved` with the record; `SparsebenchError` for what the user
+    can put right; everything else is a defect or a full device, and the caller records it.
     """
     start = time.perf_counter()
     digest(trial.content)  # a setting that cannot be recorded is told before training, not after
@@ -80,14 +80,15 @@ def run(
     fields = _fields(trial, outcome, data)
     if outcome.status == "ok":
         fields |= _measures(trial, training, data, place)
-        if save is not None:
-            save_model(model, save)
     else:
         fields |= {"val_accuracy": 1 / data.classes, "compression": 1.0}
         fields |= {"test_accuracy": None if trial.phase == "search" else 1 / data.classes}
     fields |= {"peak_memory_bytes": memory.peak(place), "device": device_name(place)}
     earlier = keeper.spent if keeper else 0.0
-    return Record(**fields, seconds=earlier + time.perf_counter() - start)
+    record = Record(**fields, seconds=earlier + time.perf_counter() - start)
+    if save is not None and record.status == "ok":
+        save_model(model, data, record, save)
+    return record
 
 
 def _trained(
@@ -211,11 +212,3 @@ def check_writable(path: Path) -> None:
             pass
     except OSError as error:
         raise SparsebenchError(f"cannot save to {str(path)!r}: {error.strerror}") from error
-
-
-def save_model(model: nn.Module, path: Path) -> None:
-    """The plain state dict as a safetensors file: loads into the same timm model with `load_state_dict`."""
-    from safetensors.torch import save_file
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}, path)

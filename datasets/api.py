@@ -35,7 +35,11 @@ class Split(Protocol):
 
 @dataclass(frozen=True)
 class Data:
-    """A dataset, opened. `shape` is (C, H, W); `digest` hashes the content that was read and the split."""
+    """A dataset, opened. `shape` is (C, H, W); `digest` hashes the content that was read and the split.
+
+    Images are normalised by channel as (x − mean)/std, in the units of the stored pixels; empty where a
+    dataset does not say. It is told to those who use a finished model.
+    """
 
     name: str
     shape: tuple[int, int, int]
@@ -45,6 +49,8 @@ class Data:
     test: Split
     digest: str
     labels: tuple[str, ...] = ()
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,8 @@ def assemble(
     shape = (channels, fitted.images.shape[2], fitted.images.shape[3])
     arrays = [train.images, train.labels, test.images, test.labels] if content is None else []
     digest = digest_of(arrays, f"{content or ''}{split_definition(valid)}")
-    return Data(name, shape, len(labels), splits[0], splits[1], splits[2], digest, tuple(labels))
+    norm = (tuple(mean.tolist()), tuple(std.tolist()))
+    return Data(name, shape, len(labels), splits[0], splits[1], splits[2], digest, tuple(labels), *norm)
 
 
 def split_definition(valid: int) -> str:

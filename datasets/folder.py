@@ -1,6 +1,7 @@
 """A user's own images: one folder a class."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from ..errors import SparsebenchError
 from . import pixels
-from .api import Data, Split, register_dataset
+from .api import Data, register_dataset
 from .assemble import split_definition
 from .images import class_folders, decode_all, digest_files, images_in, shorter_side
 from .on_device import OnDevice, channel_statistics
@@ -58,9 +59,19 @@ def image_folder(root: Path, download: bool, *, path: str, size: int, valid: int
     every = [file for part in parts for file in part.paths]
     digest = digest_files("image_folder", base, every, f"{definition} size={size}")
     streams = stream == "always" or (stream == "auto" and 3 * size**2 * len(every) > MEMORY_LIMIT_BYTES)
+    splits: Sequence[OnDevice | Streaming]
     splits = _streamed(parts, size) if streams else _in_memory(parts, size, digest)
+    norm = (tuple(splits[0].mean.tolist()), tuple(splits[0].std.tolist()))
     return Data(
-        "image_folder", (3, size, size), len(names), splits[0], splits[1], splits[2], digest, tuple(names)
+        "image_folder",
+        (3, size, size),
+        len(names),
+        splits[0],
+        splits[1],
+        splits[2],
+        digest,
+        tuple(names),
+        *norm,
     )
 
 
@@ -135,7 +146,7 @@ def _hold_out(files: Files, count: int) -> tuple[Files, Files]:
     return files.take(kept), files.take(held)
 
 
-def _in_memory(parts: list[Files], size: int, digest: str) -> list[Split]:
+def _in_memory(parts: list[Files], size: int, digest: str) -> list[OnDevice]:
     import PIL
 
     paths = [path for part in parts for path in part.paths]
@@ -155,7 +166,7 @@ def pixels_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "sparsebench" / "pixels"
 
 
-def _streamed(parts: list[Files], size: int) -> list[Split]:
+def _streamed(parts: list[Files], size: int) -> list[Streaming]:
     paths = parts[0].paths
     step = max(1, len(paths) // STATISTICS_COUNT)
     mean, std = channel_statistics(decode_all("image_folder", paths[::step], size))

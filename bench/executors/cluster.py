@@ -9,12 +9,13 @@ from pathlib import Path
 from ...errors import SparsebenchError
 from .. import trial as trials
 from ..keeper import discard
+from ..kept import path_of
 from ..records import Record, parse
 from ..spec import Trial
 from .api import MAX_ATTEMPTS, Back, Running, too_long, tried
 from .node import Opened, Setting
 from .places import Host, Place, Waiting
-from .ray import Call, Cluster, Lost, Node, answer
+from .ray import Call, Cluster, Lost, Node, answer, content
 
 SURVEY_SECONDS = 2.0  # between two looks at which nodes there are
 PATIENCE_SECONDS = 60.0  # for a worker to start, and for the node that has a trial's checkpoint
@@ -183,16 +184,36 @@ class ClusterExecutor:
         if place.opened is None:
             self._greet(place, Opened.model_validate_json(said))
             return
-        word, _, content = said.partition(" ")
+        word, _, rest = said.partition(" ")
         assert place.trial
         if word == "memory":  # what is left of the trial goes with the process
-            self._lose(place, content)
+            self._lose(place, rest)
             return
         trial, place.trial = place.trial, None
         if word == "paused":
             self._done.append((trial, None))
         else:
-            self._end(place, trial, parse(content, f"worker on {place.device}"))
+            record = parse(rest, f"worker on {place.device}")
+            self._fetch(place, trial, record)
+            self._end(place, trial, record)
+
+    def _fetch(self, place: Place, trial: Trial, record: Record) -> None:
+        """Bring the finished model here from a node that does not share the folder of models."""
+        if trial.phase != "confirm" or record.status != "ok" or not place.worker or not self.setting.models:
+            return
+        if place.opened is None or place.opened.shares:
+            return
+        file = path_of(Path(self.setting.models), trial.id)
+        try:
+            sent = content(place.worker.ask("model", trial.id), PATIENCE_SECONDS)
+            if not sent:
+                raise Lost("the node could not keep it")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            partial = file.with_name(f".{file.name}")
+            partial.write_bytes(sent)
+            partial.replace(file)
+        except (Lost, OSError) as error:
+            self._note(f"the model of trial {trial.id} was left on {place.device}: {error}")
 
     def _greet(self, place: Place, opened: Opened) -> None:
         if opened.error:

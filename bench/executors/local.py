@@ -69,6 +69,7 @@ class LocalExecutor:
     plugins: Sequence[str] = ()
     log: Path | None = None
     checkpoints: Path | None = None
+    models: Path | None = None
     checkpoint_seconds: float = EVERY_SECONDS
     time_limit: float | None = None
     _workers: list[_Worker] = field(default_factory=list)
@@ -83,7 +84,8 @@ class LocalExecutor:
 
     def _start(self, slot: Slot) -> None:
         command = [sys.executable, "-P", "-m", f"{__package__}.worker", slot.device, str(slot.threads)]
-        command += [str(self.checkpoint_seconds), self.data_root or "", str(self.checkpoints or "")]
+        command += [str(self.checkpoint_seconds), self.data_root or ""]
+        command += [str(self.checkpoints or ""), str(self.models or "")]
         log = self.log.open("ab") if self.log else None
         try:
             process = subprocess.Popen(

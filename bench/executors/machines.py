@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ...errors import SparsebenchError, UnknownName
 from ..devices import slots
+from ..kept import MODELS
 from ..suite import Task
 from ..versions import versions
 from .api import Executor
@@ -57,16 +58,16 @@ class Machines:
         tasks: Sequence[Task],
         digests: Mapping[str, str],
     ) -> Executor:
-        """Workers for the campaign of an output folder, which keeps their log and their checkpoints.
+        """Workers for the campaign of an output folder, which keeps their log, checkpoints and models.
 
         `digests` has each task's data, by the task's name.
         """
         paths = [Path(plugin).resolve() for plugin in plugins]
-        log, checkpoints = folder / LOG, folder.resolve() / CHECKPOINTS
+        log, checkpoints, models = folder / LOG, folder.resolve() / CHECKPOINTS, folder.resolve() / MODELS
         if self.executor == "local":
             return LocalExecutor(
                 slots(self.devices, self.per_device), data_root, [str(path) for path in paths],
-                log=log, checkpoints=checkpoints, time_limit=self.time_limit,
+                log=log, checkpoints=checkpoints, models=models, time_limit=self.time_limit,
             )  # fmt: skip
         from .cluster import ClusterExecutor
 
@@ -78,5 +79,6 @@ class Machines:
             data_root=data_root,
             folder=str(checkpoints),
             mark=mark(checkpoints),
+            models=str(models),
         )
         return ClusterExecutor(setting, self.address, self.per_device, log, self.time_limit)

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from ...errors import SparsebenchError
 from ...registry import load_plugin
 from ..keeper import EVERY_SECONDS, Paused, discard
+from ..kept import MODELS, path_of
 from ..spec import Trial
 from ..trial import open_data
 from ..versions import versions
@@ -44,7 +45,8 @@ class Setting(BaseModel):
     """What a worker has to know of its campaign.
 
     `device` is `cpu`, `cuda` or `auto`. `folder` is the campaign's folder of checkpoints on the driver's
-    machine, with the content of its `mark`: a node that reads the same sees the same folder.
+    machine, with the content of its `mark`: a node that reads the same sees the same folder. `models` is
+    its folder of finished models there; a node that does not share it hands them over.
     """
 
     device: str
@@ -54,6 +56,7 @@ class Setting(BaseModel):
     data_root: str | None = None
     folder: str = ""
     mark: str = ""
+    models: str = ""
     threads: int = 1
     checkpoint_seconds: float = EVERY_SECONDS
 
@@ -73,6 +76,7 @@ class NodeWorker:
         self.setting = Setting.model_validate_json(setting)
         self.asked = threading.Event()
         self.checkpoints: Path | None = None
+        self.models: Path | None = None
         self.data_root: str | None = None
         # Ray puts the driver's working folder on the path: in a checkout, `datasets` would be ours.
         root = Path(__file__).resolve().parents[2]
@@ -91,6 +95,7 @@ class NodeWorker:
                 self._look_at(wanted)
             shares = self._shares()
             self.checkpoints = Path(self.setting.folder) if shares else own_folder() / self.setting.mark
+            self.models = Path(self.setting.models) if shares else self.checkpoints / MODELS
         except (SparsebenchError, OSError) as error:
             return Opened(error=str(error)).model_dump_json()
         return Opened(device=self._device(), shares=shares).model_dump_json()
@@ -133,6 +138,7 @@ class NodeWorker:
                 device="cpu" if self.setting.device == "cpu" else "cuda:0",
                 data_root=self.data_root,
                 checkpoints=self.checkpoints,
+                models=self.models,
                 every_seconds=self.setting.checkpoint_seconds,
                 asked=self.asked.is_set,
             )
@@ -145,6 +151,18 @@ class NodeWorker:
     def pause(self) -> None:
         """End with a checkpoint; a campaign that pauses has no more trials for this worker."""
         self.asked.set()
+
+    def model(self, identity: str) -> bytes:
+        """The file of a finished model, which is removed here; empty where there is none."""
+        assert self.models
+        file = path_of(self.models, identity)
+        try:
+            return file.read_bytes()
+        except OSError:
+            return b""
+        finally:
+            with suppress(OSError):
+                file.unlink(missing_ok=True)
 
     def forget(self, identity: str) -> None:
         """The trial's record is on the driver's disk."""

@@ -81,6 +81,14 @@ def answer(call: Call) -> str:
         raise Lost(f"{type(error).__name__}: {error}") from error
 
 
+def content(call: Call, timeout: float) -> bytes:
+    """The bytes that a call gives within `timeout` seconds. Errors: `Lost`."""
+    try:
+        return bytes(ray.get(call, timeout=timeout))
+    except RayError as error:
+        raise Lost(f"{type(error).__name__}: {error}") from error
+
+
 class Cluster:
     """A connection to Ray, for one driver.
 

@@ -11,8 +11,11 @@ import torch
 
 from ...errors import SparsebenchError
 from .. import trial as trials
-from ..keeper import EVERY_SECONDS, Keeper, Paused, never, path_of
+from ..keeper import EVERY_SECONDS, Keeper, Paused, never
+from ..keeper import path_of as checkpoint_of
+from ..kept import path_of
 from ..records import Record
+from ..saved import Unsaved
 from ..spec import Trial
 
 
@@ -32,22 +35,30 @@ def perform(
     device: str,
     data_root: str | None = None,
     checkpoints: Path | None = None,
+    models: Path | None = None,
     every_seconds: float = EVERY_SECONDS,
     asked: Callable[[], bool] = never,
 ) -> Record:
     """Run a trial to its record; an error inside it is a failed record with the reason.
 
     With a folder for `checkpoints` it goes on where an earlier attempt stood, and stops when `asked` says so.
+    In a folder of `models` a trial of the confirm phase leaves its finished model, where the disk takes it.
     Errors: `Paused` then; `OutOfMemory`, after which this process should be given up.
     """
     start = time.perf_counter()
     keeper = None
     if checkpoints is not None:
-        keeper = Keeper(path_of(checkpoints, trial.id), trial.id, every_seconds, asked)
+        keeper = Keeper(checkpoint_of(checkpoints, trial.id), trial.id, every_seconds, asked)
     try:
-        return trials.run(trial, data_root=data_root, device=device, keeper=keeper)
+        return trials.run(
+            trial, data_root=data_root, device=device, keeper=keeper, save=_model(trial, models)
+        )
     except Paused:
         raise
+    except Unsaved as error:
+        with suppress(OSError):
+            print(error, file=sys.stderr)
+        return error.record
     except SparsebenchError as error:
         reason = str(error)
     except Exception as error:
@@ -57,6 +68,10 @@ def perform(
         if _is_memory(error):
             raise OutOfMemory("out of memory: " + " ".join(reason.split())[:300]) from error
     return trials.failed(trial, reason, device=device, seconds=time.perf_counter() - start)
+
+
+def _model(trial: Trial, models: Path | None) -> Path | None:
+    return path_of(models, trial.id) if models and trial.phase == "confirm" else None
 
 
 def _is_memory(error: Exception) -> bool:

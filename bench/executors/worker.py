@@ -25,11 +25,11 @@ def _read_into(trials: "queue.Queue[str]", asked: threading.Event) -> None:
 
 
 def main() -> None:
-    """`worker DEVICE THREADS SECONDS DATA_ROOT CHECKPOINTS [PLUGIN …]`; an empty folder is none given.
+    """`worker DEVICE THREADS SECONDS DATA_ROOT CHECKPOINTS MODELS [PLUGIN …]`; an empty folder is none given.
 
     SECONDS is the time between two checkpoints.
     """
-    device, threads, seconds, data_root, checkpoints, *plugins = sys.argv[1:]
+    device, threads, seconds, data_root, checkpoints, models, *plugins = sys.argv[1:]
     asked = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the driver decides
     signal.signal(signal.SIGTERM, lambda number, frame: asked.set())  # a scheduler's: save what there is
@@ -54,6 +54,7 @@ def main() -> None:
             record = perform(
                 trial, device=device, data_root=data_root or None,
                 checkpoints=Path(checkpoints) if checkpoints else None,
+                models=Path(models) if models else None,
                 every_seconds=float(seconds), asked=asked.is_set,
             )  # fmt: skip
             print("record", record.to_json(), file=answers, flush=True)
