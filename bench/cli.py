@@ -204,6 +204,31 @@ def track(
 
 
 @app.command()
+def export(
+    source: Annotated[Path, typer.Argument(help="Output folder of a run, or a model's safetensors file.")],
+    trial: Annotated[str | None, typer.Argument(help="A trial's id, or its beginning.")] = None,
+    out: Annotated[Path | None, typer.Option(help="model.pt, model.safetensors or model.onnx.")] = None,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Train it again where the folder does not keep its model.")
+    ] = False,
+    data: DataRoot = None,
+    device: Annotated[str | None, typer.Option(help="For --retrain [default: the record's kind].")] = None,
+    plugin: Plugins = None,
+) -> None:
+    """Write one finished model for PyTorch, timm or ONNX, and print the lines that load it.
+
+    Of a folder alone, the models that it keeps are listed: those of the fronts.
+    """
+    from . import commands, export_cli
+
+    if trial is None and source.is_dir():
+        export_cli.print_models(source)
+        return
+    options: dict[str, Any] = {"retrain": retrain, "data": data, "device": device, "plugins": plugin or []}
+    export_cli.print_export(source, trial, out, options | {"on_event": commands.progress})
+
+
+@app.command()
 def pack(
     folder: Annotated[Path, typer.Argument(help="Output folder of a run.")],
     out: Annotated[Path | None, typer.Option(help="The archive [default: DIR.sparsebench.zip].")] = None,

@@ -46,14 +46,15 @@ def train(dataset: str, model: str, method: str, *, threads: int, **options: Any
     from .api import train as train_once
 
     torch.set_num_threads(threads)
-    console = Console(stderr=True)
-    record = train_once(dataset, model, method, on_event=lambda event: _progress(console, event), **options)
+    record = train_once(dataset, model, method, on_event=progress, **options)
     print(json.dumps(json.loads(record.to_json()), indent=2) if sys.stdout.isatty() else record.to_json())
     if record.status != "ok":
         raise SparsebenchError(f"the trial {record.status}: {record.reason}")
 
 
-def _progress(console: Console, event: dict[str, Any]) -> None:
+def progress(event: dict[str, Any]) -> None:
+    """An event of a training, on stderr."""
+    console = Console(stderr=True)
     if "warning" in event:
         console.print(f"warning: {event['warning']}", highlight=False, markup=False, soft_wrap=True)
         return

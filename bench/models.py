@@ -1,7 +1,7 @@
 """Any model by name, fitted to a dataset: ours, else timm's."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -26,7 +26,7 @@ def create(name: str, shape: tuple[int, int, int], classes: int, **args: Any) ->
     `args` go to the model (`pretrained`, `patch_size`, …). Errors: unknown name (near matches), an argument
     that the model does not take, an image that it cannot digest, weights that cannot be fetched.
     """
-    model = _build(_maker(name), name, shape, {"num_classes": classes, "in_chans": shape[0], **args})
+    model, _ = _build(name, shape, classes, args)
     try:
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")
@@ -42,6 +42,13 @@ def create(name: str, shape: tuple[int, int, int], classes: int, **args: Any) ->
     return model.train()
 
 
+def rebuild(
+    name: str, shape: tuple[int, int, int], classes: int, args: Mapping[str, Any]
+) -> tuple[nn.Module, dict[str, Any]]:
+    """The same network with fresh weights, nothing fetched; and the arguments that make it."""
+    return _build(name, shape, classes, {key: value for key, value in args.items() if key != "pretrained"})
+
+
 def _maker(name: str) -> Callable[..., nn.Module]:
     """What builds the model of that name. timm takes seconds to import, so it is asked for its own alone."""
     if name in OURS:
@@ -52,14 +59,15 @@ def _maker(name: str) -> Callable[..., nn.Module]:
 
 
 def _build(
-    make: Callable[..., nn.Module], name: str, shape: tuple[int, int, int], args: dict[str, Any]
-) -> nn.Module:
+    name: str, shape: tuple[int, int, int], classes: int, args: Mapping[str, Any]
+) -> tuple[nn.Module, dict[str, Any]]:
     """Models whose weights depend on the image's size take `img_size`; the others refuse the word."""
+    make, args = _maker(name), {"num_classes": classes, "in_chans": shape[0], **args}
     size = shape[1] if shape[1] == shape[2] else shape[1:]
     attempts = [args] if "img_size" in args else [{**args, "img_size": size}, args]
     for index, attempt in enumerate(attempts):
         try:
-            return make(**attempt)
+            return make(**attempt), attempt
         except SparsebenchError:
             raise
         except TypeError as error:

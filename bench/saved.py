@@ -103,7 +103,10 @@ def write(state: dict[str, Tensor], card: Card, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode  # what the user's umask gives; safetensors would let nobody else read
         save_file(state, temporary, metadata={"format": "pt", KEY: card.to_json()})
+        temporary.chmod(mode)
         temporary.replace(path)
     except BaseException:
         with suppress(OSError):

@@ -18,6 +18,11 @@ def names() -> list[str]:
     return [*OURS, *(name for name in timm.list_models() if name not in OURS)]
 
 
+def home(name: str) -> str:
+    """The module that a model of timm's registry comes from."""
+    return str(timm.models.model_entrypoint(name).__module__)
+
+
 def maker(name: str) -> Callable[..., nn.Module]:
     """What builds a model of timm's registry. Errors: an unknown name, with those near it."""
     if not timm.is_model(name):

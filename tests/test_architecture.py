@@ -48,9 +48,10 @@ doctor     | bench.doctor bench.reach                                | foundatio
 status     | bench.status                                            | foundation records reports folder watch
 api        | bench.api                                               | foundation records methods.api plan machine trial
 estimate   | bench.estimate                                          | foundation methods.api datasets.api plan machine bench.models trial campaign bench.standing
+export     | bench.export bench.export_cli bench.formats bench.loading | foundation records plan machine bench.models bench.networks bench.zoo trial shelf bench.scrutiny
 exchange   | bench.exchange bench.exchange_cli bench.sources        | foundation records plan machine bench.publish
 exchange   | bench.archive bench.scrutiny bench.fit                  |
-cli        | bench.cli bench.commands bench.catalogue                | foundation records methods.api datasets.api reports plan machine bench.models bench.networks track campaign estimate api exchange watch status doctor public
+cli        | bench.cli bench.commands bench.catalogue                | foundation records methods.api datasets.api reports plan machine bench.models bench.networks track campaign estimate api export exchange watch status doctor public
 conformance | bench.conformance                                      | foundation methods datasets.api datasets.on_device plan measures train
 public     | __init__                                                |
 """  # noqa: E501 (a table is read by its columns)
@@ -60,7 +61,7 @@ OWNERS = {
     "optuna": "bench.search bench.importance",
     "mlflow": "track",
     "ray": "bench.executors.ray",
-    "torch": "methods datasets machine measures train trial executors api estimate conformance "
+    "torch": "methods datasets machine measures train trial executors api export estimate conformance "
     "bench.commands",
     "torchvision": "datasets",
     "sklearn": "datasets",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .bench.api import train
     from .bench.campaign import run
+    from .bench.export import export
     from .bench.records import Record, load_records
     from .datasets.api import Data, register_dataset
     from .errors import SparsebenchError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "run": "bench.campaign",
     "train": "bench.api",
+    "export": "bench.export",
     "Record": "bench.records",
     "load_records": "bench.records",
     "Data": "datasets.api",
@@ -48,6 +50,7 @@ __all__ = [
     "SparsebenchError",
     "Sparsifier",
     "__version__",
+    "export",
     "knob",
     "load_records",
     "register",
