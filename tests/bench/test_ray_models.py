@@ -1,0 +1,55 @@
+"""Finished models come back from nodes of a Ray cluster that do not share the driver's folder."""
+
+import shutil
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sparsebench.bench.executors.machines import LOG, Machines
+from sparsebench.bench.executors.node import own_folder
+from sparsebench.bench.kept import MODELS, path_of
+from sparsebench.bench.saved import read_card
+from sparsebench.bench.suite import Task
+from sparsebench.bench.trial import open_data
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("ray"),
+    pytest.mark.skipif(find_spec("ray") is None, reason="no Ray"),
+]
+
+
+def test_a_model_comes_back_with_its_record_or_a_line_says_that_it_did_not(
+    make_trial: Callable[..., Any], tmp_path: Path
+) -> None:
+    task = Task(dataset="planted", model="lenet_300_100", data_args={"n": 320, "valid": 64})
+    digests = {task.name: open_data("planted", None, task.data_args).digest}
+    executor: Any = Machines("cpu", executor="ray").start(tmp_path, None, [], [task], digests)
+    there = own_folder() / f"mark-{tmp_path.name}"
+    try:
+        # the node reads another mark in the driver's folder, as it would without that folder
+        executor.setting = executor.setting.model_copy(update={"mark": there.name})
+        lost = make_trial(phase="confirm", seed=2)
+        path_of(there / "models", lost.id).mkdir(parents=True)  # the node's disk does not take this one
+        trials = [make_trial(phase="confirm", seed=1), make_trial(phase="search"), lost]
+        found, end = {}, time.monotonic() + 240
+        while len(found) < len(trials):
+            assert time.monotonic() < end
+            if executor.free() and len(found) + len(executor.running) < len(trials):
+                waiting = [
+                    t for t in trials if t.id not in found and t not in [r.trial for r in executor.running]
+                ]
+                executor.submit(waiting[0])
+            found |= {trial.id: record for trial, record in executor.wait(0.5)}
+        assert {record.status for record in found.values()} == {"ok"}
+        kept = trials[0]
+        assert [path.stem for path in (tmp_path / MODELS).iterdir()] == [kept.id]
+        assert read_card(path_of(tmp_path / MODELS, kept.id)).test_accuracy == found[kept.id].test_accuracy
+        assert not path_of(there / "models", kept.id).exists(), "the node keeps no copy"
+        assert f"the model of trial {lost.id} was left" in (tmp_path / LOG).read_text()
+    finally:
+        executor.close()
+        shutil.rmtree(there, ignore_errors=True)
