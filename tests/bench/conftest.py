@@ -1,5 +1,6 @@
 """What the tests of the harness share: small trials and records, the command line in this process."""
 
+import csv
 import json
 import shutil
 import subprocess
@@ -72,6 +73,18 @@ def told() -> Callable[[Path], dict[str, dict[str, Any]]]:
     def read(folder: Path) -> dict[str, dict[str, Any]]:
         free = {"seconds": 0, "peak_memory_bytes": 0, "versions": 0}
         return {record.id: {**json.loads(record.to_json()), **free} for record in load_records(folder)}
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def board() -> Callable[[Path], list[dict[str, str]]]:
+    """The leaderboard of a folder without its times."""
+
+    def read(folder: Path) -> list[dict[str, str]]:
+        with (folder / "leaderboard.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        return [{key: value for key, value in row.items() if "seconds" not in key} for row in rows]
 
     return read
 

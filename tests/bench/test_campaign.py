@@ -1,6 +1,5 @@
 """A tiny suite from end to end, through the real workers."""
 
-import csv
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -17,15 +16,9 @@ pytestmark = pytest.mark.xdist_group("campaign")
 
 TASKS = ("planted-lenet_300_100", "digits-lenet_300_100")
 Told = Callable[[Path], dict[str, dict[str, Any]]]
+Board = Callable[[Path], list[dict[str, str]]]
 
 ENTRIES = ("dense", "dwf-3")
-
-
-def board(folder: Path) -> list[dict[str, str]]:
-    """The leaderboard without its times."""
-    with (folder / "leaderboard.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [{key: value for key, value in row.items() if "seconds" not in key} for row in rows]
 
 
 def of(records: list[Record], task: str, entry: str, phase: str) -> list[Record]:
@@ -101,7 +94,7 @@ def test_the_studies_are_there_for_a_dashboard(finished: Path) -> None:
 
 @pytest.mark.parametrize("kept", [0, 13], ids=["none", "half"])
 def test_one_slot_and_a_resume_give_the_same_records(
-    finished: Path, tiny: Path, tracking: str, told: Told, tmp_path: Path, kept: int
+    finished: Path, tiny: Path, tracking: str, told: Told, board: Board, tmp_path: Path, kept: int
 ) -> None:
     """From nothing, and from a folder whose driver was killed while it wrote a line."""
     out = tmp_path / "out"

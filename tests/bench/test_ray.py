@@ -255,12 +255,20 @@ def test_nodes_join_and_leave_in_mid_trial(
     assert {trial.id: record and record.status for trial, record in back} == {held.id: "ok", lost.id: "ok"}
 
 
-def test_a_campaign_that_loses_a_node_ends_as_an_undisturbed_one(
-    cluster: "Cluster", gate: Path, plugin: Path, tracking: str, told: Callable[[Path], Any], tmp_path: Path
+def test_one_slot_two_slots_and_a_cluster_that_loses_a_node_end_alike(
+    cluster: "Cluster",
+    gate: Path,
+    plugin: Path,
+    tracking: str,
+    told: Callable[[Path], Any],
+    board: Callable[[Path], Any],
+    tmp_path: Path,
 ) -> None:
     suite = tmp_path / "lost.toml"
     suite.write_text(SUITE)
-    run(suite, out=tmp_path / "local", devices="cpu:1", plugins=[plugin], tracking_uri=tracking)
+    one, two = tmp_path / "one", tmp_path / "two"
+    run(suite, out=one, devices="cpu:1", plugins=[plugin], tracking_uri=tracking)
+    run(suite, out=two, devices="cpu:2", plugins=[plugin], tracking_uri=tracking)
     saboteur = Saboteur(cluster, add(cluster, "right", GATE=str(tmp_path / "never")), gate)
     out, before = tmp_path / "ray", signal.getsignal(signal.SIGTERM)
     done = run(
@@ -272,6 +280,7 @@ def test_a_campaign_that_loses_a_node_ends_as_an_undisturbed_one(
     assert saboteur.node is None
     assert saboteur.seen == {"left cpu", "right cpu"}
     assert "a worker on right cpu is lost" in (out / LOG).read_text()
-    assert told(out) == told(tmp_path / "local")
+    assert told(out) == told(two) == told(one)
+    assert board(out) == board(two) == board(one)
     assert not (out / CHECKPOINTS).exists()
     assert signal.getsignal(signal.SIGTERM) == before  # Ray would make it an exit
