@@ -10,11 +10,14 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sparsebench.bench.campaign import Result, run
+from sparsebench.bench.mlflow_store import Tracker, default_uri
 from sparsebench.bench.records import FILE, load_records, parse
 from sparsebench.bench.standing import Standing
+from sparsebench.bench.ui import free_port, running
 from sparsebench.errors import SparsebenchError
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("campaign")]
@@ -230,3 +233,40 @@ def test_a_campaign_that_is_stopped_keeps_checkpoints_and_goes_on(
     assert not (out / "checkpoints").exists()
     whole(out)
     assert told(out) == told(straight)
+
+
+class Outage:
+    """Kills MLflow's server, children and all, once two trials of the campaign that it watches are over."""
+
+    def __init__(self, server: "subprocess.Popen[bytes]") -> None:
+        self.server = server
+
+    def show(self, standing: Standing) -> None:
+        if standing.finished >= 2 and self.server.poll() is None:
+            os.killpg(self.server.pid, signal.SIGKILL)
+            self.server.wait()
+
+    def say(self, message: str) -> None: ...
+
+
+def test_mlflow_killed_in_mid_campaign_gets_what_it_missed_when_it_is_back(
+    finished: Path, tiny: Path, told: Told, cli: Callable[..., Any], tmp_path: Path
+) -> None:
+    home, out, port = tmp_path / "home", tmp_path / "out", free_port("127.0.0.1", 0)
+    home.mkdir()
+    Tracker(default_uri(home), home)
+    with running(home, port) as (uri, server):
+        done = run(tiny, out=out, devices="cpu:2", tracking_uri=uri, display=Outage(server))
+    assert done.complete
+    assert told(out) == told(finished)
+    assert len(done.problems) == 1
+    assert "records.jsonl has everything" in done.problems[0]
+    with running(home, port) as (uri, _):
+        said = [cli("track", out, "--tracking-uri", uri) for _ in range(2)]
+        tracker = Tracker(uri, home)
+        runs = [
+            run for task in {record.task for record in load_records(out)}
+            for run in tracker.runs(tracker.experiment("tiny", task), "trial")
+        ]  # fmt: skip
+    assert [answer.code for answer in said] == [0, 0]
+    assert sorted(run.data.tags["bench.id"] for run in runs) == sorted(told(out))
