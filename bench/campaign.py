@@ -14,8 +14,9 @@ from ..registry import load_plugin
 from . import publish
 from .display import Display, Watchers
 from .executors.api import Executor
-from .executors.machines import CHECKPOINTS, TIME_LIMIT, Machines
+from .executors.machines import TIME_LIMIT, Machines
 from .folder import Folder
+from .kept import CHECKPOINTS
 from .models import create
 from .records import Record, Store, latest, load_records
 from .search import Mirror

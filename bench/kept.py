@@ -1,8 +1,10 @@
-"""Where a campaign's folder keeps the finished models of its confirmed trials. No torch."""
+"""What a campaign keeps in its folder beside the records, by the names that everybody uses. No torch."""
 
 from pathlib import Path
 
-MODELS = "models"
+LOG = "workers.log"
+CHECKPOINTS = "checkpoints"
+MODELS = "models"  # of confirmed trials
 SUFFIX = ".safetensors"
 
 

@@ -18,13 +18,13 @@ from rich.text import Text
 
 from ..errors import SparsebenchError
 from .folder import SUITE, in_use, read_identity
+from .kept import LOG
 from .picture import described, entry_table, head, running_table
 from .records import FILE, Record, latest, load_records
 from .standing import Key, Now, Part, Standing, duration, parts_of
 from .state import FILE as STATE
 from .state import State, read_state, suite_hash
 
-LOG = "workers.log"
 FRESH, SILENT = 10.0, 30.0  # seconds
 
 Condition = Literal["running", "complete", "stopped", "killed"]

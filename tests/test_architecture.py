@@ -45,7 +45,7 @@ watch      | bench.standing bench.pace bench.display bench.lines    | foundation
 watch      | bench.picture bench.bars bench.state                   |
 campaign   | bench.campaign bench.publish bench.signals             | foundation records methods.api datasets.api reports plan machine bench.models trial executors search track shelf folder watch
 doctor     | bench.doctor bench.reach                                | foundation machine datasets.api track
-status     | bench.status                                            | foundation records reports folder watch
+status     | bench.status                                            | foundation records reports machine folder watch
 api        | bench.api                                               | foundation records methods.api plan machine trial
 estimate   | bench.estimate                                          | foundation methods.api datasets.api plan machine bench.models trial campaign bench.standing
 export     | bench.export bench.export_cli bench.formats bench.loading | foundation records plan machine bench.models bench.networks bench.zoo trial shelf bench.scrutiny

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...errors import SparsebenchError, UnknownName
 from ..devices import slots
-from ..kept import MODELS
+from ..kept import CHECKPOINTS, LOG, MODELS
 from ..suite import Task
 from ..versions import versions
 from .api import Executor
@@ -15,7 +15,6 @@ from .local import LocalExecutor
 from .node import Plugin, Setting, Wanted, mark
 
 TIME_LIMIT = 24 * 3600.0
-LOG, CHECKPOINTS = "workers.log", "checkpoints"
 
 
 @dataclass(frozen=True)

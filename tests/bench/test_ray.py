@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sparsebench.bench.campaign import run
 from sparsebench.bench.executors.api import Executor
-from sparsebench.bench.executors.machines import CHECKPOINTS, LOG, Machines
+from sparsebench.bench.executors.machines import Machines
+from sparsebench.bench.kept import CHECKPOINTS, LOG
 from sparsebench.bench.records import Record
 from sparsebench.bench.spec import Trial
 from sparsebench.bench.standing import Standing

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sparsebench.bench.executors.machines import LOG, Machines
+from sparsebench.bench.executors.machines import Machines
 from sparsebench.bench.executors.node import own_folder
-from sparsebench.bench.kept import MODELS, path_of
+from sparsebench.bench.kept import LOG, MODELS, path_of
 from sparsebench.bench.saved import read_card
 from sparsebench.bench.suite import Task
 from sparsebench.bench.trial import open_data
