@@ -17,10 +17,12 @@ from .records import Record
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import DatasetInput
 
 DIAGNOSTICS = 12  # at most so many diag/* columns
 SERIES = 6  # at most so many curves of a run
 POINTS = 200  # at most so many points of a curve; MLflow refuses more than 1000 metrics in a batch
+DIGEST = 36  # characters of a dataset's digest that MLflow takes
 _REFUSED = re.compile(r"[^\w\-. :/]", re.ASCII)
 _CLOCKS = ("step", "epoch")
 
@@ -139,6 +141,15 @@ def markdown(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def dataset_of(record: Record) -> "DatasetInput":
+    """The data of a trial, as MLflow's pages list them."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    source = f'{{"sha256": "{record.data_digest}"}}'
+    data = Dataset(record.dataset, record.data_digest[:DIGEST], "sparsebench", source)
+    return DatasetInput(data, [InputTag("mlflow.data.context", "train, validation, test")])
+
+
 def write_trial(
     client: "MlflowClient",
     experiment: str,
@@ -167,6 +178,7 @@ def write_trial(
     for some in _batches(metrics, 1000 - len(params)):
         client.log_batch(run, some, params)
         params = []
+    client.log_inputs(run, [dataset_of(record)])
     client.log_dict(run, json.loads(record.to_json()), "record.json")
     if record.layers and record.phase != "search":
         client.log_text(run, layer_table(record), "layers.csv")

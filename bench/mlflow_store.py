@@ -14,10 +14,11 @@ from .mlflow_runs import experiment_name
 from .mlflow_views import save_view
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
+    from mlflow.entities import LoggedModel, Run
 
 DATABASE = "mlflow.db"
 ARTIFACTS = "mlartifacts"
+KIND = "mlflow.experimentKind"  # its pages are those for training models, not those for language models
 _SETTINGS = {
     # The default is minutes of waiting for a server that is not there.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
@@ -77,6 +78,7 @@ class Tracker:
         place = None if remote else (self.folder / ARTIFACTS).as_uri()
         identity = known.experiment_id if known is not None else self.client.create_experiment(name, place)
         save_view(self.client, identity)
+        self.client.set_experiment_tag(identity, KIND, "custom_model_development")
         return str(identity)
 
     def runs(self, experiment: str, kind: str) -> "list[Run]":
@@ -84,6 +86,16 @@ class Tracker:
         found, token = [], None
         while True:
             page = self.client.search_runs([experiment], f"tags.`bench.kind` = '{kind}'", page_token=token)
+            found += list(page)
+            token = page.token
+            if not token:
+                return found
+
+    def models(self, experiment: str) -> "list[LoggedModel]":
+        """All logged models of an experiment."""
+        found, token = [], None
+        while True:
+            page = self.client.search_logged_models([experiment], page_token=token)
             found += list(page)
             token = page.token
             if not token:

@@ -9,11 +9,13 @@ import base64
 import json
 import time
 import zlib
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+MADE_FOR = "3.17"
 KEY = "sparsebench"
 TAG = f"mlflow.sharedViewState.{KEY}"
 _MAIN = "sparsebench-main"
@@ -25,6 +27,14 @@ def view_path(experiment: str) -> str:
     """The part of the address after the host that opens an experiment's saved charts."""
     query = f"workflowType=machine_learning&compareRunsMode=CHART&viewStateShareKey={KEY}"
     return f"/#/experiments/{experiment}/runs?{query}"
+
+
+def unknown_to() -> str | None:
+    """A line that says so, where the installed MLflow may not know the format of the view."""
+    there = version("mlflow")
+    if there.startswith(f"{MADE_FOR}."):
+        return None
+    return f"MLflow {there} may not show the saved charts, made for {MADE_FOR}; all else is there"
 
 
 def save_view(client: "MlflowClient", experiment: str) -> None:

@@ -11,6 +11,7 @@ from ..reports.style import style_of
 from .folder import x_max
 from .importance import importance
 from .records import Record, latest
+from .shelf import shown
 from .suite import Suite
 from .track import Publisher, StudySummary, default_uri, publish_missing, publish_studies
 
@@ -86,7 +87,8 @@ def track(
         for board in boards(now, x_max(folder))
         for row in board.rows
     ]
-    publish_studies(summaries, place, folder, shades, on_problem=on_problem)
+    models = shown(folder, now)
+    publish_studies(summaries, place, folder, shades, records=now, models=models, on_problem=on_problem)
     return count
 
 
@@ -109,7 +111,10 @@ def summary(board: Board, row: Row, folder: Path, suite: str) -> StudySummary:
         entry=row.entry,
         metrics={name: float(value) for name, value in named.items() if value is not None},
         front=[_front_row(point) for point in points],
-        figures=sorted(folder.glob(f"*-{board.task}.png")),
+        figures=sorted(
+            folder.glob(f"*-{board.task}.png"), key=lambda path: not path.name.startswith("fronts")
+        ),
+        versions=board.records[0].versions,
     )
 
 
@@ -118,8 +123,8 @@ def _front_row(point: Point) -> dict[str, object]:
     knobs = {**record.params} or {**record.knobs}
     return {
         "config": record.config,
-        "compression": round(point.compression, 2),
-        "top1": round(point.accuracy.mean, 4),
+        "compression": float(f"{point.compression:.4g}"),
+        f"{point.source} top1": round(point.accuracy.mean, 4),
         "sd": None if point.accuracy.sd is None else round(point.accuracy.sd, 4),
         "seeds": point.accuracy.n,
         "knobs": ", ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in knobs.items()),

@@ -7,14 +7,15 @@ campaign one message and nothing else; `publish_missing` makes up for it later. 
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .mlflow_runs import colour_of, dense_accuracy, markdown, table, write_trial
+from .mlflow_models import write_models
+from .mlflow_runs import colour_of, dataset_of, dense_accuracy, write_trial
 from .mlflow_store import Tracker, default_uri, problem
+from .mlflow_studies import StudySummary, write_study
 from .records import Record, latest
 
 if TYPE_CHECKING:
@@ -26,23 +27,6 @@ PAUSE = 30.0  # seconds without a further try after a failed one
 BACKLOG = 200  # records that wait for a slow MLflow; what comes beyond them is left to `publish_missing`
 
 Report = Callable[[str], None]
-
-
-@dataclass
-class StudySummary:
-    """What is known of one entry on one task when the campaign is over.
-
-    `metrics` by name (hypervolume, top1_at_2x, compression_within_1pt, …), written as `summary/<name>`.
-    `front`: one row a point; a row with the key `id` (of a record) or `config` is linked to its trials' runs.
-    `figures`: image files to show with it.
-    """
-
-    suite: str
-    task: str
-    entry: str
-    metrics: Mapping[str, float]
-    front: Sequence[Mapping[str, Any]] = ()
-    figures: Sequence[Path] = ()
 
 
 class Publisher:
@@ -173,67 +157,32 @@ def publish_studies(
     folder: Path,
     colours: Mapping[str, str],
     *,
+    records: Iterable[Record] = (),
+    models: Mapping[str, Path] | None = None,
     on_problem: Report | None = None,
 ) -> int:
     """One run for each entry on each task, which replaces the one published before; returns how many.
 
-    Call it when the trials are published: the points of a front are linked to the runs that are there.
+    `models` are the files of the fronts' models by the trials of `records`; they are published first. Call it
+    when the trials are published: the points of a front are linked to the runs and models that are there.
     Never raises for MLflow's sake, like `publish_missing`.
     """
-    count = 0
+    count, own = 0, list(records)
     try:
         tracker = Tracker(uri, folder)
         runs: dict[str, dict[str, Run]] = {}
+        made: dict[str, dict[str, str]] = {}
         for summary in summaries:
             experiment = tracker.experiment(summary.suite, summary.task)
+            here = [record for record in own if record.task == summary.task]
             if experiment not in runs:
                 runs[experiment] = tracker.present(experiment)
-            _write_study(tracker, experiment, summary, runs[experiment], colour_of(colours, summary.entry))
+                made[experiment] = write_models(tracker, experiment, here, models or {}, runs[experiment])
+            data = dataset_of(here[0]) if here else None
+            colour = colour_of(colours, summary.entry)
+            write_study(tracker, experiment, summary, runs[experiment], made[experiment], data, colour)
             count += 1
     except Exception as error:  # as in Publisher: a view, not the truth
         if on_problem is not None:
             on_problem(problem(uri, error))
     return count
-
-
-def _write_study(
-    tracker: Tracker, experiment: str, summary: StudySummary, trials: "Mapping[str, Run]", colour: str | None
-) -> None:
-    from mlflow.entities import Metric
-
-    client, now = tracker.client, int(time.time() * 1000)
-    before = [
-        run for run in tracker.runs(experiment, "study") if run.data.tags.get("bench.entry") == summary.entry
-    ]
-    rows, linked = _front(summary, trials, experiment)
-    tags = {"bench.kind": "study", "bench.entry": summary.entry, "bench.task": summary.task}
-    tags |= {"mlflow.runColor": colour} if colour else {}
-    tags |= {"mlflow.note.content": markdown(linked)[:7000]} if linked else {}
-    run = client.create_run(experiment, start_time=now, tags=tags, run_name=summary.entry).info.run_id
-    values = {f"summary/{name.removeprefix('summary/')}": value for name, value in summary.metrics.items()}
-    client.log_batch(run, [Metric(name, value, now, 0) for name, value in values.items()])
-    if rows:
-        client.log_text(run, table(rows), "front.csv")
-        client.log_text(run, markdown(linked), "front.md")
-    for figure in summary.figures:
-        client.log_artifact(run, str(figure), "figures")
-    client.set_terminated(run)
-    for old in before:  # after the new one is whole, so that there is always one
-        client.delete_run(old.info.run_id)
-
-
-def _front(
-    summary: StudySummary, trials: "Mapping[str, Run]", experiment: str
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The front's rows with the ids of their runs, and the same with links for Markdown."""
-    rows, linked = [], []
-    for row in summary.front:
-        found = [
-            run
-            for identity, run in trials.items()
-            if identity == row.get("id") or run.data.tags.get("bench.config") == row.get("config", "")
-        ]
-        links = [f"[{run.info.run_name}](#/experiments/{experiment}/runs/{run.info.run_id})" for run in found]
-        rows.append({**row, "runs": " ".join(run.info.run_id for run in found)})
-        linked.append({**row, "runs": ", ".join(links)})
-    return rows, linked

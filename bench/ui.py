@@ -20,7 +20,7 @@ from urllib.request import Request, urlopen
 
 from ..errors import SparsebenchError
 from .mlflow_store import ARTIFACTS, DATABASE, default_uri
-from .mlflow_views import TAG, view_path
+from .mlflow_views import TAG, unknown_to, view_path
 
 START = 180.0  # seconds that the server may take until it answers
 
@@ -41,6 +41,8 @@ def serve(
             say(f"{name}  {address}{path}")
         if not paths:
             say(f"no experiment has been published yet  {address}")
+        if warning := unknown_to():
+            say(warning)
         say("Ctrl-C ends it")
         if open_browser:
             webbrowser.open(address + next(iter(paths.values()), ""))

@@ -234,7 +234,10 @@ def test_a_study_run_is_replaced_and_links_its_front(folder: Path, tracker: Trac
     ids = {run.info.run_id for run in the_runs(tracker, "studies").values()}
     front = Path(tracker.client.download_artifacts(study.info.run_id, "front.csv")).read_text()
     assert set(front.splitlines()[1].split(",")[-1].split()) == ids
-    assert all(f"/runs/{identity})" in study.data.tags["mlflow.note.content"] for identity in ids)
+    assert all(
+        f"/runs/{identity}?workflowType=machine_learning)" in study.data.tags["mlflow.note.content"]
+        for identity in ids
+    )
     figures = tracker.client.list_artifacts(study.info.run_id, "figures")
     assert [item.path for item in figures] == ["figures/front.png"]
 

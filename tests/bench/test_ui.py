@@ -11,13 +11,17 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from PIL import Image
+from sparsebench.bench import mlflow_views, publish
+from sparsebench.bench.mlflow_store import Tracker
+from sparsebench.bench.mlflow_studies import run_path
 from sparsebench.bench.mlflow_views import deflate, page_state, view_path
-from sparsebench.bench.records import Record
+from sparsebench.bench.records import Record, load_records
 from sparsebench.bench.track import default_uri, publish_missing
-from sparsebench.bench.ui import free_port, serve, wait_until_up
+from sparsebench.bench.ui import free_port, running, serve, wait_until_up
 from sparsebench.errors import SparsebenchError
 
 pytestmark = [
@@ -158,6 +162,50 @@ def test_the_saved_view_draws_its_charts_in_a_browser(
     assert counts.get((0, 114, 178), 0) > 300
 
 
+def until(address: str, words: list[str], folder: Path, picture: Path) -> str:
+    """The document of a page as soon as it holds the words; a busy machine needs more than one look."""
+    for attempt in range(4):
+        page = visit(address, folder / f"profile {picture.stem} {attempt}", picture)
+        if all(word in page for word in words):
+            break
+    assert [word for word in words if word not in page] == []
+    return page
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
+def test_a_studys_page_leads_to_its_trials_and_models_and_shows_its_figure(
+    finished: Path, tmp_path: Path
+) -> None:
+    """A real campaign, published to a database of its own; the links are followed as a reader would."""
+    folder, problems = tmp_path / "run", list[str]()
+    shutil.copytree(finished, folder)
+    publish.track(folder, load_records(folder), None, problems.append)
+    assert problems == []
+    tracker = Tracker(default_uri(folder), folder)
+    experiment = tracker.experiment("tiny", "digits-lenet_300_100")
+    study = next(r for r in tracker.runs(experiment, "study") if r.data.tags["bench.entry"] == "dwf-3")
+    models = [model for model in tracker.models(experiment) if model.tags["bench.entry"] == "dwf-3"]
+    assert models
+    with running(folder, 0) as (address, _):
+        path = f"{address}/{run_path(experiment, study.info.run_id)}"
+        page = until(path, ["summary/hypervolume", "get-artifact"], tmp_path, tmp_path / "study.png")
+        assert "lenet_300_100" in page
+        for number, words in (
+            (r'href="(#/experiments/\d+/runs/[^"]*)"[^>]*>c=', ["bench.phase", "confirm", "eval/test_top1"]),
+            (r'href="(#/experiments/\d+/models/[^"]*)"[^>]*>model<', ["eval/test_top1", "digits (#"]),
+        ):
+            found = re.search(number, page)
+            assert found, "the front is linked"
+            link = found.group(1).replace("&amp;", "&")
+            until(f"{address}/{link}", words, tmp_path, tmp_path / f"{len(words)}.png")
+        image = re.search(r'<img[^>]*src="(get-artifact[^"]*)"', page)
+        assert image, "the figure stands under the front"
+        with urlopen(f"{address}/{image.group(1).replace('&amp;', '&')}", timeout=30) as answer:
+            assert answer.read() == (folder / "fronts-digits-lenet_300_100.png").read_bytes()
+        listed = f"{address}/#/experiments/{experiment}/models?workflowType=machine_learning"
+        until(listed, [model.name for model in models], tmp_path, tmp_path / "models.png")
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="counts processes under /proc")
 def test_interrupting_it_ends_the_server_with_its_children(
     pages: tuple[subprocess.Popen[str], list[str], int],
@@ -195,6 +243,12 @@ def test_a_server_that_ends_at_once_is_one_sentence_with_its_last_words() -> Non
         server = subprocess.Popen([sys.executable, "-c", "print(1); print('out of date')"], stdout=log)
         with pytest.raises(SparsebenchError, match="did not start: out of date"):
             wait_until_up(server, f"http://127.0.0.1:{free_port('127.0.0.1', 0)}", log)
+
+
+def test_another_mlflow_is_told_of_the_view(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert mlflow_views.unknown_to() is None
+    monkeypatch.setattr(mlflow_views, "version", lambda name: "3.99.0")
+    assert (mlflow_views.unknown_to() or "").startswith("MLflow 3.99.0 may not show the saved charts")
 
 
 def test_the_view_fits_into_an_experiment_tag() -> None:
