@@ -9,11 +9,12 @@ from rich.table import Table
 
 from ..errors import SparsebenchError
 from .records import latest, load_records
-from .shelf import shown
 
 
 def print_models(folder: Path) -> None:
     """The models that a folder keeps, each with the id that exports it."""
+    from .shelf import shown  # scipy, which an export does without
+
     records = latest(load_records(folder))
     models = shown(folder, records)
     if not models:
