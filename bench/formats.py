@@ -1,8 +1,10 @@
 """A finished model as a file of somebody else's format: safetensors, a PyTorch state dict, ONNX."""
 
 import json
+import sys
 import warnings
 from collections import OrderedDict
+from contextlib import redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -41,7 +43,7 @@ def _onnx(state: dict[str, Tensor], card: Card, path: Path) -> None:
     model = build(card)
     model.load_state_dict(state)
     try:
-        with warnings.catch_warnings():  # the exporter's, of its own ways
+        with warnings.catch_warnings(), redirect_stdout(sys.stderr):  # the exporter talks of its own ways
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
                 _Named(model.eval()),

@@ -22,6 +22,7 @@ from sparsebench.bench.models import create
 from sparsebench.bench.networks import OURS
 from sparsebench.bench.records import Record
 from sparsebench.bench.saved import Card, read_card
+from sparsebench.bench.shelf import shown
 from sparsebench.bench.spec import Trial
 
 Cli = Callable[..., Any]
@@ -176,7 +177,7 @@ def test_a_folder_lists_the_models_of_its_fronts_and_exports_one(
     listed = cli("export", finished)
     assert listed.code == 0
     by_id = {record.id: record for record in load_records(finished)}
-    models = kept(finished / MODELS)
+    models = shown(finished, list(by_id.values()))
     assert models
     assert all(identity in listed.out for identity in models)
     identity = next(iter(models))
