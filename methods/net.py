@@ -158,13 +158,7 @@ class Net:
     # What the trainer calls around a step
 
     def pull(self) -> None:
-        """Dense gradients to the gradients of what the optimizer owns.
-
-        Masked coordinates get none, except where the weights are stored as themselves: there `push` makes
-        them 0 after the step, and `set_masks` forgets what the optimizer has gathered for one that revives.
-        """
-        if isinstance(self.storage, Plain):
-            return
+        """Dense gradients to the gradients of what the optimizer owns; masked coordinates get none."""
         for name, multiplier in self.multipliers.items():
             grad = self.weights_by_name[name].grad
             if grad is not None:

@@ -128,7 +128,7 @@ def test_a_plan_that_does_not_fit_the_budget_is_refused(planted: Data, diary: Di
 
 @dataclass
 class Watch(Sparsifier):
-    """Prunes at random after the fourth step, and looks at masked weights from then on."""
+    """Prunes at random after the fourth step, and looks at masked weights and buffers from then on."""
 
     def after_step(self, net: Net, clock: Clock) -> None:
         if clock.step == 3:
@@ -137,6 +137,10 @@ class Watch(Sparsifier):
         for name, mask in net.masks.items():
             assert not net.weight(name)[~mask].any()
             assert net.weight(name)[mask].any()
+            for param, view in net.storage.slots(name):
+                for buffer in net.optimizers[0].state[param].values():
+                    if isinstance(buffer, torch.Tensor) and buffer.shape == param.shape:
+                        assert not view(buffer)[~mask].any()
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
