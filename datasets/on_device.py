@@ -92,9 +92,10 @@ class OnDevice:
                 images = self._normalise(draws.apply(raw.index_select(0, chosen), part))
             else:
                 images = draws.apply(ready.index_select(0, chosen), part)
-            yield from zip(
-                torch.split(images, size), torch.split(labels.index_select(0, chosen), size), strict=True
-            )
+            several_labels = labels.index_select(0, chosen)
+            for batch in zip(torch.split(images, size), torch.split(several_labels, size), strict=True):
+                # Detached, since autograd refuses a model that works in place on one of several views.
+                yield batch[0].detach(), batch[1].detach()
 
     def _on(self, device: torch.device) -> tuple[Tensor, Tensor]:
         if device not in self._raw:

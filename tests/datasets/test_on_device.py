@@ -139,3 +139,12 @@ def test_statistics_are_those_of_the_pixels(kind):
 def test_an_unknown_augmentation_lists_what_is_near():
     with pytest.raises(SparsebenchError, match="did you mean 'flip'"):
         next(numbered(4).epoch(2, CPU, seeded(), "flipp"))
+
+
+def test_a_model_may_work_in_place_on_its_batch_with_gradients():
+    split = OnDevice(torch.rand(8, 1, 2, 2), torch.arange(8), torch.zeros(1), torch.ones(1))
+    scale = torch.nn.Parameter(torch.ones(2))
+    for images, _ in split.epoch(4, torch.device("cpu"), torch.Generator().manual_seed(0)):
+        images.mul_(scale).sum().backward()
+    assert scale.grad is not None
+    assert torch.allclose(scale.grad, split.images.sum((0, 1, 2)))
