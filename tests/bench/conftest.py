@@ -48,6 +48,20 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An output folder whose name is awkward in an address."""
+    return tmp_path_factory.mktemp("an output folder, 100% é#1")
+
+
+@pytest.fixture(scope="module")
+def tracker(folder: Path) -> Any:
+    """That folder's own MLflow database."""
+    from sparsebench.bench.mlflow_store import Tracker, default_uri
+
+    return Tracker(default_uri(folder), folder)
+
+
 @pytest.fixture(scope="session")
 def tracking(tmp_path_factory: pytest.TempPathFactory) -> str:
     """One MLflow database for all campaigns of the tests: making it takes seconds."""

@@ -17,16 +17,6 @@ pytestmark = [
 Make = Callable[..., Record]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("an output folder, 100% é#1")
-
-
-@pytest.fixture(scope="module")
-def tracker(folder: Path) -> Tracker:
-    return Tracker(default_uri(folder), folder)
-
-
 @pytest.fixture
 def records(make_record: Make, request: pytest.FixtureRequest) -> list[Record]:
     """Three seeds of a point, in a suite of the test's own."""

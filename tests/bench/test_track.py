@@ -107,16 +107,6 @@ def test_the_dense_reference_is_the_best_dense_validation_accuracy_of_a_task() -
     assert dense_accuracy(records) == {"digits-lenet_300_100": 0.97}
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("an output folder, 100% é#1")
-
-
-@pytest.fixture(scope="module")
-def tracker(folder: Path) -> Tracker:
-    return Tracker(default_uri(folder), folder)
-
-
 def the_runs(tracker: Tracker, suite: str, kind: str = "trial") -> dict[str, Any]:
     experiment = tracker.experiment(suite, "digits-lenet_300_100")
     runs = tracker.runs(experiment, kind)
