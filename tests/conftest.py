@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -71,3 +72,17 @@ def torch_threads(request: pytest.FixtureRequest) -> None:
     if torch is not None:
         torch.set_num_threads(1)
         torch.set_flush_denormal(not getattr(request.function, "is_hypothesis_test", False))
+
+
+@pytest.fixture(autouse=True)
+def plugins_forgotten() -> Iterator[None]:
+    """What a test's plugin files register is forgotten after it: two tests may call their methods alike."""
+    before = set(sys.modules)
+    yield
+    new = {name for name in set(sys.modules) - before if name.startswith("sparsebench_plugin_")}
+    for room in filter(None, map(sys.modules.get, ("sparsebench.methods.api", "sparsebench.datasets.api"))):
+        items = room.registry._items
+        for name in [name for name, item in items.items() if getattr(item, "open", item).__module__ in new]:
+            del items[name]
+    for name in new:
+        del sys.modules[name]
