@@ -1,11 +1,11 @@
 """Which devices there are, and what `--devices` means."""
 
-import os
 from dataclasses import dataclass
 
 import torch
 
 from ..errors import SparsebenchError
+from .cores import cores
 
 # One thread a slot: small networks gain nothing from more, and a trial's sums do not depend on the slots.
 MAX_CPU_SLOTS = 16
@@ -17,11 +17,6 @@ class Slot:
 
     device: str
     threads: int = 1
-
-
-def cores() -> int:
-    """The processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def check_device(name: str | None = None) -> str:

@@ -115,7 +115,8 @@ def devices() -> Iterator[Check]:
     """Processors, every GPU, and the compiler that makes some of the training faster."""
     group = "devices"
     try:
-        from .devices import cores, gpus
+        from .cores import cores
+        from .devices import gpus
 
         usable, found = cores(), gpus()
     except Exception as error:  # a broken torch raises what it likes

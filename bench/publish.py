@@ -8,6 +8,7 @@ from ..reports.points import Point
 from ..reports.rows import Board, Row, on_front
 from ..reports.settled import settled
 from ..reports.style import style_of
+from .cores import cores
 from .folder import x_max
 from .importance import importance
 from .records import Record, latest
@@ -68,7 +69,7 @@ def report(folder: Path, records: Sequence[Record]) -> list[Path]:
     """Write the leaderboard and the figures from records alone; returns the files, the page first."""
     now = latest(records)
     with settled():
-        return write(folder, now, x_max(folder), importance(now))
+        return write(folder, now, x_max(folder), importance(now), processes=cores())
 
 
 def board(folder: Path, records: Sequence[Record]) -> terminal:

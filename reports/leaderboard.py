@@ -19,7 +19,6 @@ from .overall import overall, why_not
 from .pairs import pairs, summary
 from .pareto import X_MAX
 from .rows import Board, Row, boards, rows
-from .settled import sweep
 from .text import markdown, plain, share
 
 if TYPE_CHECKING:
@@ -147,10 +146,12 @@ def write(
     records: Iterable[Record],
     x_max: XMax = X_MAX,
     importance: Mapping[str, "Importance"] | None = None,
+    processes: int = 1,
 ) -> list[Path]:
     """Write tables, figures and the site into `folder`; each file appears whole or not at all.
 
     `importance`: of the knobs, by task, where somebody has computed it; it is drawn, not computed here.
+    `processes`: so many, at most, draw the figures.
     Returns the paths, the leaderboard first. Errors: no records; a folder that cannot be written.
     """
     folder = Path(folder)
@@ -161,7 +162,9 @@ def write(
         write_atomic(folder / "leaderboard.json", to_json(found)),
         write_atomic(folder / "leaderboard.tex", to_latex(found)),
     ]
-    pictures = _drawn(folder, found, importance or {})
+    from .drawing import drawn  # drawing libraries load in seconds: a terminal table does not wait for them
+
+    pictures = drawn(folder, found, importance or {}, processes)
     shown = {task: [p.name for p in paths if p.suffix == ".png"] for task, paths in pictures.items()}
     page = write_atomic(folder / "leaderboard.md", to_markdown(found, shown))
     return [page, *tables, *(path for paths in pictures.values() for path in paths), *_site(folder, found)]
@@ -171,17 +174,3 @@ def _site(folder: Path, found: Sequence[Board]) -> list[Path]:
     from .site import write_site  # as with the figures
 
     return write_site(folder, found)
-
-
-def _drawn(
-    folder: Path, found: Sequence[Board], importance: Mapping[str, "Importance"]
-) -> dict[str, list[Path]]:
-    """The files of all figures by task; those of all tasks together under the empty name."""
-    from . import figures  # drawing libraries load in seconds: a terminal table does not wait for them
-
-    style = figures.style_for(found)
-    made = {}
-    for board in found:
-        made[board.task] = figures.draw_all(board, folder, style, importance.get(board.task))
-        sweep()
-    return made | {"": figures.draw_together(found, folder, style, overall(found))}

@@ -30,7 +30,7 @@ datasets   | datasets datasets.*                                     | foundatio
 records    | bench bench.records bench.described                     | foundation
 reports    | reports reports.*                                       | foundation records
 plan       | bench.spec bench.suite bench.space bench.validation bench.describe | foundation records methods.api datasets.api
-machine    | bench.devices bench.memory bench.versions bench.kept    | foundation
+machine    | bench.cores bench.devices bench.memory bench.versions bench.kept    | foundation
 measures   | bench.models bench.networks bench.zoo bench.measure bench.threshold | foundation records datasets.api
 train      | bench.train bench.optim bench.schedule bench.stream     | foundation methods.api methods.net datasets.api plan measures
 train      | bench.clock bench.probe bench.meter bench.checkpoint    |

@@ -23,7 +23,7 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ...errors import SparsebenchError
-from ..devices import cores
+from ..cores import cores
 from .node import NodeWorker
 
 Call = Any

@@ -1,19 +1,21 @@
 """The figures of all tasks together, and of the knobs, read from the drawn objects."""
 
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from sparsebench.bench.records import Record
-from sparsebench.reports import figures
+from sparsebench.reports import drawing, figures
 from sparsebench.reports.canvas import look
 from sparsebench.reports.critical import Scale, draw_critical
 from sparsebench.reports.leaderboard import boards, write
 from sparsebench.reports.multiples import draw_multiples
 from sparsebench.reports.overall import overall
-from sparsebench.reports.rows import on_front
+from sparsebench.reports.rows import Board, on_front
 from sparsebench.reports.shares import draw_importance
 from synthetic_records import NINE, campaign
 
@@ -105,3 +107,29 @@ def test_each_figure_is_drawn_once_a_format(
     monkeypatch.setattr(Figure, "draw", counted)
     paths = figures.fronts(six, tmp_path / "fronts")
     assert len(drawn) == len(paths) == 12
+
+
+@pytest.mark.parametrize("interpreter", [sys.executable, "false"])
+def test_two_processes_draw_what_one_does(
+    six: list[Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interpreter: str
+) -> None:
+    """And where the other cannot, the first draws everything."""
+    here = []
+    usual = figures.draw_all
+
+    def counted(board: Board, *args: Any) -> list[Path]:
+        here.append(board.task)
+        return usual(board, *args)
+
+    monkeypatch.setattr(figures, "draw_all", counted)
+    found, shares = boards(six), {"toy1-net": SHARES}
+    one, two = (tmp_path / name for name in ("one", "two"))
+    alone = drawing.drawn(one, found, shares)
+    here.clear()
+    monkeypatch.setattr(sys, "executable", interpreter)
+    both = drawing.drawn(two, found, shares, processes=8)
+    assert len(here) == (6 if interpreter == "false" else 3)
+    assert list(both) == list(alone) == [*(board.task for board in found), ""]
+    for task, paths in alone.items():
+        assert both[task] == [two / path.name for path in paths]
+        assert [path.read_bytes() for path in both[task]] == [path.read_bytes() for path in paths]
