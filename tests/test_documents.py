@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from itertools import dropwhile, takewhile
 from pathlib import Path
 
 from sparsebench.bench.records import Record
@@ -19,6 +20,29 @@ def test_every_field_of_a_record_is_described(repository):
     described = set(re.findall(r"`([a-z_]+)`", text))
     fields = {info.alias or name for name, info in Record.model_fields.items()}
     assert fields <= described, fields - described
+
+
+def first_table(text: str) -> list[dict[str, str]]:
+    """The rows of a page's first table, by its titles."""
+    lines = dropwhile(lambda line: not is_row(line), text.splitlines())
+    rows = [line.strip("|").split("|") for line in takewhile(is_row, lines)]
+    titles, _, *body = [[cell.strip() for cell in row] for row in rows]
+    return [dict(zip(titles, row, strict=True)) for row in body]
+
+
+def is_row(line: str) -> bool:
+    return line.startswith("|")
+
+
+def test_the_readmes_table_is_what_the_records_of_its_run_give(repository, tmp_path):
+    run = repository / "reports" / "results" / "mnist-lenet300"
+    merged = sparsebench("merge", str(run / "records.sparsebench.zip"), "--out", "merged", cwd=tmp_path)
+    assert merged.returncode == 0, merged.stderr
+    found = first_table((tmp_path / "merged" / "leaderboard.md").read_text())
+    assert found == first_table((run / "leaderboard.md").read_text())
+    shown = first_table((repository / "README.md").read_text())
+    assert len(shown) == len(found) == 26
+    assert shown == [{title: row[title] for title in shown[0]} for row in found]
 
 
 def test_the_readmes_method_of_twenty_lines_runs(repository, tmp_path):
