@@ -96,14 +96,19 @@ class Search:
         return [{**base, parameter(name, knob): math.exp(x) if found.log else x} for x in spread]
 
     @property
+    def asked(self) -> list[FrozenTrial]:
+        """All trials so far, in order: the study's own, to be read only. Copies cost more than the asking."""
+        return self.study.get_trials(deepcopy=False)
+
+    @property
     def done(self) -> bool:
-        return len(self.study.trials) >= self.trials and not self.waiting
+        return len(self.asked) >= self.trials and not self.waiting
 
     def ask(self) -> dict[int, dict[str, Any]]:
         """The next generation: number to knob values. Empty while one is out, or when all are done."""
         if self.waiting:
             return {}
-        first = len(self.study.trials)
+        first = len(self.asked)
         last = min(first + self.generation, self.trials)
         questions = {}
         for number in range(first, last):
@@ -155,8 +160,8 @@ class Search:
 
     @property
     def told(self) -> list[FrozenTrial]:
-        """The finished trials, in order."""
-        return [trial for trial in self.study.trials if trial.state.is_finished()]
+        """The finished trials, in order; to be read only."""
+        return [trial for trial in self.asked if trial.state.is_finished()]
 
 
 class Mirror:
