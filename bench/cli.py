@@ -1,5 +1,6 @@
 """The command line. Everything heavy is imported inside the commands, so that --help answers at once."""
 
+import gc
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -275,6 +276,8 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        gc.freeze()  # else the interpreter looks through all of torch once more for what to free: a second
 
 
 def _complain(message: str) -> None:

@@ -71,6 +71,10 @@ def progress(event: dict[str, Any]) -> None:
 
 def run(suite: str, options: dict[str, Any]) -> None:
     """A campaign with a live display, then its leaderboard."""
+    if options.get("executor", "local") == "local":
+        from .executors.forks import forks
+
+        forks()  # workers import torch beside what follows
     from . import campaign, publish
     from .bars import Bars
     from .lines import Lines

@@ -2,14 +2,11 @@
 
 import os
 import selectors
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from ...errors import SparsebenchError
 from .. import trial as trials
@@ -18,6 +15,7 @@ from ..keeper import EVERY_SECONDS, discard
 from ..records import parse
 from ..spec import Trial
 from .api import MAX_ATTEMPTS, Back, Running, too_long, tried
+from .forks import Fork, forks
 
 START_SECONDS = 600.0
 """A worker that is not ready after so long is not going to be."""
@@ -26,7 +24,7 @@ START_SECONDS = 600.0
 @dataclass
 class _Worker:
     slot: Slot
-    process: "subprocess.Popen[bytes]"
+    process: Fork
     trial: Trial | None = None
     since: float = 0.0
     buffer: bytes = b""
@@ -34,34 +32,19 @@ class _Worker:
     memory: str | None = None  # its last words, when it had no room
     late: bool = False
 
-    @property
-    def out(self) -> IO[bytes]:
-        assert self.process.stdout is not None
-        return self.process.stdout
-
     def send(self, line: str) -> None:
-        assert self.process.stdin is not None
         with suppress(BrokenPipeError):  # it has died: its closed output says so, and `wait` deals with it
             self.process.stdin.write(line.encode() + b"\n")
             self.process.stdin.flush()
-
-    def end(self) -> int:
-        """Wait for the process, which has died or been killed, and close its pipes; returns its exit code."""
-        code = self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout):
-            if stream:
-                with suppress(BrokenPipeError):
-                    stream.close()
-        return code
 
 
 @dataclass
 class LocalExecutor:
     """Runs trials in worker processes; a worker that dies is replaced and its trial tried again, bounded.
 
-    Workers are started by command, not forked or spawned from this process, so a script or a notebook that
-    calls `sparsebench.run` needs no guard, and a GPU context is never inherited. `time_limit` in seconds
-    holds for each attempt of a trial.
+    Workers are forked from a process of their own, not forked or spawned from this one, so a script or a
+    notebook that calls `sparsebench.run` needs no guard, and neither threads nor a GPU context are inherited.
+    `time_limit` in seconds holds for each attempt of a trial.
     """
 
     slots: Sequence[Slot]
@@ -79,28 +62,21 @@ class LocalExecutor:
 
     def __post_init__(self) -> None:
         self._selector = selectors.DefaultSelector()
+        self._forks = forks()
         for slot in self.slots:
             self._start(slot)
 
     def _start(self, slot: Slot) -> None:
-        command = [sys.executable, "-P", "-m", f"{__package__}.worker", slot.device, str(slot.threads)]
-        command += [str(self.checkpoint_seconds), self.data_root or ""]
-        command += [str(self.checkpoints or ""), str(self.models or "")]
-        log = self.log.open("ab") if self.log else None
+        arguments = [slot.device, str(slot.threads), str(self.checkpoint_seconds), self.data_root or ""]
+        arguments += [str(self.checkpoints or ""), str(self.models or ""), *self.plugins]
         try:
-            process = subprocess.Popen(
-                [*command, *self.plugins],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log or subprocess.DEVNULL,
-                env={**os.environ, "OMP_NUM_THREADS": str(slot.threads)},
-            )
-        finally:
-            if log:
-                log.close()
+            process = self._forks.start(arguments, self.log)
+        except ChildProcessError:
+            self._forks = forks()  # another
+            process = self._forks.start(arguments, self.log)
         worker = _Worker(slot, process)
         self._workers.append(worker)
-        self._selector.register(worker.out, selectors.EVENT_READ, worker)
+        self._selector.register(process.stdout, selectors.EVENT_READ, worker)
 
     @property
     def places(self) -> int:
@@ -137,7 +113,7 @@ class LocalExecutor:
         done: list[Back] = []
         for key, _ in self._selector.select(timeout):
             worker: _Worker = key.data
-            chunk = os.read(worker.out.fileno(), 1 << 20)
+            chunk = os.read(worker.process.stdout.fileno(), 1 << 20)
             if not chunk:
                 done += self._replace(worker)
                 continue
@@ -176,8 +152,8 @@ class LocalExecutor:
 
     def _replace(self, worker: _Worker) -> list[Back]:
         """A worker has died: start another, and run its trial again or record that it can't be run."""
-        self._selector.unregister(worker.out)
-        code = worker.end()
+        self._selector.unregister(worker.process.stdout)
+        code = worker.process.end()
         self._workers.remove(worker)
         if not worker.ready:
             self._stillborn += 1
@@ -211,6 +187,6 @@ class LocalExecutor:
     def close(self) -> None:
         for worker in self._workers:
             worker.process.kill()
-            worker.end()
+            worker.process.end()
         self._selector.close()
         self._workers.clear()

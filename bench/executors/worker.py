@@ -9,6 +9,7 @@ import queue
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -24,16 +25,17 @@ def _read_into(trials: "queue.Queue[str]", asked: threading.Event) -> None:
     os._exit(0)
 
 
-def main() -> None:
-    """`worker DEVICE THREADS SECONDS DATA_ROOT CHECKPOINTS MODELS [PLUGIN …]`; an empty folder is none given.
+def main(arguments: Sequence[str]) -> None:
+    """DEVICE THREADS SECONDS DATA_ROOT CHECKPOINTS MODELS [PLUGIN …]; an empty folder is none given.
 
     SECONDS is the time between two checkpoints.
     """
-    device, threads, seconds, data_root, checkpoints, models, *plugins = sys.argv[1:]
+    device, threads, seconds, data_root, checkpoints, models, *plugins = arguments
     asked = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the driver decides
-    signal.signal(signal.SIGTERM, lambda number, frame: asked.set())  # a scheduler's: save what there is
-    os.environ.setdefault("OMP_NUM_THREADS", threads)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a scheduler's, a terminal's: save what there is
+        signal.signal(number, lambda number, frame: asked.set())
+    os.environ["OMP_NUM_THREADS"] = threads
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     sys.stdout = sys.stderr  # what a method, a library or a program they start prints must not mix
     os.dup2(sys.stderr.fileno(), 1)  # with the records
@@ -63,7 +65,3 @@ def main() -> None:
         except OutOfMemory as error:
             print("memory", error, file=answers, flush=True)
             os._exit(1)  # what is left of the trial goes with the process
-
-
-if __name__ == "__main__":
-    main()

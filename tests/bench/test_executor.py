@@ -122,6 +122,23 @@ def test_a_worker_that_is_killed_is_replaced_and_its_trial_repeated(
     assert executor.free()
 
 
+def test_workers_outlive_the_process_that_forked_them(
+    executor: LocalExecutor, make_trial: Make, tmp_path: Path
+) -> None:
+    """Nobody can say then what ended one; it is replaced all the same."""
+    server = executor._forks
+    server._process.kill()
+    server._process.wait()
+    executor.submit(make_trial())
+    assert result(executor)[1].status == "ok"
+    worker = hang(executor, make_trial(method="hanging", knobs={"file": str(tmp_path / "1")}), tmp_path / "1")
+    os.kill(worker, signal.SIGKILL)
+    assert result(executor)[1].status == "ok"
+    assert executor._forks is not server
+    (new,) = executor._workers
+    assert new.process.pid not in (None, worker)
+
+
 def test_a_trial_that_kills_its_workers_is_given_up(
     executor: LocalExecutor, make_trial: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,7 +177,7 @@ def test_a_worker_told_to_stop_goes_on_from_its_checkpoint(
         (worker,) = made._workers
         while not file.exists():  # it is well under way
             assert made.wait(0.02) == []
-        worker.process.terminate()
+        os.kill(worker.process.pid, signal.SIGTERM)
         while made._attempts[straight.id] < 2:
             assert made.wait(0.02) == []
         _, record = result(made)
@@ -185,9 +202,8 @@ def test_a_worker_ends_with_its_driver_even_in_mid_trial(
     )
     (worker,) = executor._workers
     assert worker.process.pid == pid
-    assert worker.process.stdin is not None
     worker.process.stdin.close()
-    assert worker.process.wait(timeout=30) == 0
+    assert worker.process.end() == 0
 
 
 def test_a_worker_that_does_not_start_is_one_sentence(tmp_path: Path) -> None:

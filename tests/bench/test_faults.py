@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,18 +68,23 @@ def whole(folder: Path) -> None:
     assert len({record.id for record in records}) == len(records)
 
 
-def workers() -> list[int]:
-    """The worker processes of this process."""
+def children(of: int) -> list[int]:
+    """The processes that a process has started and that still run."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
+        with suppress(OSError):
             state, parent = stat.read_text().rpartition(")")[2].split()[:2]
-            command = (stat.parent / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if int(parent) == os.getpid() and state != "Z" and b"executors.worker" in command:
-            found.append(int(stat.parent.name))
+            if int(parent) == of and state != "Z":
+                found.append(int(stat.parent.name))
     return found
+
+
+def workers() -> list[int]:
+    """The worker processes of this process: those of the processes that fork them."""
+    servers = [
+        pid for pid in children(os.getpid()) if b"forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+    return [worker for server in servers for worker in children(server)]
 
 
 def test_a_driver_killed_at_ten_moments_loses_nothing(
