@@ -17,9 +17,9 @@ from .executors.api import Executor
 from .executors.machines import TIME_LIMIT, Machines
 from .folder import Folder
 from .kept import CHECKPOINTS
+from .mirror import Mirror
 from .models import create
 from .records import Record, Store, latest, load_records
-from .search import Mirror
 from .shelf import Shelf, keep_fronts
 from .signals import Interrupts
 from .spec import Trial

@@ -6,8 +6,8 @@ after a resume.
 """
 
 import math
-import warnings
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -16,11 +16,11 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from ..errors import SparsebenchError
 from ..methods.api import Knob
 
 DIRECTIONS = [StudyDirection.MAXIMIZE, StudyDirection.MAXIMIZE]
-METRICS = ["validation accuracy", "log10 compression"]
+
+Outcome = tuple[float, float] | None  # accuracy and log10 compression; None for a failure
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -68,6 +68,10 @@ def _asked(knob: Knob, value: Any) -> Any:
     return -value if knob.scale == "minus_log" else value
 
 
+def _state(outcome: Outcome) -> TrialState:
+    return TrialState.FAIL if outcome is None else TrialState.COMPLETE
+
+
 class Search:
     """The search of one entry on one task: asks for parameters, is told objectives, keeps the order."""
 
@@ -78,7 +82,9 @@ class Search:
         self.study = optuna.create_study(study_name=key, directions=DIRECTIONS)
         self.anchors = self._anchors()
         self.waiting: dict[int, optuna.Trial] = {}
-        self.outcomes: dict[int, tuple[float, float] | None] = {}
+        self.outcomes: dict[int, Outcome] = {}
+        self._past: list[tuple[Mapping[str, Any], Outcome]] = []  # that the study has not been told of yet
+        self._lock = threading.Lock()  # a mirror looks on from another thread
 
     def _anchors(self) -> list[dict[str, Any]]:
         """The first half of the trials, at most eight: the operating knob spread over its range, the others
@@ -96,20 +102,25 @@ class Search:
         return [{**base, parameter(name, knob): math.exp(x) if found.log else x} for x in spread]
 
     @property
-    def asked(self) -> list[FrozenTrial]:
-        """All trials so far, in order: the study's own, to be read only. Copies cost more than the asking."""
-        return self.study.get_trials(deepcopy=False)
+    def asked(self) -> int:
+        """How many trials there are so far."""
+        return len(self._trials()) + len(self._past)
+
+    def _trials(self) -> list[FrozenTrial]:
+        return self.study.get_trials(deepcopy=False)  # to be read only: copies cost more than the asking
 
     @property
     def done(self) -> bool:
-        return len(self.asked) >= self.trials and not self.waiting
+        return self.asked >= self.trials and not self.waiting
 
     def ask(self) -> dict[int, dict[str, Any]]:
         """The next generation: number to knob values. Empty while one is out, or when all are done."""
         if self.waiting:
             return {}
-        first = len(self.asked)
+        first = self.asked
         last = min(first + self.generation, self.trials)
+        if first < last:
+            self._recall()
         questions = {}
         for number in range(first, last):
             self.study.sampler = self._sampler(number)
@@ -134,9 +145,8 @@ class Search:
         """What Optuna itself calls the parameters of a waiting trial."""
         return dict(self.waiting[number].params)
 
-    def tell(self, number: int, outcome: tuple[float, float] | None) -> None:
-        """An outcome, accuracy and log10 compression; None for a failure. The study hears of it when its
-        generation is complete, in the trials' order."""
+    def tell(self, number: int, outcome: Outcome) -> None:
+        """The study hears of an outcome when its generation is complete, in the trials' order."""
         self.outcomes[number] = outcome
         if not set(self.waiting) <= set(self.outcomes):
             return
@@ -149,64 +159,31 @@ class Search:
                 self.study.tell(trial, list(values))
         self.waiting.clear()
 
-    def replay(self, params: Mapping[str, Any], outcome: tuple[float, float] | None) -> None:
-        """A trial of an earlier run, at the place that it had."""
-        self.study.add_trial(self._frozen(params, outcome))
+    def replay(self, params: Mapping[str, Any], outcome: Outcome) -> None:
+        """A trial of an earlier run, at the place that it had. The study hears of it before it is asked."""
+        self._past.append((params, outcome))
 
-    def _frozen(self, params: Mapping[str, Any], outcome: tuple[float, float] | None) -> FrozenTrial:
-        state = TrialState.FAIL if outcome is None else TrialState.COMPLETE
+    def _recall(self) -> None:
+        with self._lock:
+            self.study.add_trials([self._frozen(*one) for one in self._past])
+            self._past.clear()
+
+    def _frozen(self, params: Mapping[str, Any], outcome: Outcome) -> FrozenTrial:
         values = None if outcome is None else list(outcome)
-        return create_trial(params=dict(params), distributions=self.distributions, values=values, state=state)
+        return create_trial(
+            params=dict(params), distributions=self.distributions, values=values, state=_state(outcome)
+        )
 
     @property
     def told(self) -> list[FrozenTrial]:
         """The finished trials, in order; to be read only."""
-        return [trial for trial in self.asked if trial.state.is_finished()]
+        with self._lock:
+            finished = [trial for trial in self._trials() if trial.state.is_finished()]
+            return finished + [self._frozen(*one) for one in self._past]
 
-
-class Mirror:
-    """The studies in a storage that optuna-dashboard opens. The search itself never reads it.
-
-    Only finished trials are written, so a killed driver leaves no trial running for ever.
-    """
-
-    def __init__(self, url: str) -> None:
-        self.url, self.broken = url, False
-        self._written: dict[str, list[TrialState]] = {}  # a study that stands still costs nothing
-        options = {"pool_pre_ping": True} if url.startswith(("postgresql", "mysql")) else {}
-        try:
-            self.storage = optuna.storages.RDBStorage(url, engine_kwargs=options)
-        except Exception as error:
-            raise SparsebenchError(f"Optuna cannot open the storage {url!r}: {error}") from error
-
-    def reflect(self, search: Search, say: Callable[[str], None]) -> None:
-        """Bring the stored study up to the search; what is there already stays. A problem is said, once."""
-        told = search.told
-        states = [trial.state for trial in told]
-        if self.broken or self._written.get(search.key) == states:
-            return
-        try:
-            self._write(search.key, told)
-            self._written[search.key] = states
-        except Exception as error:  # whatever the database raises: a view, not the truth
-            self.broken = True
-            say(f"Optuna's storage {self.url!r} takes no more: {error}")
-
-    def _write(self, name: str, trials: list[FrozenTrial]) -> None:
-        study = optuna.create_study(
-            study_name=name, storage=self.storage, directions=DIRECTIONS, load_if_exists=True
-        )
-        if study.directions != DIRECTIONS:
-            raise SparsebenchError(f"another study there is called {name!r}")
-        stored = study.get_trials(deepcopy=False)
-        if [t.state for t in stored] != [t.state for t in trials[: len(stored)]]:
-            # a failure of an earlier run has been made good since
-            optuna.delete_study(study_name=name, storage=self.storage)
-            self._write(name, trials)
-            return
-        if not stored:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                study.set_metric_names(METRICS)
-        for trial in trials[len(stored) :]:
-            study.add_trial(trial)
+    @property
+    def states(self) -> list[TrialState]:
+        """How the finished trials ended, in order."""
+        with self._lock:
+            finished = [trial.state for trial in self._trials() if trial.state.is_finished()]
+            return finished + [_state(outcome) for _, outcome in self._past]

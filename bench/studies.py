@@ -98,7 +98,7 @@ class Study:
 
     def _replay(self) -> bool:
         """Tell the search of its next generation from the records, where all of it is there."""
-        first = len(self.search.asked)
+        first = self.search.asked
         last = min(first + self.search.generation, self.search.trials)
         known = [self.stored.get(number) for number in range(first, last)]
         records = [record for record in known if record is not None and record.ok]

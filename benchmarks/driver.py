@@ -23,6 +23,7 @@ from sparsebench.bench.suite import Suite
 from sparsebench.bench.trial import described
 from timing import write
 
+STUDIES = 250  # that the stored records are of
 CPU = torch.device("cpu")
 CURVE = [{"step": float(n), "train_loss": 1 / (n + 1), "val_accuracy": 0.9, "lr": 0.1} for n in range(16)]
 
@@ -65,9 +66,9 @@ def made_up(trial: Trial) -> Record:
     )  # fmt: skip
 
 
-def suite(trials: int, entries: int) -> Suite:
-    """`trials` in all, over so many studies."""
-    budget = {"trials": trials // entries, "seeds": 1, "points": 1}
+def suite(entries: int, trials: int) -> Suite:
+    """So many studies of so many trials each."""
+    budget = {"trials": trials, "seeds": 1, "points": 1}
     tasks = [{"dataset": "planted", "model": "lenet_300_100", "recipe": {"epochs": 1}}]
     named = [
         {"method": "magnitude", "label": f"magnitude-{n}", "finetune": 0.1 + n / 1000} for n in range(entries)
@@ -122,14 +123,17 @@ def main(trials: int = 200, stored: int = 5000) -> None:
     with tempfile.TemporaryDirectory() as folder:
         empty, full = Path(folder, "empty"), Path(folder, "full")
         uri = f"sqlite:///{Path(folder, 'mlflow.db')}"
-        timed(Path(folder, "warm-up"), suite(20, 2), uri)
-        table["0 stored"] = timed(empty, suite(trials, 10), uri)
-        table[f"making {stored}"] = timed(full, suite(stored, 250), uri)
-        table[f"{stored} stored"] = timed(
-            full, suite(stored + 250 * (trials // 250 + 1), 250), uri, extend=True
+        timed(Path(folder, "warm-up"), suite(2, 10), uri)
+        each = stored // STUDIES
+        table["0 stored"] = timed(empty, suite(trials // each, each), uri)
+        table[f"making {stored}"] = timed(full, suite(STUDIES, each), uri)
+        table[f"{stored} stored"] = timed(full, suite(STUDIES + trials // each, each), uri, extend=True)
+        table[f"{stored} stored, one more in each study"] = timed(
+            full, suite(STUDIES + trials // each, each + 1), uri, extend=True
         )
-    first, last = table["0 stored"], table[f"{stored} stored"]
-    last["ratio"] = round(last["ms_a_trial"] / first["ms_a_trial"], 2)
+    first = table["0 stored"]
+    for row in table.values():
+        row["ratio"] = round(row["ms_a_trial"] / first["ms_a_trial"], 2)
     write("driver", "driver, records, Optuna and MLflow for a trial that does nothing", table)
 
 

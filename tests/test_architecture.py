@@ -37,7 +37,7 @@ train      | bench.clock bench.probe bench.meter bench.checkpoint    |
 train      | bench.keeper                                            | machine
 trial      | bench.trial bench.saved                                 | foundation records methods.api datasets.api plan machine measures train
 executors  | bench.executors bench.executors.*                       | foundation records plan machine trial bench.keeper
-search     | bench.search bench.studies bench.importance             | foundation records methods.api reports.pareto plan
+search     | bench.search bench.studies bench.importance bench.mirror | foundation records methods.api reports.pareto plan
 track      | bench.track bench.mlflow_* bench.ui                     | foundation records reports
 shelf      | bench.shelf                                            | foundation records reports machine
 folder     | bench.folder bench.changes                             | foundation records methods.api plan
@@ -58,7 +58,7 @@ public     | __init__                                                |
 
 # Libraries that belong to few: the parts and modules that may import them, lazily or not.
 OWNERS = {
-    "optuna": "bench.search bench.importance",
+    "optuna": "bench.search bench.mirror bench.importance",
     "mlflow": "track",
     "ray": "bench.executors.ray",
     "torch": "methods datasets machine measures train trial executors api export estimate conformance "

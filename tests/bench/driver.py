@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sparsebench.bench import campaign, publish, search, studies, track  # noqa: F401
+from sparsebench.bench import campaign, mirror, publish, studies, track  # noqa: F401
 from sparsebench.bench.records import Record, Store
 
 
@@ -48,7 +48,7 @@ def arm(moment: str) -> None:
     elif kind == "told":
         on_call(studies.Study, "take", int(number), lambda *args: die())
     elif kind == "mirror":
-        on_call(search.Mirror, "_write", int(number), lambda *args: die())
+        on_call(mirror.Mirror, "_write", int(number), lambda *args: die())
 
 
 def attempt(moment: str, suite: str, out: str, uri: str) -> int:

@@ -9,7 +9,8 @@ from typing import Any
 
 import optuna
 import pytest
-from sparsebench.bench.search import METRICS, Mirror, Search, value_of
+from sparsebench.bench.mirror import METRICS, Mirror
+from sparsebench.bench.search import Search, value_of
 from sparsebench.bench.space import free_knobs
 from sparsebench.bench.spec import Recipe
 from sparsebench.errors import SparsebenchError
@@ -150,6 +151,34 @@ def test_the_mirror_is_a_study_that_optuna_reads(tmp_path: Path) -> None:
     assert study.best_trials
     assert said == []
     mirror.storage.engine.dispose()
+
+
+def test_a_mirror_leaves_what_an_earlier_run_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url, said = f"sqlite:///{tmp_path / 'optuna.db'}", list[str]()
+    asked = search(trials=6)
+    drive(asked)
+    first = Mirror(url)
+    first.reflect(asked, said.append)
+    first.storage.engine.dispose()
+    again, second, written = search(trials=8), Mirror(url), list[int]()
+    for trial in asked.told:
+        again.replay(trial.params, (trial.values[0], trial.values[1]) if trial.values else None)
+    write = second._write
+
+    def counted(name: str, told: list[optuna.trial.FrozenTrial]) -> None:
+        written.append(len(told))
+        write(name, told)
+
+    monkeypatch.setattr(second, "_write", counted)
+    second.reflect(again, said.append)
+    assert written == []
+    drive(again)
+    second.reflect(again, said.append)
+    second.reflect(again, said.append)
+    assert written == [8]
+    assert [t.params for t in stored(url)] == [t.params for t in again.told]
+    assert said == []
+    second.storage.engine.dispose()
 
 
 def test_a_failure_made_good_is_mirrored_anew(tmp_path: Path) -> None:
