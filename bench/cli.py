@@ -84,13 +84,15 @@ def run(
         "methods": [name.strip() for name in methods.split(",")] if methods is not None else None,
         "trials": trials, "epochs": epochs, "seeds": seeds, "plugins": plugin or [],
     }  # fmt: skip
+    machines = {
+        "devices": devices, "per_device": per_device, "executor": executor, "address": address,
+        "time_limit": 3600 * time_limit,
+    }  # fmt: skip
     if dry_run:
-        commands.dry_run(suite, devices, per_device, data, options)
+        commands.dry_run(suite, machines, data, options)
         return
-    places = {"out": out, "devices": devices, "per_device": per_device, "data": data}
-    more = {"storage": storage, "tracking_uri": tracking_uri, "extend": extend}
-    more |= {"executor": executor, "address": address}
-    commands.run(suite, {**options, **places, **more, "time_limit": 3600 * time_limit})
+    more = {"out": out, "data": data, "storage": storage, "tracking_uri": tracking_uri, "extend": extend}
+    commands.run(suite, {**options, **machines, **more})
 
 
 @app.command()
@@ -277,7 +279,16 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     finally:
-        gc.freeze()  # else the interpreter looks through all of torch once more for what to free: a second
+        _leave()
+
+
+def _leave() -> None:
+    """Spare the interpreter a second: at its end it would look through all of torch for what to free.
+
+    Triton, which a training loads, calls what is then not freed a leak, in forty lines.
+    """
+    if "triton" not in sys.modules:
+        gc.freeze()
 
 
 def _complain(message: str) -> None:

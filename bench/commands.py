@@ -107,14 +107,13 @@ def _point_to(out: Console, folder: Path) -> None:
     out.print(f"{'MLflow':>12}  sparsebench ui {folder}", highlight=False, soft_wrap=True)
 
 
-def dry_run(
-    suite: str, devices: str | None, per_device: int, data: Path | None, options: dict[str, Any]
-) -> None:
+def dry_run(suite: str, machines: dict[str, Any], data: Path | None, options: dict[str, Any]) -> None:
     """What `run` would do, how many trials and steps, and about how long."""
     from .estimate import estimate, table
+    from .executors.machines import Machines
 
     out = Console(width=None if sys.stdout.isatty() else 160)
-    out.print(table(estimate(suite, devices, per_device, data, options)))
+    out.print(table(estimate(suite, Machines(**machines), data, options)))
 
 
 def report(folder: Path) -> None:

@@ -17,6 +17,7 @@ from ..datasets.api import registry as datasets
 from ..methods.api import registry as methods
 from .campaign import resolve
 from .devices import Slot, slots
+from .executors.machines import Machines
 from .models import create
 from .space import free_knobs
 from .standing import duration
@@ -44,6 +45,7 @@ class Cost:
     suite: Suite
     slots: list[Slot]
     tasks: list[TaskCost]
+    cluster: bool = False  # whose places are not known here: the time is that of one slot of this machine
 
     @property
     def seconds(self) -> float:
@@ -54,12 +56,11 @@ class Cost:
         return sum(each) / len(self.slots)
 
 
-def estimate(
-    suite: str, devices: str | None, per_device: int, data: Path | None, options: dict[str, Any]
-) -> Cost:
+def estimate(suite: str, machines: Machines, data: Path | None, options: dict[str, Any]) -> Cost:
     """Count a suite's trials and time a dense training step of each task on the first slot's device."""
     resolved = resolve(suite, **options)
-    places = slots(devices, per_device)
+    cluster = machines.executor != "local"
+    places = slots()[:1] if cluster else slots(machines.devices, machines.per_device)
     torch.set_num_threads(places[0].threads)
     costs = []
     for task in resolved.tasks:
@@ -73,7 +74,7 @@ def estimate(
         seconds = _step_seconds(task, shape, classes, torch.device(places[0].device))
         count = len(resolved.entries)
         costs.append(TaskCost(task.name, count, count * budget.trials, confirm, steps, seconds))
-    return Cost(resolved, places, costs)
+    return Cost(resolved, places, costs, cluster)
 
 
 def _has_front(task: Task, method: str, fixed: dict[str, Any]) -> bool:
@@ -128,9 +129,12 @@ def table(cost: Cost) -> Group:
     trials = sum(t.search + t.confirm for t in cost.tasks)
     total = sum((t.search + t.confirm) * t.steps_a_trial for t in cost.tasks)
     places = ", ".join(sorted({slot.device for slot in cost.slots}))
+    where = f"{len(cost.slots)} slots ({places})"
+    if cost.cluster:
+        where = f"one slot of this machine ({places}), to be divided by the places of the cluster"
     summary = (
         f"{cost.suite.name}: at most {trials} trials, {total:,} optimizer steps; "
-        f"about {duration(cost.seconds)} on {len(cost.slots)} slots ({places}). "
+        f"about {duration(cost.seconds)} on {where}. "
         "The time is that of a dense step on random images; nothing was trained."
     )
     return Group(shown, Text(), Text(summary))

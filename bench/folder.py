@@ -138,7 +138,9 @@ def read_identity(path: Path) -> dict[str, Any]:
         for part in ("entries", "tasks"):
             found["suite"][part] = [dict(item) for item in found["suite"].get(part, [])]
         return found
-    except (ValueError, KeyError, TypeError) as error:
+    except KeyError as error:
+        raise SparsebenchError(f"{path / SUITE} is damaged: it has no {error}") from error
+    except (ValueError, TypeError) as error:
         raise SparsebenchError(f"{path / SUITE} is damaged: {error}") from error
 
 

@@ -149,6 +149,10 @@ def test_dry_run_says_what_would_run_and_writes_nothing(
     assert ["planted-lenet_300_100", "2", "6", "≤", "15", "32"] in [row[:6] for row in rows]
     assert "tiny: at most 42 trials" in answer.out
     assert "2 slots (cpu)" in answer.out
+    on_ray = cli("run", tiny, "--dry-run", "--executor", "ray", "--seeds", 5)
+    assert "one slot of this machine (" in on_ray.out
+    assert "tiny: at most 42 trials" in on_ray.out
+    assert "address" in cli("run", tiny, "--dry-run", "--address", "auto").err
     assert list(tmp_path.iterdir()) == []
 
 
