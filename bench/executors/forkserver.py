@@ -89,14 +89,19 @@ def become(streams: list[int], arguments: list[str]) -> None:
         os._exit(code)
 
 
+def preload() -> None:
+    """Import what a trial needs, without a thread or a device: a fork could not use either."""
+    import torch._dynamo  # noqa: F401 (the first optimizer of a process imports it, in two seconds)
+
+    from . import work, worker  # noqa: F401
+
+
 def main() -> None:
     """`forkserver DESCRIPTOR`."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # they reach the whole group
         signal.signal(number, signal.SIG_IGN)
     with suppress(Exception):  # what does not import fails again in each worker, which has a log
-        import torch._dynamo  # noqa: F401 (the first optimizer of a process imports it, in two seconds)
-
-        from . import work, worker  # noqa: F401
+        preload()
     Server(socket.socket(fileno=int(sys.argv[1]))).serve()
     os._exit(0)  # there is nothing to tidy up, and with torch the interpreter takes a second for it
 

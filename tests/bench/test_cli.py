@@ -168,6 +168,7 @@ def test_train_prints_its_record_alone_and_needs_neither_optuna_nor_mlflow(tmp_p
     assert record["knobs"]["depth"] == 3
     assert "warning: decay budget" in done.stderr
     assert "step      64/64" in done.stderr
+    assert "leaked" not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
 
 

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -75,7 +77,24 @@ def hang(executor: LocalExecutor, trial: Trial, file: Path) -> int:
     return int(file.read_text())
 
 
+UNTOUCHED = """
+import os, torch
+def refused(*args):
+    raise AssertionError("a device was asked for")
+for name in ("is_available", "device_count", "_lazy_init"):
+    setattr(torch.cuda, name, refused)
+torch._C._cuda_getDeviceCount = refused
+from sparsebench.bench.executors.forkserver import preload
+preload()
+print(len(os.listdir("/proc/self/task")), torch.cuda.is_initialized())
+"""
 Make = Callable[..., Trial]
+
+
+def test_what_workers_are_forked_from_has_one_thread_and_no_device() -> None:
+    command, env = [sys.executable, "-P", "-c", UNTOUCHED], {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=env)
+    assert done.stdout.split() == ["1", "False"], done.stderr
 
 
 def test_what_a_plugin_prints_does_not_break_the_protocol(executor: LocalExecutor, make_trial: Make) -> None:
