@@ -109,9 +109,8 @@ def test_each_figure_is_drawn_once_a_format(
     assert len(drawn) == len(paths) == 12
 
 
-@pytest.mark.parametrize("interpreter", [sys.executable, "false"])
 def test_two_processes_draw_what_one_does(
-    six: list[Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interpreter: str
+    six: list[Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And where the other cannot, the first draws everything."""
     here = []
@@ -123,13 +122,12 @@ def test_two_processes_draw_what_one_does(
 
     monkeypatch.setattr(figures, "draw_all", counted)
     found, shares = boards(six), {"toy1-net": SHARES}
-    one, two = (tmp_path / name for name in ("one", "two"))
-    alone = drawing.drawn(one, found, shares)
-    here.clear()
-    monkeypatch.setattr(sys, "executable", interpreter)
-    both = drawing.drawn(two, found, shares, processes=8)
-    assert len(here) == (6 if interpreter == "false" else 3)
-    assert list(both) == list(alone) == [*(board.task for board in found), ""]
-    for task, paths in alone.items():
-        assert both[task] == [two / path.name for path in paths]
-        assert [path.read_bytes() for path in both[task]] == [path.read_bytes() for path in paths]
+    one = drawing.drawn(tmp_path / "one", found, shares)
+    for interpreter, drawn in ((sys.executable, 3), ("false", 6)):
+        here.clear()
+        monkeypatch.setattr(sys, "executable", interpreter)
+        two = drawing.drawn(tmp_path / "two", found, shares, processes=8)
+        assert len(here) == drawn
+        assert list(two) == list(one) == [*(board.task for board in found), ""]
+        for task, paths in one.items():
+            assert [path.read_bytes() for path in two[task]] == [path.read_bytes() for path in paths]
