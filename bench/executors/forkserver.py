@@ -42,7 +42,10 @@ class Server:
 
     def receive(self) -> bool:
         """Fork a worker; False when the driver is gone."""
-        message, streams, *_ = socket.recv_fds(self.driver, MESSAGE_BYTES, 3)
+        try:
+            message, streams, *_ = socket.recv_fds(self.driver, MESSAGE_BYTES, 3)
+        except ConnectionResetError:  # it has left something unread
+            return False
         if not message:
             return False
         number, arguments = json.loads(message)
@@ -65,7 +68,7 @@ class Server:
             self.say(f"ended {self.numbers.pop(pid)} {os.waitstatus_to_exitcode(status)}")
 
     def say(self, message: str) -> None:
-        with suppress(BrokenPipeError):  # the driver is gone, which `receive` will see
+        with suppress(ConnectionError):  # the driver is gone, which `receive` will see
             self.driver.send(message.encode())
 
 

@@ -8,11 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import children
 from sparsebench.bench.campaign import Result, run
 from sparsebench.bench.mlflow_store import Tracker, default_uri
 from sparsebench.bench.records import FILE, load_records, parse
@@ -68,23 +69,12 @@ def whole(folder: Path) -> None:
     assert len({record.id for record in records}) == len(records)
 
 
-def children(of: int) -> list[int]:
-    """The processes that a process has started and that still run."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
-            if int(parent) == of and state != "Z":
-                found.append(int(stat.parent.name))
-    return found
-
-
 def workers() -> list[int]:
     """The worker processes of this process: those of the processes that fork them."""
-    servers = [
+    found = [
         pid for pid in children(os.getpid()) if b"forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
-    return [worker for server in servers for worker in children(server)]
+    return sorted(worker for server in found for worker in children(server))
 
 
 def test_a_driver_killed_at_ten_moments_loses_nothing(

@@ -15,6 +15,7 @@ from urllib.request import urlopen
 
 import pytest
 from PIL import Image
+from processes import descendants
 from sparsebench.bench import mlflow_views, publish
 from sparsebench.bench.mlflow_store import Tracker
 from sparsebench.bench.mlflow_studies import run_path
@@ -77,20 +78,6 @@ def trials() -> list[Record]:
     ]
 
 
-def group_of(pid: int) -> set[int]:
-    """The processes whose parent, or whose parent's parent, is `pid`."""
-    parents = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
-        except OSError:
-            continue
-        if state != "Z":
-            parents[int(stat.parent.name)] = int(parent)
-    children = {child for child, parent in parents.items() if parent == pid}
-    return children | {child for child, parent in parents.items() if parent in children}
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("a run")
@@ -115,7 +102,7 @@ def pages(folder: Path) -> Iterator[tuple[subprocess.Popen[str], list[str], int]
             if "Ctrl-C" in line:
                 break
         yield process, said, port
-        process.kill()
+        process.terminate()  # with its server
         process.wait()
         process.stdout.close()
 
@@ -211,7 +198,7 @@ def test_interrupting_it_ends_the_server_with_its_children(
     pages: tuple[subprocess.Popen[str], list[str], int],
 ) -> None:
     process, said, _ = pages
-    servers = group_of(process.pid)
+    servers = descendants(process.pid)
     assert 1 <= len(servers) <= 3
     os.kill(process.pid, signal.SIGINT)
     assert process.wait(timeout=20) == 0
