@@ -1,5 +1,6 @@
 """Processes and their children, as Linux shows them."""
 
+import time
 from pathlib import Path
 
 
@@ -23,3 +24,12 @@ def children(pid: int) -> set[int]:
 def descendants(pid: int) -> set[int]:
     """The children and their children."""
     return children(pid).union(*map(children, children(pid)))
+
+
+def gone(pids: set[int], seconds: float) -> bool:
+    """Whether all of them end within so long."""
+    end = time.monotonic() + seconds
+    while pids & set(parents()):
+        if time.monotonic() > end:
+            return False
+    return True

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from processes import descendants, gone
 from sparsebench.bench.devices import Slot
 from sparsebench.bench.executors import local
 from sparsebench.bench.executors.local import LocalExecutor
@@ -87,6 +88,16 @@ torch._C._cuda_getDeviceCount = refused
 from sparsebench.bench.executors.forkserver import preload
 preload()
 print(len(os.listdir("/proc/self/task")), torch.cuda.is_initialized())
+"""
+DRIVER = """
+import time
+from sparsebench.bench.devices import Slot
+from sparsebench.bench.executors.local import LocalExecutor
+made = LocalExecutor([Slot("cpu"), Slot("cpu")])
+while not all(worker.ready for worker in made._workers):
+    made.wait(0.1)
+print("ready", flush=True)
+time.sleep(600)
 """
 Make = Callable[..., Trial]
 
@@ -223,6 +234,17 @@ def test_a_worker_ends_with_its_driver_even_in_mid_trial(
     assert worker.process.pid == pid
     worker.process.stdin.close()
     assert worker.process.end() == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes under /proc")
+def test_a_driver_that_is_killed_leaves_no_process() -> None:
+    with subprocess.Popen([sys.executable, "-P", "-c", DRIVER], stdout=subprocess.PIPE) as driver:
+        assert driver.stdout is not None
+        assert driver.stdout.readline() == b"ready\n"
+        others = descendants(driver.pid)
+        assert len(others) == 3  # two workers, and what they were forked from
+        driver.kill()
+    assert gone(others, seconds=2)
 
 
 def test_a_worker_that_does_not_start_is_one_sentence(tmp_path: Path) -> None:

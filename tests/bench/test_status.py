@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import descendants, parents
 from sparsebench.bench.folder import LOCK, SUITE, Folder, in_use
 from sparsebench.bench.records import FILE, Record, Store
 from sparsebench.bench.standing import Now, Part, Standing
@@ -267,13 +266,8 @@ def test_a_campaign_that_runs_is_killed_and_continues(
     assert found.standing.planned == 4 + 2
     shown = json.loads(cli("status", out, "--json").out)
     assert (shown["condition"], shown["continue_with"]) == ("running", None)
-    others = descendants(driver.pid)
-    assert len(others) >= 2  # a worker, and what it was forked from
     os.kill(driver.pid, signal.SIGKILL)
     driver.wait()
-    end = time.monotonic() + 2
-    while left := others & set(parents()):
-        assert time.monotonic() < end, left
     killed = status(out)
     assert (killed.condition, killed.standing.running) == ("killed", ())
     assert killed.standing.finished == killed.records
