@@ -61,7 +61,9 @@ def tracker(folder: Path) -> Any:
     """That folder's own MLflow database."""
     from sparsebench.bench.mlflow_store import Tracker, default_uri
 
-    return Tracker(default_uri(folder), folder)
+    made = Tracker(default_uri(folder), folder)
+    made.client.search_experiments()  # makes the database: a server wants to find it
+    return made
 
 
 @pytest.fixture(scope="session")

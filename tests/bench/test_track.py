@@ -116,7 +116,7 @@ def the_runs(tracker: Tracker, suite: str, kind: str = "trial") -> dict[str, Any
 
 
 def test_a_database_in_a_folder_with_an_awkward_name(folder: Path, tracker: Tracker) -> None:
-    tracker.client.search_experiments()
+    assert "Default" in {experiment.name for experiment in tracker.client.search_experiments()}
     assert (folder / "mlflow.db").is_file()
     assert not (Path.cwd() / "mlflow.db").exists()
 
@@ -268,6 +268,7 @@ def test_closing_does_not_wait_for_a_silent_server(tmp_path: Path, silent: str) 
     assert time.monotonic() - start < 5
 
 
+@pytest.mark.usefixtures("tracker")
 def test_a_server_that_is_killed_and_comes_back(folder: Path) -> None:
     records, problems = [trial(n, suite="killed") for n in range(6)], []
     colours, port = COLOURS, free_port("127.0.0.1", 0)
