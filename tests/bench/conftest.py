@@ -14,8 +14,6 @@ from typing import Any
 import pytest
 from sparsebench.bench.records import Layer, Record, load_records
 
-sys.path.insert(0, str(Path(__file__).parent))  # for `processes`, which importlib mode would not find
-
 TINY = """
 name = "tiny"
 [budget]

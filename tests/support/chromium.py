@@ -115,11 +115,22 @@ class Chromium:
             time.sleep(0.02)
         return value
 
+    def go(self, address: str) -> None:
+        """Load the page at an address and wait for it."""
+        self.requests.clear()
+        self.call("Page.navigate", url=address)
+        here = f"location.href.startsWith({json.dumps(address.partition('#')[0])})"
+        self.until(f"{here} && document.readyState === 'complete'")
+
+    def document(self, *words: str) -> str:
+        """The page's document as soon as it holds all the words. Errors: one is missing for too long."""
+        for word in words:
+            self.until(f"document.documentElement.outerHTML.includes({json.dumps(word)})")
+        return str(self.js("document.documentElement.outerHTML"))
+
     def open(self, page: Path, drawn: bool = True) -> None:
         """Load a page from disk and wait for it, and for its chart."""
-        self.requests.clear()
-        self.call("Page.navigate", url=page.as_uri())
-        self.until(f"location.href.startsWith({page.as_uri()!r}) && document.readyState === 'complete'")
+        self.go(page.as_uri())
         if drawn:
             self.until("document.getElementById('front').dataset.drawn === '1'")
 
