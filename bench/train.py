@@ -15,6 +15,7 @@ from ..errors import SparsebenchError
 from ..methods.api import Diverged, Plan, Sparsifier
 from ..methods.net import Net
 from .clock import Outcome, TrainingClock
+from .layout import lay_out, layout
 from .measure import prunable_weights
 from .meter import Meter, finite, memory_ratio
 from .optim import Optimizers
@@ -48,6 +49,7 @@ class Training:
             raise SparsebenchError("a recipe to train with needs its lr and weight_decay settled")
         self.model, self.method, self.data, self.recipe = model, method, data, recipe
         self.device, self.base_lr = device, recipe.lr
+        lay_out(model, layout(recipe, device))
         self.prunable = prunable_weights(model, keep_dense)
         self.total_steps = recipe.epochs * full_batches(len(data.train), recipe.batch_size)
         self.stream = BatchStream(data.train, recipe, seed, device)
@@ -197,3 +199,4 @@ class Training:
             except Diverged as error:
                 self._diverged(str(error))
         self.net.collapse()
+        lay_out(self.model, torch.contiguous_format)

@@ -1,0 +1,77 @@
+"""Convolutions laid out as a GPU's tensor cores want them: no method may depend on the order in memory."""
+
+import pytest
+import torch
+from sparsebench.bench import train
+from sparsebench.bench.checkpoint import load_state, state_of
+from sparsebench.bench.conformance import data
+from sparsebench.bench.layout import lay_out, layout
+from sparsebench.bench.space import settle
+from sparsebench.bench.spec import Recipe
+from sparsebench.bench.train import Training
+from sparsebench.methods.api import configure, keep_count, registry
+from torch import nn
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
+LAST, FIRST = torch.channels_last, torch.contiguous_format
+
+
+def build() -> nn.Module:
+    torch.manual_seed(0)
+    convolutions = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 8, 3, padding=1)
+    blocks = [nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels), nn.ReLU()) for conv in convolutions]
+    return nn.Sequential(*blocks, nn.AvgPool2d(2), nn.Flatten(), nn.Linear(72, 4))
+
+
+def training(method: str) -> Training:
+    configured = configure(method, {})
+    recipe = settle(Recipe(epochs=4, batch_size=32, weight_decay=1e-3), type(configured))
+    return Training(build(), configured, data(), recipe, seed=3, device=CPU)
+
+
+def order(model: nn.Module) -> torch.memory_format:
+    weight = model[1][0].weight  # type: ignore[index]
+    assert weight.is_contiguous(memory_format=LAST) != weight.is_contiguous()
+    return FIRST if weight.is_contiguous() else LAST
+
+
+def test_channels_come_last_where_tensor_cores_read_bfloat16() -> None:
+    half, full = Recipe(precision="bfloat16"), Recipe()
+    assert [layout(half, GPU), layout(full, GPU), layout(half, CPU)] == [LAST, FIRST, FIRST]
+
+
+def test_a_model_computes_the_same_in_either_order() -> None:
+    one, other = build().eval(), build().eval()
+    lay_out(other, LAST)
+    assert [order(one), order(other)] == [FIRST, LAST]
+    x = torch.randn(5, 1, 6, 6)
+    assert torch.allclose(one(x), other(x), atol=1e-6)
+
+
+@pytest.mark.parametrize("method", registry)
+def test_every_method_trains_and_resumes_in_that_order(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "layout", lambda recipe, device: LAST)
+    straight, first, second = (training(method) for _ in range(3))
+    straight.run()
+    first.run(stop_at=straight.clock.steps // 2)
+    assert order(first.model) == LAST, "it was kept through the hooks"
+    load_state(second, state_of(first))
+    second.run()
+    assert order(second.model) == FIRST, "the finished model is plain"
+    for p, q in zip(straight.model.parameters(), second.model.parameters(), strict=True):
+        assert torch.equal(p, q)
+    sparsity = straight.method.target()
+    if sparsity is not None:
+        live = sum(int(straight.net.weight(name).count_nonzero()) for name in straight.prunable)
+        assert live == keep_count(sparsity, straight.net.size)
+
+
+@pytest.mark.parametrize("method", sorted(set(registry) - {"l0"}))  # whose noise falls in memory's order
+def test_a_step_is_the_same_but_for_rounding(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = training(method)
+    plain.run(stop_at=1)
+    monkeypatch.setattr(train, "layout", lambda recipe, device: LAST)
+    last = training(method)
+    last.run(stop_at=1)
+    for name in plain.prunable:  # BatchNorm enlarges the rounding of a bias whose channel is masked
+        assert torch.allclose(plain.net.weight(name), last.net.weight(name), atol=1e-5), name
