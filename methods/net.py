@@ -143,8 +143,13 @@ class Net:
         self._apply_masks()
 
     def _apply_masks(self) -> None:
-        for name, multiplier in self.multipliers.items():
-            self.weights_by_name[name].detach().mul_(multiplier)
+        self._mask({name: w.detach() for name, w in self.weights_by_name.items()})
+
+    def _mask(self, tensors: Mapping[str, Tensor | None]) -> None:
+        """Zero what is masked in tensors shaped like the weights, all at once: one launch on a GPU."""
+        there = {name: tensor for name in self.multipliers if (tensor := tensors[name]) is not None}
+        if there:
+            torch._foreach_mul_(list(there.values()), [self.multipliers[name] for name in there])
 
     @torch.no_grad()
     def forget(self, name: str, where: Tensor) -> None:
@@ -159,10 +164,7 @@ class Net:
 
     def pull(self) -> None:
         """Dense gradients to the gradients of what the optimizer owns; masked coordinates get none."""
-        for name, multiplier in self.multipliers.items():
-            grad = self.weights_by_name[name].grad
-            if grad is not None:
-                grad.mul_(multiplier)
+        self._mask({name: w.grad for name, w in self.weights_by_name.items()})
         self.storage.pull()
 
     def push(self) -> None:

@@ -117,12 +117,12 @@ class Factors:
     @torch.no_grad()
     def gather(self) -> None:
         """Copy the layers' dense gradients into `flat_grad`."""
-        for name, w in self.weights.items():
-            view = self.view(self.flat_grad, name)
-            if w.grad is None:
-                view.zero_()
-            else:
-                view.copy_(w.grad)
+        grads = [torch.zeros_like(w) if w.grad is None else w.grad for w in self.weights.values()]
+        torch._foreach_copy_(self._grad_views, grads)  # one launch on a GPU
+
+    @cached_property
+    def _grad_views(self) -> list[Tensor]:
+        return [self.view(self.flat_grad, name) for name in self.weights]
 
     @torch.no_grad()
     def pull(self) -> None:
