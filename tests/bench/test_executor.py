@@ -227,13 +227,16 @@ def test_a_worker_told_to_stop_goes_on_from_its_checkpoint(
 def test_a_worker_ends_with_its_driver_even_in_mid_trial(
     executor: LocalExecutor, make_trial: Make, tmp_path: Path
 ) -> None:
-    pid = hang(
-        executor, make_trial(method="hanging", knobs={"file": str(tmp_path / "pid")}), tmp_path / "pid"
-    )
-    (worker,) = executor._workers
-    assert worker.process.pid == pid
-    worker.process.stdin.close()
-    assert worker.process.end() == 0
+    trial = make_trial(method="hanging", knobs={"file": str(tmp_path / "pid")})
+    made = LocalExecutor([Slot("cpu")], plugins=executor.plugins)
+    try:
+        pid = hang(made, trial, tmp_path / "pid")
+        (worker,) = made._workers
+        assert worker.process.pid == pid
+        worker.process.stdin.close()
+        assert worker.process.end() == 0
+    finally:
+        made.close()
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes under /proc")

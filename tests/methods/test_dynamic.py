@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sparsebench.bench.clock import TrainingClock
 from sparsebench.methods.api import Plan, configure
@@ -156,7 +156,6 @@ def test_set_grows_near_zero_and_keeps_the_rest():
     assert int(w[~new].count_nonzero()) == 0
 
 
-@settings(deadline=None)
 @given(st.integers(0, 5))
 def test_set_follows_its_seed(seed):
     masks = []

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sparsebench.errors import SparsebenchError
 from sparsebench.methods.masks import (
@@ -64,7 +64,6 @@ def test_erk_of_lenet_is_the_papers():
     assert [round(found[name], 4) for name in "abc"] == [0.0796, 0.2302, 1.0]
 
 
-@settings(deadline=None)
 @given(shapes, st.floats(0.001, 1.0))
 def test_erk_meets_the_total(shapes, density):
     """By solving ε again, not by clipping, which would miss the total."""
