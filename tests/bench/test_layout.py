@@ -23,10 +23,17 @@ def build() -> nn.Module:
     return nn.Sequential(*blocks, nn.AvgPool2d(2), nn.Flatten(), nn.Linear(72, 4))
 
 
-def training(method: str) -> Training:
+def training(method: str, device: torch.device = CPU, precision: str = "float32") -> Training:
     configured = configure(method, {})
-    recipe = settle(Recipe(epochs=4, batch_size=32, weight_decay=1e-3), type(configured))
-    return Training(build(), configured, data(), recipe, seed=3, device=CPU)
+    recipe = Recipe(epochs=4, batch_size=32, weight_decay=1e-3, precision=precision)  # type: ignore[arg-type]
+    settled = settle(recipe, type(configured))
+    return Training(build().to(device), configured, data(), settled, seed=3, device=device)
+
+
+def on_target(made: Training) -> bool:
+    """As many weights live as the method's target leaves, if it has one."""
+    sparsity, live = made.method.target(), (made.net.weight(name).count_nonzero() for name in made.prunable)
+    return sparsity is None or sum(map(int, live)) == keep_count(sparsity, made.net.size)
 
 
 def order(model: nn.Module) -> torch.memory_format:
@@ -60,10 +67,21 @@ def test_every_method_trains_and_resumes_in_that_order(method: str, monkeypatch:
     assert order(second.model) == FIRST, "the finished model is plain"
     for p, q in zip(straight.model.parameters(), second.model.parameters(), strict=True):
         assert torch.equal(p, q)
-    sparsity = straight.method.target()
-    if sparsity is not None:
-        live = sum(int(straight.net.weight(name).count_nonzero()) for name in straight.prunable)
-        assert live == keep_count(sparsity, straight.net.size)
+    assert on_target(straight)
+
+
+DEVICES = [CPU, pytest.param(GPU, marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
+
+
+@pytest.mark.parametrize("device", DEVICES, ids=str)
+@pytest.mark.parametrize("method", registry)
+def test_every_method_trains_in_bfloat16(method: str, device: torch.device) -> None:
+    made = training(method, device, "bfloat16")
+    made.run(stop_at=5)
+    assert order(made.model) == layout(made.recipe, device)
+    assert made.run().status == "ok"
+    assert on_target(made)
+    assert all(p.dtype == torch.float32 and p.isfinite().all() for p in made.model.parameters())
 
 
 @pytest.mark.parametrize("method", sorted(set(registry) - {"l0"}))  # whose noise falls in memory's order
