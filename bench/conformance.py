@@ -12,6 +12,7 @@ Every check runs the real trainer on small nets. A method may declare an excepti
 import math
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import pytest
@@ -22,13 +23,14 @@ from ..datasets.api import Data
 from ..datasets.on_device import OnDevice
 from ..methods.api import Clock, Knob, Sparsifier, configure, keep_count, knobs_of, registry
 from ..methods.net import Net
+from . import train
 from .checkpoint import load_state, state_of
 from .measure import zero_below
 from .space import settle
 from .spec import Recipe
 from .train import Training
 
-CHECKS = ("plain", "reproducible", "resume", "target", "masked", "monotone")
+CHECKS = ("plain", "reproducible", "resume", "target", "masked", "layout", "monotone")
 NETS = ("mlp", "conv")
 OPTIMIZERS = ("sgd", "adamw")
 EPOCHS, BATCH, IMAGES = 6, 32, 320
@@ -49,7 +51,7 @@ def data() -> Data:
 
 
 def build(kind: str) -> nn.Module:
-    """An MLP whose first weights hold many ties, or a convolution with BatchNorm."""
+    """An MLP whose first weights hold many ties, a convolution with BatchNorm, or two of them."""
     torch.manual_seed(0)
     if kind == "mlp":
         layers = nn.Linear(36, 32), nn.Linear(32, 4)
@@ -57,9 +59,11 @@ def build(kind: str) -> nn.Module:
             for layer in layers:
                 layer.weight.copy_((layer.weight * 20).round().clamp(-3, 3) / 20 + 0.01)
         return nn.Sequential(nn.Flatten(), layers[0], nn.ReLU(), layers[1])
-    conv = nn.Conv2d(1, 8, 3, padding=1)
-    pool = nn.AvgPool2d(2)
-    return nn.Sequential(conv, nn.BatchNorm2d(8), nn.ReLU(), pool, nn.Flatten(), nn.Linear(72, 4))
+    widths = (1, 8) if kind == "conv" else (1, 4, 8)
+    blocks: list[nn.Module] = []
+    for before, width in pairwise(widths):
+        blocks += [nn.Conv2d(before, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()]
+    return nn.Sequential(*blocks, nn.AvgPool2d(2), nn.Flatten(), nn.Linear(72, 4))
 
 
 class Watcher:
@@ -253,6 +257,15 @@ class MethodConformance:
         assert not watcher.alive, watcher.alive[0]
         if not watcher.seen:
             pytest.skip("no masks during training")
+
+    def test_layout__of_the_weights_in_memory_does_not_matter(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """On a GPU convolutions lie channels last: a method flattens weights, it does not `view` them."""
+        monkeypatch.setattr(train, "layout", lambda recipe, device: torch.channels_last)
+        made, _ = training(self.method, self.knobs, "deep")
+        outcome = made.run()
+        assert outcome.status == "ok", outcome.reason
+        target, live = made.method.target(), made.net.size - zeros(made)
+        assert target is None or live == keep_count(target, made.net.size), f"{live} weights live"
 
     def test_monotone__a_stronger_knob_is_never_less_sparse(self) -> None:
         """From one end of its range over the middle to the other, the operating knob moves one way."""

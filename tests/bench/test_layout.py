@@ -4,7 +4,7 @@ import pytest
 import torch
 from sparsebench.bench import train
 from sparsebench.bench.checkpoint import load_state, state_of
-from sparsebench.bench.conformance import data
+from sparsebench.bench.conformance import build, data
 from sparsebench.bench.layout import lay_out, layout
 from sparsebench.bench.space import settle
 from sparsebench.bench.spec import Recipe
@@ -16,18 +16,11 @@ CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 LAST, FIRST = torch.channels_last, torch.contiguous_format
 
 
-def build() -> nn.Module:
-    torch.manual_seed(0)
-    convolutions = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 8, 3, padding=1)
-    blocks = [nn.Sequential(conv, nn.BatchNorm2d(conv.out_channels), nn.ReLU()) for conv in convolutions]
-    return nn.Sequential(*blocks, nn.AvgPool2d(2), nn.Flatten(), nn.Linear(72, 4))
-
-
 def training(method: str, device: torch.device = CPU, precision: str = "float32") -> Training:
     configured = configure(method, {})
     recipe = Recipe(epochs=4, batch_size=32, weight_decay=1e-3, precision=precision)  # type: ignore[arg-type]
     settled = settle(recipe, type(configured))
-    return Training(build().to(device), configured, data(), settled, seed=3, device=device)
+    return Training(build("deep").to(device), configured, data(), settled, seed=3, device=device)
 
 
 def on_target(made: Training) -> bool:
@@ -37,7 +30,7 @@ def on_target(made: Training) -> bool:
 
 
 def order(model: nn.Module) -> torch.memory_format:
-    weight = model[1][0].weight  # type: ignore[index]
+    weight = model[3].weight  # type: ignore[index]
     assert weight.is_contiguous(memory_format=LAST) != weight.is_contiguous()
     return FIRST if weight.is_contiguous() else LAST
 
@@ -48,15 +41,15 @@ def test_channels_come_last_where_tensor_cores_read_bfloat16() -> None:
 
 
 def test_a_model_computes_the_same_in_either_order() -> None:
-    one, other = build().eval(), build().eval()
+    one, other = build("deep").eval(), build("deep").eval()
     lay_out(other, LAST)
     assert [order(one), order(other)] == [FIRST, LAST]
     x = torch.randn(5, 1, 6, 6)
     assert torch.allclose(one(x), other(x), atol=1e-6)
 
 
-@pytest.mark.parametrize("method", registry)
-def test_every_method_trains_and_resumes_in_that_order(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("method", ["magnitude", "dwf", "powerprop", "l0"])  # each way to store weights
+def test_a_training_resumes_in_that_order(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train, "layout", lambda recipe, device: LAST)
     straight, first, second = (training(method) for _ in range(3))
     straight.run()

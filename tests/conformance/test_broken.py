@@ -73,6 +73,16 @@ class ThresholdWithTies(Base):
             net.set_masks({name: s >= bar for name, s in self.scores(net).items()})
 
 
+@sb.register("views")
+@dataclass
+class ViewsWeights(Base):
+    """Takes a convolution for contiguous."""
+    sparsity: float = sb.sparsity_knob()
+
+    def scores(self, net):
+        return {name: net.weight(name).view(-1).abs().view(net.weight(name).shape) for name in net.names}
+
+
 @sb.register("factors")
 @dataclass
 class LeavesFactors(Base):
@@ -150,6 +160,7 @@ DEFECTS = {
     "momentum": {"masked"},
     "own": {"masked"},
     "ties": {"target"},
+    "views": {"layout"},
     "factors": {"plain"},
     "hooked": {"plain"},
     "dressed": {"plain"},
