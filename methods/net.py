@@ -143,13 +143,14 @@ class Net:
         self._apply_masks()
 
     def _apply_masks(self) -> None:
-        self._mask({name: w.detach() for name, w in self.weights_by_name.items()})
+        self._mask(lambda weight: weight.detach())
 
-    def _mask(self, tensors: Mapping[str, Tensor | None]) -> None:
-        """Zero what is masked in tensors shaped like the weights, all at once: one launch on a GPU."""
-        there = {name: tensor for name in self.multipliers if (tensor := tensors[name]) is not None}
-        if there:
-            torch._foreach_mul_(list(there.values()), [self.multipliers[name] for name in there])
+    def _mask(self, of: Callable[[nn.Parameter], Tensor | None]) -> None:
+        """Zero what is masked in a tensor of each weight, all at once: one launch on a GPU."""
+        there = {name: of(self.weights_by_name[name]) for name in self.multipliers}
+        pairs = [(tensor, self.multipliers[name]) for name, tensor in there.items() if tensor is not None]
+        if pairs:
+            torch._foreach_mul_([tensor for tensor, _ in pairs], [multiplier for _, multiplier in pairs])
 
     @torch.no_grad()
     def forget(self, name: str, where: Tensor) -> None:
@@ -164,7 +165,7 @@ class Net:
 
     def pull(self) -> None:
         """Dense gradients to the gradients of what the optimizer owns; masked coordinates get none."""
-        self._mask({name: w.grad for name, w in self.weights_by_name.items()})
+        self._mask(lambda weight: weight.grad)
         self.storage.pull()
 
     def push(self) -> None:
