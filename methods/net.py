@@ -147,10 +147,13 @@ class Net:
 
     def _mask(self, of: Callable[[nn.Parameter], Tensor | None]) -> None:
         """Zero what is masked in a tensor of each weight, all at once: one launch on a GPU."""
-        there = {name: of(self.weights_by_name[name]) for name in self.multipliers}
-        pairs = [(tensor, self.multipliers[name]) for name, tensor in there.items() if tensor is not None]
-        if pairs:
-            torch._foreach_mul_([tensor for tensor, _ in pairs], [multiplier for _, multiplier in pairs])
+        tensors, multipliers = [], []
+        for name, multiplier in self.multipliers.items():
+            if (tensor := of(self.weights_by_name[name])) is not None:
+                tensors.append(tensor)
+                multipliers.append(multiplier)
+        if tensors:
+            torch._foreach_mul_(tensors, multipliers)
 
     @torch.no_grad()
     def forget(self, name: str, where: Tensor) -> None:
