@@ -34,6 +34,7 @@ CHECKS = ("plain", "reproducible", "resume", "target", "masked", "layout", "mono
 NETS = ("mlp", "conv")
 OPTIMIZERS = ("sgd", "adamw")
 EPOCHS, BATCH, IMAGES = 6, 32, 320
+CPU = torch.device("cpu")
 
 
 @lru_cache(maxsize=1)
@@ -112,14 +113,20 @@ def _buffers(net: Net, name: str, where: torch.Tensor) -> int:
 
 
 def training(
-    method: str, knobs: dict[str, Any], kind: str = "mlp", optimizer: str = "sgd", watch: bool = False
+    method: str,
+    knobs: dict[str, Any],
+    kind: str = "mlp",
+    optimizer: str = "sgd",
+    watch: bool = False,
+    device: torch.device = CPU,
+    **more: Any,
 ) -> tuple[Training, Watcher | None]:
-    """A fresh training of a configured method with ordinary weight decay and momentum."""
+    """A fresh training of a configured method with ordinary weight decay and momentum; `more` of a recipe."""
     configured = configure(method, knobs)
-    recipe = Recipe(epochs=EPOCHS, batch_size=BATCH, optimizer=optimizer, weight_decay=1e-3)  # type: ignore[arg-type]
+    recipe = Recipe(epochs=EPOCHS, batch_size=BATCH, optimizer=optimizer, weight_decay=1e-3, **more)  # type: ignore[arg-type]
     watcher = Watcher(configured) if watch else None
     settled = settle(recipe, type(configured))
-    made = Training(build(kind), configured, data(), settled, seed=3, device=torch.device("cpu"))
+    made = Training(build(kind).to(device), configured, data(), settled, seed=3, device=device)
     return made, watcher
 
 
@@ -128,6 +135,12 @@ def zeros(made: Training, threshold: float = 0.0) -> int:
     weights = [made.net.weight(name).clone() for name in made.prunable]
     zero_below(weights, threshold)
     return sum(int((w == 0).sum()) for w in weights)
+
+
+def on_target(made: Training) -> bool:
+    """As many weights live as the method's target leaves, where it has one."""
+    sparsity = made.method.target()
+    return sparsity is None or made.net.size - zeros(made) == keep_count(sparsity, made.net.size)
 
 
 def middle(knob: Knob) -> float:
@@ -206,7 +219,7 @@ class MethodConformance:
         pairs = [(found[name], p) for name, p in reference.named_parameters()]
         assert any(bool(((new != old) & (new != 0)).any()) for new, old in pairs), "nothing was trained"
         reference.load_state_dict(found, strict=True)
-        x, _ = next(iter(data().valid.batches(64, torch.device("cpu"))))
+        x, _ = next(iter(data().valid.batches(64, CPU)))
         same = torch.equal(made.model.eval()(x), reference.eval()(x))
         assert same, "the finished model computes more than its weights say: a hook, or hidden state"
 
@@ -264,8 +277,7 @@ class MethodConformance:
         made, _ = training(self.method, self.knobs, "deep")
         outcome = made.run()
         assert outcome.status == "ok", outcome.reason
-        target, live = made.method.target(), made.net.size - zeros(made)
-        assert target is None or live == keep_count(target, made.net.size), f"{live} weights live"
+        assert on_target(made), f"{zeros(made)} of {made.net.size} weights are zero"
 
     def test_monotone__a_stronger_knob_is_never_less_sparse(self) -> None:
         """From one end of its range over the middle to the other, the operating knob moves one way."""

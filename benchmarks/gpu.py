@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from loops import sgd
+from loops import harness_steps, sgd
 from sparsebench.bench import models
 from sparsebench.bench.layout import lay_out
 from sparsebench.bench.spec import Recipe
@@ -58,8 +58,7 @@ def harness(batch: int, method: str = "dense", **knobs: float) -> Callable[[], N
         epochs=10_000, batch_size=batch, lr=0.05, weight_decay=0.0, augment="crop_flip", precision="bfloat16"
     )
     training = Training(fresh_model(), configure(method, knobs), data, recipe, seed=0, device=DEVICE)
-    training.meter.every = training.clock.steps
-    return waiting(lambda: training.run(stop_at=training.clock.step + STEPS))
+    return waiting(harness_steps(training, STEPS))
 
 
 def augmented(padded: Tensor, chosen: Tensor, mean: Tensor, std: Tensor) -> Tensor:

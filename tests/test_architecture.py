@@ -33,7 +33,7 @@ plan       | bench.spec bench.suite bench.space bench.validation bench.describe 
 machine    | bench.cores bench.devices bench.memory bench.versions bench.kept    | foundation
 measures   | bench.models bench.networks bench.zoo bench.measure bench.threshold | foundation records datasets.api
 train      | bench.train bench.optim bench.schedule bench.stream     | foundation methods.api methods.net datasets.api plan measures
-train      | bench.clock bench.probe bench.meter bench.checkpoint     |
+train      | bench.clock bench.probe bench.meter bench.checkpoint    |
 train      | bench.layout                                            |
 train      | bench.keeper                                            | machine
 trial      | bench.trial bench.saved                                 | foundation records methods.api datasets.api plan machine measures train

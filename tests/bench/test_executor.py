@@ -242,11 +242,13 @@ def test_a_worker_ends_with_its_driver_even_in_mid_trial(
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes under /proc")
 def test_a_driver_that_is_killed_leaves_no_process() -> None:
     with subprocess.Popen([sys.executable, "-P", "-c", DRIVER], stdout=subprocess.PIPE) as driver:
-        assert driver.stdout is not None
-        assert driver.stdout.readline() == b"ready\n"
-        others = descendants(driver.pid)
-        assert len(others) == 3  # two workers, and what they were forked from
-        driver.kill()
+        try:
+            assert driver.stdout is not None
+            assert driver.stdout.readline() == b"ready\n"
+            others = descendants(driver.pid)
+            assert len(others) == 3  # two workers, and what they were forked from
+        finally:
+            driver.kill()
     assert gone(others, seconds=2)
 
 

@@ -4,29 +4,19 @@ import pytest
 import torch
 from sparsebench.bench import train
 from sparsebench.bench.checkpoint import load_state, state_of
-from sparsebench.bench.conformance import build, data
+from sparsebench.bench.conformance import CPU, build, on_target, training
 from sparsebench.bench.layout import lay_out, layout
-from sparsebench.bench.space import settle
 from sparsebench.bench.spec import Recipe
 from sparsebench.bench.train import Training
-from sparsebench.methods.api import configure, keep_count, registry
+from sparsebench.methods.api import registry
 from torch import nn
 
-CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
+GPU = torch.device("cuda", 0)
 LAST, FIRST = torch.channels_last, torch.contiguous_format
 
 
-def training(method: str, device: torch.device = CPU, precision: str = "float32") -> Training:
-    configured = configure(method, {})
-    recipe = Recipe(epochs=4, batch_size=32, weight_decay=1e-3, precision=precision)  # type: ignore[arg-type]
-    settled = settle(recipe, type(configured))
-    return Training(build("deep").to(device), configured, data(), settled, seed=3, device=device)
-
-
-def on_target(made: Training) -> bool:
-    """As many weights live as the method's target leaves, if it has one."""
-    sparsity, live = made.method.target(), (made.net.weight(name).count_nonzero() for name in made.prunable)
-    return sparsity is None or sum(map(int, live)) == keep_count(sparsity, made.net.size)
+def deep(method: str, device: torch.device = CPU, precision: str = "float32") -> Training:
+    return training(method, {}, "deep", device=device, precision=precision)[0]
 
 
 def order(model: nn.Module) -> torch.memory_format:
@@ -51,7 +41,7 @@ def test_a_model_computes_the_same_in_either_order() -> None:
 @pytest.mark.parametrize("method", ["magnitude", "dwf", "powerprop", "l0"])  # each way to store weights
 def test_a_training_resumes_in_that_order(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train, "layout", lambda recipe, device: LAST)
-    straight, first, second = (training(method) for _ in range(3))
+    straight, first, second = (deep(method) for _ in range(3))
     straight.run()
     first.run(stop_at=straight.clock.steps // 2)
     assert order(first.model) == LAST, "it was kept through the hooks"
@@ -69,7 +59,7 @@ DEVICES = [CPU, pytest.param(GPU, marks=pytest.mark.skipif(not torch.cuda.is_ava
 @pytest.mark.parametrize("device", DEVICES, ids=str)
 @pytest.mark.parametrize("method", registry)
 def test_every_method_trains_in_bfloat16(method: str, device: torch.device) -> None:
-    made = training(method, device, "bfloat16")
+    made = deep(method, device, "bfloat16")
     made.run(stop_at=5)
     assert order(made.model) == layout(made.recipe, device)
     assert made.run().status == "ok"
@@ -79,10 +69,10 @@ def test_every_method_trains_in_bfloat16(method: str, device: torch.device) -> N
 
 @pytest.mark.parametrize("method", sorted(set(registry) - {"l0"}))  # whose noise falls in memory's order
 def test_a_step_is_the_same_but_for_rounding(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = training(method)
+    plain = deep(method)
     plain.run(stop_at=1)
     monkeypatch.setattr(train, "layout", lambda recipe, device: LAST)
-    last = training(method)
+    last = deep(method)
     last.run(stop_at=1)
     for name in plain.prunable:  # BatchNorm enlarges the rounding of a bias whose channel is masked
         assert torch.allclose(plain.net.weight(name), last.net.weight(name), atol=1e-5), name

@@ -124,9 +124,9 @@ class Chromium:
 
     def document(self, *words: str) -> str:
         """The page's document as soon as it holds all the words. Errors: one is missing for too long."""
-        for word in words:
-            self.until(f"document.documentElement.outerHTML.includes({json.dumps(word)})")
-        return str(self.js("document.documentElement.outerHTML"))
+        html = "document.documentElement.outerHTML"
+        found = f"(html => {json.dumps(words)}.every(word => html.includes(word)) && html)({html})"
+        return str(self.until(found))
 
     def open(self, page: Path, drawn: bool = True) -> None:
         """Load a page from disk and wait for it, and for its chart."""
