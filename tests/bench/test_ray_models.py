@@ -35,14 +35,11 @@ def test_a_model_comes_back_with_its_record_or_a_line_says_that_it_did_not(
         lost = make_trial(phase="confirm", seed=2)
         path_of(there / "models", lost.id).mkdir(parents=True)  # the node's disk does not take this one
         trials = [make_trial(phase="confirm", seed=1), make_trial(phase="search"), lost]
-        found, end = {}, time.monotonic() + 240
+        waiting, found, end = [*trials], {}, time.monotonic() + 240
         while len(found) < len(trials):
             assert time.monotonic() < end
-            if executor.free() and len(found) + len(executor.running) < len(trials):
-                waiting = [
-                    t for t in trials if t.id not in found and t not in [r.trial for r in executor.running]
-                ]
-                executor.submit(waiting[0])
+            if waiting and executor.free():
+                executor.submit(waiting.pop(0))
             found |= {trial.id: record for trial, record in executor.wait(0.5)}
         assert {record.status for record in found.values()} == {"ok"}
         kept = trials[0]
