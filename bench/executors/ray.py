@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 for _name, _value in {
     "RAY_USAGE_STATS_ENABLED": "0",  # no calls home
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",  # a dead worker is our business, no lines amid the display
+    "RAY_worker_niceness": "0",  # of a Ray that we start: at its 15 any other work starves the trials
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else Ray warns of a change of its own to come
 }.items():
     os.environ.setdefault(_name, _value)

@@ -1,5 +1,7 @@
-"""Finished models come back from nodes of a Ray cluster that do not share the driver's folder."""
+"""A Ray of our own: its workers' priority, and models from nodes that lack the driver's folder."""
 
+import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable
@@ -22,13 +24,23 @@ pytestmark = [
 ]
 
 
+def test_its_workers_have_the_priority_of_the_driver() -> None:
+    from sparsebench.bench.executors.ray import Cluster, ray
+
+    cluster = Cluster(None)
+    try:
+        assert ray.get(ray.remote(lambda: os.nice(0)).remote()) == os.nice(0)
+    finally:
+        cluster.close()
+
+
 def test_a_model_comes_back_with_its_record_or_a_line_says_that_it_did_not(
     make_trial: Callable[..., Any], tmp_path: Path
 ) -> None:
     task = Task(dataset="planted", model="lenet_300_100", data_args={"n": 320, "valid": 64})
     digests = {task.name: open_data("planted", None, task.data_args).digest}
     executor: Any = Machines("cpu", executor="ray").start(tmp_path, None, [], [task], digests)
-    there = own_folder() / f"mark-{tmp_path.name}"
+    there = own_folder() / secrets.token_hex(8)
     try:
         # the node reads another mark in the driver's folder, as it would without that folder
         executor.setting = executor.setting.model_copy(update={"mark": there.name})
