@@ -10,7 +10,11 @@ from typing import Any
 from rich.console import Console
 
 from ..errors import SparsebenchError
-from .records import load_records
+from .mlflow_store import DATABASE
+from .reach import without_login
+from .records import FILE, changed_lines, load_records
+
+SHOWN = 10  # numbers of edited lines
 
 
 def pairs(words: Sequence[str], option: str) -> dict[str, str]:
@@ -94,17 +98,20 @@ def run(suite: str, options: dict[str, Any]) -> None:
         sys.exit(128 + result.stopped_by)
     out = Console(width=None if sys.stdout.isatty() else 160)
     out.print(publish.board(result.folder, result.records))
-    _point_to(out, result.folder)
+    _point_to(out, result.folder, options.get("tracking_uri"))
 
 
-def _point_to(out: Console, folder: Path) -> None:
+def _point_to(out: Console, folder: Path, tracked: str | None = None) -> None:
+    """Where everything lies; `tracked` is the MLflow that has it in place of the folder's own database."""
     fronts = sorted(folder.glob("fronts-*.png"))
     lines = [("records", folder / "records.jsonl"), ("table", folder / "leaderboard.md")]
     lines += [("pages", folder / "site" / "index.html")]
     lines += [("Pareto plot", path) for path in fronts]
     for name, path in lines:
         out.print(f"{name:>12}  {path}", highlight=False, soft_wrap=True)
-    out.print(f"{'MLflow':>12}  sparsebench ui {folder}", highlight=False, soft_wrap=True)
+    own = f"sparsebench {'ui' if (folder / DATABASE).is_file() else 'track'} {folder}"
+    mlflow = without_login(tracked) if tracked else own
+    out.print(f"{'MLflow':>12}  {mlflow}", highlight=False, soft_wrap=True)
 
 
 def dry_run(suite: str, machines: dict[str, Any], data: Path | None, options: dict[str, Any]) -> None:
@@ -123,6 +130,9 @@ def report(folder: Path) -> None:
     records = load_records(folder)
     if not records:
         raise SparsebenchError(f"no records in {str(folder)!r} yet")
+    if changed := changed_lines(folder):
+        where = ", ".join(map(str, changed[:SHOWN])) + (", …" if len(changed) > SHOWN else "")
+        print(f"warning: {FILE} was edited after it was written: line {where}", file=sys.stderr)
     publish.report(folder, records)
     out = Console(width=None if sys.stdout.isatty() else 160)
     out.print(publish.board(folder, records))
@@ -140,4 +150,5 @@ def track(folder: Path, uri: str | None) -> None:
     count = publish.track(folder, records, uri, problems.append)
     if problems:
         raise SparsebenchError(problems[0])
-    print(f"{count} trials published to {uri or 'the MLflow database in ' + str(folder)}")
+    place = without_login(uri) if uri else f"the MLflow database in {folder}"
+    print(f"{count} trials published to {place}")

@@ -126,6 +126,8 @@ def _joined(sources: Sequence[Source]) -> tuple[list[Record], list[str]]:
         note = f"{source.name}: {fresh} records"
         if again:
             note += f"; {again} known already, validation accuracy at most {100 * gap:.2f} points apart"
+        if source.unsealed:
+            note += f"; {source.unsealed} without a seal, which would show whether they were edited"
         notes.append(note)
     for (number, task, entry), first in left_out.items():
         notes.append(

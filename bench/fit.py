@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .described import MethodText
-from .records import Record, digest
+from .hashes import digest
+from .records import Record
 from .scrutiny import trial_of
 from .suite import Suite
 
@@ -17,7 +18,7 @@ class Source:
     """One archive or folder: its name, its records (the latest of each identity), and any suite.
 
     `data` and `methods` are the suite's digests by task and versions by method; `described` is what is
-    told of the methods; `sha256` is an archive's.
+    told of the methods; `sha256` is an archive's; `unsealed` counts records without a seal.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Source:
     methods: Mapping[str, int] = field(default_factory=dict)
     described: Mapping[str, MethodText] = field(default_factory=dict)
     sha256: str | None = None
+    unsealed: int = 0
 
 
 def misfits(sources: Sequence[Source]) -> Iterator[str]:

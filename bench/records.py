@@ -1,7 +1,6 @@
 """What a trial leaves behind: one validated JSON line, and the append-only file that keeps it. No torch."""
 
 import gc
-import json
 import math
 import os
 from collections.abc import Iterable, Iterator
@@ -11,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AllowInfNan, BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import SparsebenchError
+from .hashes import SEAL, intact, sealed
 
 SCHEMA: Literal[1] = 1
 FILE = "records.jsonl"
@@ -37,6 +37,10 @@ def _finite(value: Any) -> bool:
 
 
 Settings = Annotated[dict[str, Any], AfterValidator(_without_odd_numbers)]
+
+
+def _forgotten(seal: str | None) -> None:
+    """A seal is the line's: see `hashes.intact`. Equal records are equal however they were written."""
 
 
 class Layer(BaseModel):
@@ -106,6 +110,7 @@ class Record(BaseModel):
     versions: dict[str, str] = {}
     data_digest: str
     device: str
+    seal: Annotated[str | None, AfterValidator(_forgotten)] = None
 
     @property
     def ok(self) -> bool:
@@ -123,7 +128,8 @@ class Record(BaseModel):
         return math.log10(self.compression or 1.0)
 
     def to_json(self) -> str:
-        return self.model_dump_json(by_alias=True)
+        """Its line in a file, with a seal."""
+        return sealed(self.model_dump_json(by_alias=True, exclude={SEAL}))
 
 
 def parse(line: str, where: str) -> Record:
@@ -173,6 +179,11 @@ def read_records(file: Path) -> Iterator[Record]:
                 raise
         else:
             yield record
+
+
+def changed_lines(folder: Path) -> list[int]:
+    """The numbers of the records' lines that were changed after they were written, as their seals say."""
+    return [number for number, line, _ in _lines(folder / FILE) if intact(line) is False]
 
 
 def slim(record: Record) -> Record:
@@ -252,17 +263,6 @@ class Store:
 
     def __len__(self) -> int:
         return len(self._by_id)
-
-
-def digest(content: Any, length: int = 16) -> str:
-    """A short, stable hash of JSON-like content, independent of key order."""
-    from hashlib import sha256
-
-    try:
-        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise SparsebenchError(f"a setting cannot be written down as JSON: {error}") from error
-    return sha256(canonical.encode()).hexdigest()[:length]
 
 
 def latest(records: Iterable[Record]) -> list[Record]:

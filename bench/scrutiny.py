@@ -1,7 +1,7 @@
 """Whether a record that somebody else brings can be what a trial wrote: identity, arithmetic, plausible text.
 
-The identity is a hash of what decided the outcome, so a changed recipe, knob, seed or digest shows. The
-outcome itself is not signed: what can be recomputed from the record is, and the rest is taken on trust.
+The identity is a hash of what decided the outcome, so a changed recipe, knob, seed or digest shows. Of the
+outcome, what can be recomputed from the record is; the rest is taken on trust once the line's seal holds.
 """
 
 import json
@@ -13,7 +13,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..errors import SparsebenchError
-from .records import Record, digest
+from .hashes import digest
+from .records import Record
 from .spec import Recipe, Trial
 
 LARGEST = 1e15  # no count, ratio or time of a trial comes near

@@ -11,11 +11,13 @@ from ..errors import SparsebenchError
 from .archive import LIMITS, LONGEST_LINE, METHODS, SUITE, read_archive
 from .described import Methods, parse_methods
 from .fit import Source
-from .records import FILE, Record, digest, latest, parse
+from .hashes import digest, intact
+from .records import FILE, Record, latest, parse
 from .scrutiny import objections, together
 from .suite import Suite
 
 MOST_REASONS = 20  # of one source
+EDITED = "its seal is not the hash of its content: it was edited after it was written"
 
 
 class Identity(BaseModel):
@@ -62,12 +64,14 @@ def from_folder(path: Path) -> tuple[Source, list[str]]:
 def _source(
     path: Path, lines: Iterable[bytes], suite: bytes | None, methods: bytes | None
 ) -> tuple[Source, list[str]]:
-    reasons, records = list[str](), list[Record]()
+    reasons, records, unsealed = list[str](), list[Record](), 0
     for number, line in enumerate(lines, 1):
         found = _record(line, f"{path}, line {number}")
         if isinstance(found, Record):
             records.append(found)
-            reasons += [f"{path}, line {number}: {reason}" for reason in objections(found)]
+            unsealed += (whole := intact(line)) is None
+            wrong = objections(found) or ([EDITED] if whole is False else [])
+            reasons += [f"{path}, line {number}: {reason}" for reason in wrong]
         else:
             reasons.append(found)
     kept = latest(records)
@@ -86,9 +90,10 @@ def _source(
     reasons += [f"{path}: {reason}" for reason in wrong]
     rest = len(reasons) - MOST_REASONS
     shown = [*reasons[:MOST_REASONS], f"{path}: and {rest} more"] if rest > 0 else reasons
-    if identity is None:
-        return Source(str(path), kept, described=described), shown
-    return Source(str(path), kept, identity.suite, identity.data, identity.methods, described), shown
+    source = Source(str(path), kept, described=described, unsealed=unsealed)
+    if identity is not None:
+        source = replace(source, suite=identity.suite, data=identity.data, methods=identity.methods)
+    return source, shown
 
 
 def _described(records: Sequence[Record], content: bytes | None) -> tuple[Methods, list[str]]:

@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .records import SCHEMA, Phase, digest
+from .hashes import digest
+from .records import SCHEMA, Phase
 
 
 class Recipe(BaseModel):

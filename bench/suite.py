@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..errors import SparsebenchError, UnknownName
-from .records import digest
+from .hashes import digest
 from .spec import Recipe
 from .validation import explain
 

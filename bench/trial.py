@@ -14,8 +14,9 @@ from ..errors import SparsebenchError
 from ..methods.api import Sparsifier, configure, keep_count
 from . import measure, memory, models, threshold
 from .clock import Outcome
+from .hashes import digest
 from .keeper import Keeper
-from .records import Record, digest
+from .records import Record
 from .saved import save as save_model
 from .spec import Trial
 from .train import Training

@@ -27,7 +27,7 @@ PARTS = """
 foundation | errors registry                                         |
 methods    | methods methods.*                                       | foundation
 datasets   | datasets datasets.*                                     | foundation
-records    | bench bench.records bench.described                     | foundation
+records    | bench bench.hashes bench.records bench.described        | foundation
 reports    | reports reports.*                                       | foundation records
 plan       | bench.spec bench.suite bench.space bench.validation bench.describe | foundation records methods.api datasets.api
 machine    | bench.cores bench.devices bench.memory bench.versions bench.kept    | foundation

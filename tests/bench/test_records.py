@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from sparsebench.bench.records import FILE, Record, Store, digest, latest, load_records
+from sparsebench.bench.hashes import digest
+from sparsebench.bench.records import FILE, Record, Store, latest, load_records
 from sparsebench.errors import SparsebenchError
 
 Make = Callable[..., Record]

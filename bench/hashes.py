@@ -1,0 +1,36 @@
+"""Short hashes of JSON-like content: identities, and seals that show whether a line was edited. No torch."""
+
+import json
+from hashlib import sha256
+from typing import Any
+
+from ..errors import SparsebenchError
+
+SEAL = "seal"
+
+
+def digest(content: Any, length: int = 16) -> str:
+    """A short, stable hash of JSON-like content, independent of key order."""
+    try:
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise SparsebenchError(f"a setting cannot be written down as JSON: {error}") from error
+    return sha256(canonical.encode()).hexdigest()[:length]
+
+
+def sealed(line: str) -> str:
+    """A JSON object with the hash of its content as its last member, `seal`.
+
+    It shows what an editor, a script or a disk has changed since. Whoever wants to deceive computes it anew.
+    """
+    return f'{line[:-1]},"{SEAL}":"{digest(json.loads(line))}"}}'
+
+
+def intact(line: str | bytes) -> bool | None:
+    """Whether the content of a JSON object is what was sealed; None where it has no seal."""
+    try:
+        content = dict(json.loads(line))
+        seal = content.pop(SEAL, None)
+        return None if seal is None else seal == digest(content)
+    except (TypeError, ValueError, RecursionError, SparsebenchError):  # no object, or not what JSON should be
+        return False

@@ -1,0 +1,88 @@
+"""What was edited after it was written shows, in a folder as well as in an archive."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sparsebench.bench.exchange import Refused, merge, pack
+from sparsebench.bench.hashes import intact, sealed
+from sparsebench.bench.records import FILE, Record, Store, changed_lines, load_records, parse
+
+Make = Callable[..., Record]
+
+
+def test_a_line_is_intact_however_it_is_formatted(make_record: Make) -> None:
+    line = make_record(3, diagnostics={"x": 1e-7, "y": 2.0}, warnings=["ü"]).to_json()
+    assert intact(line) is True
+    content = json.loads(line)
+    assert intact(json.dumps(dict(sorted(content.items())), indent=2, ensure_ascii=False)) is True
+    assert intact(line.encode()) is True
+
+
+def test_every_change_of_a_line_shows(make_record: Make) -> None:
+    content = json.loads(make_record(3, warnings=["slow"], diagnostics={"x": 1.5}).to_json())
+    changes = [{**content, name: value} for name in content for value in ("other", None, 0.5, [1])]
+    changes += [{key: content[key] for key in content if key != name} for name in content]
+    shown = [intact(json.dumps(changed)) for changed in changes if changed != content and changed.get("seal")]
+    assert len(shown) > 100 and not any(shown)
+
+
+NO_OBJECTS = ["", "{", "1", '{"seal": 1}', '{"seal": "x", "a": NaN}', "[" * 100_000]
+
+
+@pytest.mark.parametrize("line", NO_OBJECTS)
+def test_what_is_no_sealed_object_is_not_intact(line: str) -> None:
+    assert intact(line) is False
+
+
+def test_a_seal_is_of_the_line_and_not_of_the_record(make_record: Make, tmp_path: Path) -> None:
+    record = make_record(1)
+    Store(tmp_path).append(record)
+    assert load_records(tmp_path) == [record] and record.seal is None
+    unsealed = record.model_dump_json(by_alias=True, exclude={"seal"})
+    assert parse(unsealed, "a line") == record and intact(unsealed) is None
+    assert sealed(unsealed) == record.to_json()
+
+
+@pytest.fixture
+def edit(finished: Path, tmp_path: Path) -> Callable[..., Path]:
+    """A copy of a real campaign whose third line was edited."""
+
+    def make(**changes: Any) -> Path:
+        path = tmp_path / "edited"
+        shutil.copytree(finished, path, ignore=shutil.ignore_patterns("site", "*.png", "*.svg", "models"))
+        lines = (path / FILE).read_text().splitlines()
+        content = {**json.loads(lines[2]), **changes}
+        lines[2] = json.dumps({key: value for key, value in content.items() if value is not None})
+        (path / FILE).write_text("\n".join(lines) + "\n")
+        return path
+
+    return make
+
+
+@pytest.mark.xdist_group("campaign")
+def test_an_edited_accuracy_is_refused_and_warned_of(
+    edit: Callable[..., Path], finished: Path, tmp_path: Path, cli: Any
+) -> None:
+    path = edit(val_accuracy=0.999)
+    assert changed_lines(path) == [3] and changed_lines(finished) == []
+    for sources in ([path], [finished, path]):
+        with pytest.raises(Refused) as caught:
+            merge(sources, tmp_path / "all")
+        assert caught.value.reasons == [
+            f"{path}, line 3: its seal is not the hash of its content: it was edited after it was written"
+        ]
+    with pytest.raises(Refused, match="nothing was packed"):
+        pack(path, tmp_path / "x.zip")
+    assert cli("report", path).err.splitlines()[0] == (
+        "warning: records.jsonl was edited after it was written: line 3"
+    )
+
+
+@pytest.mark.xdist_group("campaign")
+def test_a_line_without_a_seal_is_counted(edit: Callable[..., Path], tmp_path: Path) -> None:
+    merged = merge([edit(seal=None)], tmp_path / "all")
+    assert "; 1 without a seal" in merged.notes[0]
