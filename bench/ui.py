@@ -58,7 +58,7 @@ def running(
     folder = Path(folder).absolute()
     if not (folder / DATABASE).is_file():
         raise SparsebenchError(
-            f"no {DATABASE} in {str(folder)!r}: name the output folder of a run that was tracked there"
+            f"no {DATABASE} in {str(folder)!r}; `sparsebench track DIR` writes it for a run's output folder"
         )
     with (folder / DATABASE).open("rb") as file:
         if not file.read(16).startswith(b"SQLite format 3"):

@@ -193,7 +193,12 @@ def test_a_finished_campaign_is_shown_again_by_the_same_command(
         assert f"{task}: test accuracy" in answer.out
         assert str(out / f"fronts-{task}.png") in answer.out
     assert "dwf-3" in answer.out
-    assert f"sparsebench ui {out}" in answer.out
+    assert f"MLflow  {tracking}" in answer.out
+    again = cli("report", out)  # its own database is not there
+    assert f"MLflow  sparsebench track {out}" in again.out
+    (out / "mlflow.db").touch()
+    again = cli("report", out)
+    assert f"MLflow  sparsebench ui {out}" in again.out
 
 
 @pytest.mark.xdist_group("campaign")

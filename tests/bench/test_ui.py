@@ -198,6 +198,11 @@ def test_only_loopback_is_served(folder: Path) -> None:
             serve(folder, host=host)
 
 
+def test_a_folder_without_a_database_is_told_what_makes_one(tmp_path: Path) -> None:
+    with pytest.raises(SparsebenchError, match="sparsebench track"):
+        serve(tmp_path)
+
+
 def test_a_file_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_bytes(b"this is not a database" * 100)
     with pytest.raises(SparsebenchError, match="is not a database"):
