@@ -115,11 +115,11 @@ class Campaign:
         studies = self.owners.pop(trial.id)
         if record is None:  # paused
             return
-        self.store.append(record)
+        kept = self.store.append(record)
         self.executor.forget(trial)
-        self.shelf.take(record)
+        self.shelf.take(kept)
         for study in studies:
-            study.take(trial, record)
+            study.take(trial, kept)
         self.publisher.put(record)
         for study in studies:
             self.display.update(study, record)

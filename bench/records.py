@@ -230,10 +230,11 @@ class Store:
             with self.path.open("ab") as file:
                 file.write(b"\n")
 
-    def append(self, record: Record) -> None:
+    def append(self, record: Record) -> Record:
         """Write one line through to the disk before anybody is told of it.
 
-        Errors: the disk takes no more; then half a line is taken back.
+        Returns the record as it is kept in memory. Errors: the disk takes no more; then half a line is
+        taken back.
         """
         line = memoryview(record.to_json().encode() + b"\n")
         try:
@@ -251,7 +252,8 @@ class Store:
                 f"cannot write to {str(self.path)!r}: {error.strerror}; once that is mended, the same "
                 "command continues"
             ) from error
-        self._by_id[record.id] = slim(record)
+        self._by_id[record.id] = kept = slim(record)
+        return kept
 
     def finished(self, identity: str) -> Record | None:
         """The record of a finished identity; a failed one is not finished and is run again."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from ..reports.points import Point, by_task, chance_of, confirmed
 from ..reports.rows import on_front
 from .kept import MODELS, kept, path_of
-from .records import Record, Store, slim
+from .records import Record, Store
 
 
 def best(records: Iterable[Record], there: Callable[[str], bool]) -> Record | None:
@@ -51,11 +51,11 @@ class Shelf:
     def _note(self, record: Record) -> Iterable[Record]:
         """The confirming records of the same point, this one among them."""
         seeds = self._seeds[record.task, record.entry, record.confirms]
-        seeds[record.id] = slim(record)
+        seeds[record.id] = record
         return seeds.values()
 
     def take(self, record: Record) -> None:
-        """A trial has ended: of the models of its point the best stays."""
+        """A trial has ended, its record as the store keeps it: of the models of its point the best stays."""
         if record.phase != "confirm":
             return
         group = self._note(record)

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..methods.api import registry
 from ..reports.pareto import front, spread
-from .records import Record, Store, slim
+from .records import Record, Store
 from .search import Search
 from .space import free_knobs, full_knobs, settle, split
 from .spec import Trial
@@ -69,7 +69,7 @@ class Study:
         return None
 
     def take(self, trial: Trial, record: Record) -> None:
-        """The record of a trial that was handed out; it also answers any twin with the same identity."""
+        """The record of a trial that was handed out, as the store keeps it; it also answers any twin."""
         for one in self._out.pop(trial.id):
             self._settle(one, record)
 
@@ -78,7 +78,7 @@ class Study:
         self.failed += not record.ok
         if trial.phase == "search":
             assert trial.number is not None
-            self.found[trial.number] = slim(record)
+            self.found[trial.number] = record
             self.search.tell(trial.number, objectives(record))
 
     def _refill(self) -> bool:
