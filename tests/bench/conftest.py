@@ -87,7 +87,7 @@ def told() -> Callable[[Path], dict[str, dict[str, Any]]]:
     """The records of a folder by identity, without what depends on the machine and its load."""
 
     def read(folder: Path) -> dict[str, dict[str, Any]]:
-        free = {"seconds": 0, "peak_memory_bytes": 0, "versions": 0}
+        free = {"seconds": 0, "peak_memory_bytes": 0, "versions": 0, "seal": 0}  # the seal is of versions too
         return {record.id: {**json.loads(record.to_json()), **free} for record in load_records(folder)}
 
     return read

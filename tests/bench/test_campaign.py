@@ -63,6 +63,7 @@ def test_a_record_is_complete(finished: Path) -> None:
             "trial",
             "test_accuracy",
             "test_accuracy_exact",
+            "seal",
         }
         assert left_out <= allowed
         assert record.seconds > 0

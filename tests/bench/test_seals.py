@@ -24,10 +24,19 @@ def test_a_line_is_intact_however_it_is_formatted(make_record: Make) -> None:
 
 def test_every_change_of_a_line_shows(make_record: Make) -> None:
     content = json.loads(make_record(3, warnings=["slow"], diagnostics={"x": 1.5}).to_json())
-    changes = [{**content, name: value} for name in content for value in ("other", None, 0.5, [1])]
-    changes += [{key: content[key] for key in content if key != name} for name in content]
-    shown = [intact(json.dumps(changed)) for changed in changes if changed != content and changed.get("seal")]
+    sealed_names = content.keys() - {"seal", "seconds", "peak_memory_bytes"}
+    changes = [{**content, name: value} for name in sealed_names for value in ("other", None, 0.5, [1])]
+    changes += [{key: content[key] for key in content if key != name} for name in sealed_names]
+    changes.append({**content, "seal": "0" * 16})
+    shown = [intact(json.dumps(changed)) for changed in changes if changed != content]
     assert len(shown) > 100 and not any(shown)
+
+
+def test_equal_outcomes_have_equal_seals_however_long_they_took(make_record: Make) -> None:
+    one, two = (
+        json.loads(make_record(3, seconds=s, peak_memory_bytes=m).to_json()) for s, m in [(1, 2), (3, 4)]
+    )
+    assert one["seal"] == two["seal"] and one != two
 
 
 NO_OBJECTS = ["", "{", "1", '{"seal": 1}', '{"seal": "x", "a": NaN}', "[" * 100_000]
