@@ -128,5 +128,5 @@ def test_the_command_of_a_record_repeats_it_bit_for_bit(make_trial: Make, tmp_pa
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300)
     assert done.returncode == 0, done.stderr
     again = json.loads(done.stdout)
-    labels = {"id", "config", "phase", "suite", "entry", "seconds", "peak_memory_bytes"}
+    labels = {"id", "config", "phase", "suite", "entry", "seal", "seconds", "peak_memory_bytes"}
     assert {key for key in record if record[key] != again[key]} == labels
