@@ -1,41 +1,59 @@
 """Short hashes of JSON-like content: identities, and seals that show whether a line was edited. No torch."""
 
 import json
+import re
 from hashlib import sha256
 from typing import Any
 
 from ..errors import SparsebenchError
 
 SEAL = "seal"
-VARYING = (SEAL, "seconds", "peak_memory_bytes")  # what a repetition changes: equal outcomes have equal seals
+LENGTH = 16
+LAST = re.compile(rf',"{SEAL}":"([0-9a-f]{{{LENGTH}}})"}}\Z')
+VARYING = re.compile(r',"(?:seconds|peak_memory_bytes)":[^,}]*')  # equal outcomes have equal seals
 
 
-def digest(content: Any, length: int = 16) -> str:
+def digest(content: Any) -> str:
     """A short, stable hash of JSON-like content, independent of key order."""
     try:
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError) as error:
         raise SparsebenchError(f"a setting cannot be written down as JSON: {error}") from error
-    return sha256(canonical.encode()).hexdigest()[:length]
-
-
-def _seal(content: dict[str, Any]) -> str:
-    return digest({name: value for name, value in content.items() if name not in VARYING})
+    return _hash(canonical)
 
 
 def sealed(line: str) -> str:
-    """A record as JSON with the hash of its content, but for time and memory, as its last member, `seal`.
+    """A record as JSON, with the hash of its text but for time and memory as its last member, `seal`.
 
     It shows what an editor, a script or a disk has changed since. Whoever wants to deceive computes it anew.
     """
-    return f'{line[:-1]},"{SEAL}":"{_seal(json.loads(line))}"}}'
+    text = _text(json.loads(line))
+    return f'{text[:-1]},"{SEAL}":"{_seal(text)}"}}'
 
 
-def intact(line: str | bytes) -> bool | None:
-    """Whether the content of a record's line is what was sealed; None where it has no seal."""
-    try:
+def intact(line: str) -> bool | None:
+    """Whether a record's line is what was sealed, spaces aside; None where it has no seal."""
+    line = line.strip()
+    if f'"{SEAL}"' not in line:
+        return None
+    last = LAST.search(line)
+    if last and last[1] == _seal(line[: last.start()] + "}"):
+        return True
+    try:  # not as `sealed` wrote it, but perhaps the same
         content = dict(json.loads(line))
-        seal = content.get(SEAL)
-        return None if seal is None else seal == _seal(content)
-    except (TypeError, ValueError, RecursionError, SparsebenchError):  # no object, or not what JSON should be
+        seal = content.pop(SEAL, None)
+        return None if seal is None else bool(seal == _seal(_text(content)))
+    except (TypeError, ValueError, RecursionError):  # no object, or not what JSON should be
         return False
+
+
+def _text(content: dict[str, Any]) -> str:
+    return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+
+
+def _seal(text: str) -> str:
+    return _hash(VARYING.sub("", text))
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:LENGTH]

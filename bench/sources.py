@@ -69,7 +69,7 @@ def _source(
         found = _record(line, f"{path}, line {number}")
         if isinstance(found, Record):
             records.append(found)
-            unsealed += (whole := intact(line)) is None
+            unsealed += (whole := intact(line.decode())) is None
             wrong = objections(found) or ([EDITED] if whole is False else [])
             reasons += [f"{path}, line {number}: {reason}" for reason in wrong]
         else:
