@@ -58,8 +58,8 @@ class Live:
 
     def finish(self, records: Sequence[Record]) -> list[str]:
         """Leaderboard and figures first, then what MLflow lacks. Returns the problems met on the way."""
-        missing = self.publisher.close(timeout=120.0)
         report(self.folder, records)
+        missing = self.publisher.close(timeout=120.0)
         if not self.problems:
             track(self.folder, records, self.uri, self._problem, trials=missing > 0)
         return self.problems
