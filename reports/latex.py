@@ -49,11 +49,11 @@ def _board(board: Board, number: int) -> str:
 
 
 def _best(board: Board) -> set[str]:
-    """The first entry, and those whose difference from it the seeds cannot tell from zero."""
+    """The first entry, and those from which the seeds cannot tell it apart as the better one."""
     first = next((row.entry for row in board.rows if row.rank == 1), None)
     if first is None or board.source != "test":
         return set()
-    return {first} | {p.second for p in pairs(board) if p.first == first and not p.distinct}
+    return {first} | {p.second for p in pairs(board) if p.first == first and not p.ahead}
 
 
 def _columns(board: Board) -> list[tuple[str, Callable[[Row], str]]]:

@@ -10,7 +10,6 @@ from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
-from ..bench.records import Record
 from .intervals import Interval, deviation, t_interval
 from .pareto import accuracy_at, compression_at, front, hypervolume, hypervolume_scale
 from .points import COLLAPSE, Outcome, Point
@@ -146,11 +145,14 @@ def within_interval(points: Sequence[Point], floor: float) -> Interval | None:
     """From the largest compression that surely keeps `floor` to the largest that possibly does.
 
     Surely: the whole t-interval of the point's accuracy is at or above the floor; possibly: some of it is.
-    1 where no point is sure, since the dense network itself is there. None where a point has one seed.
+    1 where no point is sure, since the dense network itself is there. None where a point of the front of
+    means has one seed.
     """
+    if any(len(p.outcomes) < 2 for p in front(points, lambda p: p.xy)):
+        return None
     found = [(p.accuracy_interval, p.compression_interval) for p in points]
     known = [(y, x) for y, x in found if y is not None and x is not None]
-    if not known or len(known) < len(found):
+    if not known:
         return None
     sure = [x.low for y, x in known if y.low >= floor - SLACK]
     possible = [x.high for y, x in known if y.high >= floor - SLACK]
@@ -161,7 +163,7 @@ def counts(points: Sequence[Point], failures: int) -> dict[str, Any]:
     """Points, seeds, runs, and what went wrong in them."""
     return {
         "points": len(points),
-        "seeds": min(len(p.outcomes) for p in points),
+        "seeds": min(len(p.outcomes) for p in front(points, lambda p: p.xy)),
         "runs": sum(len(p.outcomes) for p in points) + failures,
         "diverged": sum(p.diverged for p in points),
         "collapsed": sum(p.collapses for p in points),
@@ -169,9 +171,10 @@ def counts(points: Sequence[Point], failures: int) -> dict[str, Any]:
 
 
 def cost(points: Sequence[Point]) -> dict[str, Any]:
-    """Per run: the most steps (a diverged run stops early), mean seconds, mean training FLOPs to dense."""
+    """Per run: the most steps, mean seconds, mean training FLOPs to dense of runs that did not diverge: these
+    stop early, and a method is not cheap because it crashes."""
     done = [o.record for p in points for o in p.outcomes]
-    flops = [r.training_flops_ratio for r in done if r.training_flops_ratio is not None]
+    flops = [ratio for p in points for o in p.outcomes if (ratio := _flops(o)) is not None]
     return {
         "steps": max(r.steps for r in done),
         "seconds": sum(r.seconds for r in done) / len(done),
@@ -185,12 +188,12 @@ def _cost_interval(points: Sequence[Point]) -> Interval | None:
     by_seed: dict[int, list[float]] = {}
     for point in points if _confirmed(points) else ():
         for outcome in point.outcomes:
-            ratio = _flops(outcome.record)
+            ratio = _flops(outcome)
             if ratio is not None:
                 by_seed.setdefault(outcome.seed, []).append(ratio)
     whole = [fmean(ratios) for ratios in by_seed.values() if len(ratios) == len(points)]
     return t_interval(whole, least=0.0)
 
 
-def _flops(record: Record) -> float | None:
-    return record.training_flops_ratio
+def _flops(outcome: Outcome) -> float | None:
+    return None if outcome.diverged else outcome.record.training_flops_ratio

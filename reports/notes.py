@@ -16,16 +16,20 @@ WHAT = (
     "'exact' count only weights below float32 eps (1.19e-7) as zeros; a method with zeros of its own has "
     "the same number in both.",
     "Hypervolume is the area under the front of means above chance, over log10 compression from 1 to "
-    "{limit:g}, divided by the same area at dense accuracy: 1 is dense accuracy kept throughout.",
+    "{limit:g}, divided by the same area at dense accuracy: 1 is dense accuracy kept throughout. Its ± is "
+    "the sample sd of the areas under each seed's own front.",
     "acc@c is the front's accuracy at compression c, linear in log compression between confirmed points; "
-    "'within n points' is the largest compression measured with at most n points of accuracy below dense.",
+    "'within n points' is the largest compression measured with at most n points of accuracy below dense. "
+    "Where points lie far apart the first can be high between them and the second is the point before.",
     "A run that diverged counts as chance accuracy at compression 1. Collapsed: a layer without a nonzero "
-    "weight, or accuracy at most 1.5 × chance. Failed runs gave no result and are in no mean.",
+    "weight, or accuracy at most 1.5 × chance. Failed runs gave no result and are in no mean; neither are "
+    "diverged ones in the training cost. Speed-up and training cost are arithmetic means.",
 )
 TIES = (
     "≈ before a rank: not distinguishable from the entry above (the 95% t-interval of the difference of "
-    "hypervolumes over seeds holds zero; paired where both have the same seeds, else Welch's). The interval "
-    "covers retraining, not the search itself. A ? says that there are too few seeds to judge."
+    "hypervolumes of the seeds' own fronts holds zero, or says the opposite; paired where both have the "
+    "same seeds, else Welch's). The interval covers retraining, not the search itself. A ? says that there "
+    "are too few seeds to judge, or seeds that differ by the same to the last digit."
 )
 INTERVALS = (
     "Intervals are 95% t-intervals over seeds (a bootstrap of three seeds would cover less than it says). Of "
@@ -35,6 +39,7 @@ INTERVALS = (
 TOLERANCE = (
     "The tolerances and the normalised hypervolume need a dense baseline: add an entry with method 'dense'."
 )
+UNTRAINED = "The dense baseline is not a point above chance: no tolerances, no normalised hypervolume."
 CHANCE = "No record says how many classes this task has: chance is taken as 0."
 
 
@@ -73,16 +78,18 @@ def remarks(board: Board) -> list[str]:
     """What a reader of this very table must know."""
     found = []
     if board.scale is None:
-        found.append(TOLERANCE)
+        found.append(TOLERANCE if board.dense is None else UNTRAINED)
     if board.chance == 0:
         found.append(CHANCE)
     rest = [row for row in board.rows if board.source == "test" and row.source == "validation" and row.points]
     if rest:
         names = ", ".join(plain(row.entry) for row in rest)
         found.append(f"Not ranked, validation accuracy, not confirmed: {names}.")
-    empty = [row for row in board.rows if not row.points]
-    if empty:
-        found.append(f"No run with a result: {', '.join(plain(row.entry) for row in empty)}.")
+    empty = {row.entry: row.search_trials > row.search_failed for row in board.rows if not row.points}
+    for what, searched in (("No run with a result", False), ("Every confirming run failed", True)):
+        named = [plain(entry) for entry, found_some in empty.items() if found_some == searched]
+        if named:
+            found.append(f"{what}: {', '.join(named)}.")
     return found
 
 
@@ -120,7 +127,7 @@ def over_tasks(result: Overall) -> list[str]:
     ]
     if result.left_out:
         names = ", ".join(plain(name) for name in result.left_out)
-        lines.append(f"Not run on every task, so not compared here: {names}.")
+        lines.append(f"Not run and confirmed on every task, so not compared here: {names}.")
     return lines
 
 

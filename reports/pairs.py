@@ -14,7 +14,8 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Pair:
-    """Two ranked entries, the higher first. `difference` is of hypervolumes, in units of the leaderboard's.
+    """Two ranked entries, the higher first. `difference` is of the means over seeds of each seed's own
+    hypervolume, in units of the leaderboard's, whose ranks are by the front of the points' means.
 
     `interval` holds the difference with 95% for this pair alone, and `distinct` says that it leaves out
     zero. `p_holm` is corrected for all pairs of the task, `distinct_holm` says that it is below 0.05.
@@ -33,8 +34,15 @@ class Pair:
     distinct_holm: bool
 
     @property
+    def ahead(self) -> bool:
+        """Whether the seeds say that the first is the better one."""
+        return self.interval.low > 0
+
+    @property
     def verdict(self) -> str:
         """In words."""
+        if self.distinct and not self.ahead:
+            return "the seeds say the opposite of the ranks"
         if self.distinct_holm:
             return "distinct, also after correction for all pairs"
         return "distinct, taken alone" if self.distinct else "not distinguishable"

@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 X_MAX = 3.0
 SLACK = 1e-9  # accuracies are means of ratios of counts: 0.96 - 0.05 must still admit 0.91
+LEARNED = 0.01  # a dense network less than a point above chance is no measure of others
 
 
 def _itself(item: Any) -> XY:
@@ -108,8 +109,8 @@ def hypervolume(points: Iterable[XY], reference: XY = (0.0, 0.0), x_max: float =
 
 
 def hypervolume_scale(chance: float, dense: float | None, x_max: float = X_MAX) -> float | None:
-    """x_max·(dense − chance), what normalises a hypervolume; None without a dense accuracy above chance."""
-    if dense is None or dense <= chance or x_max <= 0:
+    """x_max·(dense − chance), what normalises a hypervolume; None where dense is not a point above chance."""
+    if dense is None or dense < chance + LEARNED - SLACK or x_max <= 0:
         return None
     return x_max * (dense - chance)
 

@@ -89,8 +89,14 @@ class Point:
 
     @cached_property
     def compression_interval(self) -> Interval | None:
-        """The same of the geometric mean of compression, computed on its logarithm."""
-        found = t_interval([o.x for o in self.outcomes], least=0.0) if self.source == "test" else None
+        """The same of the geometric mean of compression, computed on its logarithm.
+
+        Seeds at 1 because they diverged scatter by decades: then it ends at the sparsest seed.
+        """
+        if self.source != "test":
+            return None
+        seeds = [o.x for o in self.outcomes]
+        found = t_interval(seeds, least=0.0, most=max(seeds) if self.diverged else math.inf)
         return Interval(10**found.low, 10**found.high) if found else None
 
     @cached_property

@@ -130,12 +130,14 @@ def _board(task: str, records: list[Record], x_max: float) -> Board:
     source: Source = "test" if tested else "validation"
     names = sorted({record.entry for record in records})
     chosen = {entry: [p for p in tested if p.entry == entry] for entry in names}
-    points = {entry: chosen[entry] or [p for p in guessed if p.entry == entry] for entry in names}
+    # An entry whose confirming runs all failed has failed: its search does not stand in for them.
+    judged = {entry for entry in names if chosen[entry] or (tested and entry in tested_failures)}
+    points = {e: chosen[e] if e in judged else [p for p in guessed if p.entry == e] for e in names}
     baseline = dense_point(points)
     dense, dense_sd = (baseline.accuracy.mean, baseline.accuracy.sd) if baseline else (None, None)
     draft = Board(task, source, chance, dense, dense_sd, x_max, [], points, records)
     failures = {
-        e: tested_failures.get(e, 0) + (0 if chosen[e] else guessed_failures.get(e, 0)) for e in names
+        e: tested_failures.get(e, 0) + (0 if e in judged else guessed_failures.get(e, 0)) for e in names
     }
     return replace(draft, rows=_ranked(draft, [_row(draft, entry, failures[entry]) for entry in names]))
 
@@ -186,7 +188,7 @@ def _tied(board: Board, above: Row, row: Row) -> bool | None:
     if board.source != "test":
         return None
     found = difference(board.replicates[above.entry], board.replicates[row.entry])
-    return None if found is None else not found.distinct
+    return None if found is None else not found.ahead  # neither where the seeds say the opposite
 
 
 def on_front(points: Sequence[Point]) -> list[Point]:

@@ -9,7 +9,7 @@ from typing import Literal
 from scipy.special import stdtr  # type: ignore[import-untyped, unused-ignore]
 
 from .intervals import CONFIDENCE, Interval, quantile
-from .pareto import X_MAX, hypervolume
+from .pareto import X_MAX, front, hypervolume
 from .points import Outcome, Point
 
 NOTHING = 1e-12  # differences and errors below it are rounding
@@ -18,16 +18,18 @@ NOTHING = 1e-12  # differences and errors below it are rounding
 def replicates(points: Sequence[Point], chance: float, x_max: float = X_MAX) -> dict[int, float]:
     """The hypervolume of each replicate of an entry's front: of the outcomes that share a seed.
 
-    Only seeds that every point has, so that none is a front with holes. Where fewer than two are shared,
-    replicate j takes the j-th seed of every point and is numbered −1 − j: such seeds pair with nothing.
+    Only seeds that every point of the front of means has, so that none is a front with holes. Where fewer
+    than two are shared, replicate j takes the j-th seed of every point and is numbered −1 − j: such seeds
+    pair with nothing.
     """
-    shared = set.intersection(*({o.seed for o in p.outcomes} for p in points)) if points else set()
-    fewest = min((len(point.outcomes) for point in points), default=0)
+    line = front(points, lambda p: p.xy)
+    shared = set.intersection(*({o.seed for o in p.outcomes} for p in line)) if line else set()
+    fewest = min((len(point.outcomes) for point in line), default=0)
     if len(shared) < min(2, fewest):
-        picked = {-1 - j: [p.outcomes[j] for p in points] for j in range(fewest)}
+        picked = {-1 - j: [p.outcomes[j] for p in points if j < len(p.outcomes)] for j in range(fewest)}
     else:
-        by_seed = [{o.seed: o for o in p.outcomes} for p in points]
-        picked = {seed: [outcomes[seed] for outcomes in by_seed] for seed in sorted(shared)}
+        every = [o for p in points for o in p.outcomes]
+        picked = {seed: [o for o in every if o.seed == seed] for seed in sorted(shared)}
     return {seed: _volume(outcomes, chance, x_max) for seed, outcomes in picked.items()}
 
 
@@ -50,6 +52,11 @@ class Difference:
         """Whether the interval leaves out zero."""
         return not self.interval.low <= 0 <= self.interval.high
 
+    @property
+    def ahead(self) -> bool:
+        """Whether the first is the larger one, as far as can be told."""
+        return self.interval.low > 0
+
 
 def difference(
     first: Mapping[int, float], second: Mapping[int, float], confidence: float = CONFIDENCE
@@ -58,7 +65,8 @@ def difference(
 
     A seed fixes the order of the data and what a trial draws, for every entry alike: runs with the same
     seed are a pair, and Student's interval of their differences is right whatever they have in common.
-    None below two replicates each.
+    None below two replicates each, and where replicates that differ do so by the same to the last bit:
+    counts of examples can meet so by chance, and say nothing of how far they scatter.
     """
     if min(len(first), len(second)) < 2:
         return None
@@ -67,12 +75,12 @@ def difference(
     return _welch(list(first.values()), list(second.values()), confidence)
 
 
-def _paired(gaps: Sequence[float], confidence: float) -> Difference:
+def _paired(gaps: Sequence[float], confidence: float) -> Difference | None:
     error = stdev(gaps) / math.sqrt(len(gaps))
     return _judged("paired", len(gaps), fmean(gaps), error, len(gaps) - 1, confidence)
 
 
-def _welch(first: Sequence[float], second: Sequence[float], confidence: float) -> Difference:
+def _welch(first: Sequence[float], second: Sequence[float], confidence: float) -> Difference | None:
     shares = variance(first) / len(first), variance(second) / len(second)
     freedoms = len(first) - 1, len(second) - 1
     parts = sum(share**2 / freedom for share, freedom in zip(shares, freedoms, strict=True))
@@ -83,11 +91,9 @@ def _welch(first: Sequence[float], second: Sequence[float], confidence: float) -
 
 def _judged(
     kind: Literal["paired", "welch"], seeds: int, gap: float, error: float, freedom: float, confidence: float
-) -> Difference:
-    if abs(gap) <= NOTHING:
-        gap = 0.0
-    if error <= NOTHING:  # replicates that agree to the last bit leave nothing to doubt, as far as they go
-        return Difference(kind, seeds, gap, Interval(gap, gap), float(gap == 0))
+) -> Difference | None:
+    if error <= NOTHING:
+        return Difference(kind, seeds, 0.0, Interval(0.0, 0.0), 1.0) if abs(gap) <= NOTHING else None
     half = quantile(freedom, confidence) * error
     p = 2 * float(stdtr(freedom, -abs(gap) / error))
     return Difference(kind, seeds, gap, Interval(gap - half, gap + half), p)

@@ -81,6 +81,29 @@ def test_within_reaches_as_far_as_the_compression_of_its_points() -> None:
     assert within_interval(made, 0.8) == pytest.approx([10**x for x in ends])
 
 
+def test_within_reaches_no_further_than_the_sparsest_seed_beside_a_diverged_one() -> None:
+    made = [confirm("l1", "a", 1, 0.88, 50.0), confirm("l1", "a", 2, 0.88, 60.0)]
+    made.append(confirm("l1", "a", 3, 0.88, 60.0, status="diverged", compression=None, test_accuracy=None))
+    found = within_interval(points(made), 0.3)
+    assert found is not None and found.high == pytest.approx(60.0)
+
+
+def test_a_dominated_point_of_one_seed_takes_no_interval_away() -> None:
+    made = point("a", A, (10.0, 10.0, 10.0))
+    with_poor = [*made, confirm("l1", "poor", 1, 0.2, 5.0)]
+    assert within_interval(points(with_poor), 0.5) == within_interval(points(made), 0.5) is not None
+    assert row(with_poor).hypervolume_interval == row(made).hypervolume_interval is not None
+    assert row(with_poor).seeds == 3
+
+
+def test_a_diverged_run_makes_no_method_cheap() -> None:
+    made = [confirm("l1", "a", s, 0.9, 10.0, training_flops_ratio=1.0) for s in SEEDS]
+    made.append(
+        confirm("l1", "a", 9, 0.1, 1.0, status="diverged", test_accuracy=None, training_flops_ratio=0.1)
+    )
+    assert row(made).training_flops_ratio == row(made).training_flops_ratio_interval[0] == 1.0  # type: ignore[index]
+
+
 def test_hypervolume_speedup_and_cost_of_a_row() -> None:
     made = []
     for seed, y, speed, flops in zip(SEEDS, A, (5.0, 6.0, 7.0), (0.4, 0.5, 0.6), strict=True):

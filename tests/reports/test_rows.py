@@ -5,7 +5,9 @@ import math
 import pytest
 from sparsebench.bench.records import Record
 from sparsebench.errors import SparsebenchError
+from sparsebench.reports import notes
 from sparsebench.reports.leaderboard import boards, rows
+from sparsebench.reports.pairs import pairs
 from sparsebench.reports.rows import Row
 from synthetic_records import confirm, record
 
@@ -149,11 +151,36 @@ def test_an_entry_that_only_failed_is_listed_with_its_failures() -> None:
     assert (row.rank, row.failed, row.runs, row.points) == (None, 2, 2, 0)
 
 
-def test_failures_of_the_confirm_phase_show_on_an_unconfirmed_entry() -> None:
+def test_an_entry_whose_confirming_runs_all_failed_is_not_shown_by_its_search() -> None:
     search = confirm("l1", "s", 0, 0.0, 9.0, phase="search", test_accuracy=None, val_accuracy=0.9)
     failed = record(entry="l1", method="l1", config="s", seed=7, status="failed")
     row = row_of(rows([*dense(), search, failed]), "l1")
-    assert row.source == "validation" and row.failed == 1 and row.search_trials == 1
+    assert row.points == 0 and row.hypervolume is None and row.rank is None
+    assert row.failed == row.runs == 1 and row.search_trials == 1
+    assert "Every confirming run failed: l1." in notes.remarks(boards([*dense(), search, failed])[0])
+
+
+def test_a_dense_baseline_at_chance_normalises_nothing() -> None:
+    for accuracy in (0.1, 0.105, 0.1 + 1e-17):
+        board = boards([*dense(3, accuracy), *point("l1", "a", 0.9, 10.0)])[0]
+        assert board.scale is None and board.row("l1").hypervolume is None
+        assert board.row("l1").within[0.05] is None
+        assert any("not a point above chance" in remark for remark in notes.remarks(board))
+
+
+def test_no_entry_is_above_one_that_the_seeds_put_before_it() -> None:
+    """The front of means says first, each seed's own front says second."""
+    made = [*dense()]
+    for seed, jump in enumerate((0.0, 2.0, 0.0, 2.0)):  # compressions that cross: the means' front is lower
+        made.append(confirm("crossed", "a", seed, 0.80, 10.0**jump))
+        made.append(confirm("crossed", "b", seed, 0.80, 10.0 ** (2 - jump)))
+        made.append(confirm("plain", "a", seed, 0.80 + seed / 1e4, 10.0**1.1))
+    board = boards(made)[0]
+    assert [row.rank for row in board.rows if row.rank] == [1, 2]
+    assert board.row("crossed").rank == 2
+    gap = pairs(board)[0]
+    assert gap.first == "plain" and gap.difference < 0
+    assert board.row("crossed").tied is True
 
 
 def test_every_task_has_its_own_board() -> None:

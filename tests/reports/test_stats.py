@@ -54,6 +54,9 @@ def test_the_interval_covers_what_it_says_and_a_bootstrap_does_not(seeds: int) -
 @given(values, values)
 def test_welch_is_scipys(first: list[float], second: list[float]) -> None:
     found = difference(numbered(first), numbered(second, first=100))
+    if max(np.var(first), np.var(second)) == 0:
+        assert (found is None) == (first[0] != second[0])
+        return
     assert found is not None and found.kind == "welch"
     if min(np.var(first), np.var(second)) > 1e-6:
         test = scipy.stats.ttest_ind(first, second, equal_var=False)
@@ -78,8 +81,15 @@ def test_differences_at_the_edges() -> None:
     assert difference({1: 0.5}, {1: 0.5}) is None
     same = difference({1: 1.0, 2: 1.0}, {1: 1.0, 2: 1.0})
     assert same is not None and not same.distinct and same.p == 1
-    apart = difference({1: 1.0, 2: 1.0}, {7: 1.1, 8: 1.1})
-    assert apart is not None and apart.distinct and apart.p == 0 and apart.kind == "welch"
+    assert difference({1: 1.0, 2: 1.0}, {7: 1.1, 8: 1.1}) is None
+    assert difference({1: 0.5, 2: 0.7}, {1: 0.25, 2: 0.45}) is None  # no certainty from equal gaps
+
+
+def test_ahead_says_which_way() -> None:
+    low, high = {1: 0.50, 2: 0.51, 3: 0.52}, {1: 0.60, 2: 0.61, 3: 0.63}
+    for first, second, ahead in ((high, low, True), (low, high, False)):
+        found = difference(first, second)
+        assert found is not None and found.distinct and found.ahead == ahead
 
 
 def test_pairing_takes_out_what_two_entries_share() -> None:
@@ -107,18 +117,19 @@ def test_holm_rejects_what_the_step_down_procedure_rejects(ps: list[float], leve
 
 
 def test_replicates_share_a_seed_where_they_can() -> None:
-    def volumes(seeds: list[list[int]]) -> dict[int, float]:
+    def volumes(seeds: list[list[int]], slope: float = 0.1) -> dict[int, float]:
         records = [
-            confirm("l1", f"p{i}", seed, 0.5 + seed / 100, 10.0 ** (i + 1))
+            confirm("l1", f"p{i}", seed, 0.6 + seed / 100 - slope * i, 10.0 ** (i + 1))
             for i, some in enumerate(seeds)
             for seed in some
         ]
         return replicates(boards(records)[0].points["l1"], 0.1)
 
-    assert volumes([[1, 2, 3], [1, 2, 3]]) == pytest.approx({1: 0.82, 2: 0.84, 3: 0.86})
+    assert volumes([[1, 2, 3], [1, 2, 3]]) == pytest.approx({1: 0.92, 2: 0.94, 3: 0.96})
     assert set(volumes([[1, 2, 3], [2, 3]])) == {2, 3}
     mixed = volumes([[1, 2], [3, 4]])
-    assert set(mixed) == {-1, -2} and mixed[-1] == pytest.approx(1 * 0.43 + 1 * 0.43, abs=0.03)
+    assert mixed == pytest.approx({-1: 0.51 + 0.43, -2: 0.52 + 0.44})
+    assert volumes([[1], [1, 2, 3]], slope=-0.1) == pytest.approx({1: 1.22, 2: 1.24, 3: 1.26})  # dominated
 
 
 def test_all_pairs_of_a_task_with_their_correction() -> None:
