@@ -28,12 +28,14 @@ DataRoot = Annotated[
 ]
 Address = Annotated[
     str | None,
-    typer.Option(help="Ray's head as host:6379, or auto [default: RAY_ADDRESS, else a Ray of its own]."),
+    typer.Option(help="Ray's head as host:6379, or auto.", show_default="RAY_ADDRESS, else a Ray of its own"),
 ]
 Extend = Annotated[
     bool,
     typer.Option("--extend", help="Continue a run whose suite has gained entries, tasks, trials or seeds."),
 ]
+Tracking = Annotated[str | None, typer.Option(help="MLflow server.", show_default="<folder>/mlflow.db")]
+Storage = Annotated[str | None, typer.Option(help="Optuna storage URL.", show_default="<folder>/optuna.db")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable, on stdout.")]
 
 
@@ -54,7 +56,7 @@ def _root(
 @app.command()
 def run(
     suite: Annotated[str, typer.Argument(help="A shipped suite's name, or a TOML file.")] = "quickstart",
-    out: Annotated[Path | None, typer.Option(help="Output folder [default: runs/<suite>].")] = None,
+    out: Annotated[Path | None, typer.Option(help="Output folder.", show_default="runs/<suite>")] = None,
     methods: Annotated[
         str | None, typer.Option(help="Only these entries: labels or methods, as a,b.")
     ] = None,
@@ -62,7 +64,7 @@ def run(
     epochs: Annotated[int | None, typer.Option(help="Epochs of every trial.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Fresh seeds for each confirmed point.")] = None,
     devices: Annotated[
-        str | None, typer.Option(help="cuda:0,cuda:2 or cpu:4 [default: every GPU, else a slot a core].")
+        str | None, typer.Option(help="cuda:0,cuda:2 or cpu:4.", show_default="every GPU, else a slot a core")
     ] = None,
     per_device: Annotated[int, typer.Option(help="Trials that share one GPU.")] = 1,
     executor: Annotated[str, typer.Option(help="local, or ray for several machines.")] = "local",
@@ -71,8 +73,8 @@ def run(
         bool, typer.Option("--dry-run", help="Say what would run and for how long; run nothing.")
     ] = False,
     data: DataRoot = None,
-    storage: Annotated[str | None, typer.Option(help="Optuna storage URL [default: DIR/optuna.db].")] = None,
-    tracking_uri: Annotated[str | None, typer.Option(help="MLflow server [default: DIR/mlflow.db].")] = None,
+    storage: Storage = None,
+    tracking_uri: Tracking = None,
     time_limit: Annotated[float, typer.Option(min=0.01, help="Hours that one trial may take.")] = 24.0,
     extend: Extend = False,
     plugin: Plugins = None,
@@ -114,7 +116,7 @@ def train(
     ] = None,
     data: DataRoot = None,
     device: Annotated[
-        str | None, typer.Option(help="cpu, cuda:0, … [default: the first GPU, else cpu].")
+        str | None, typer.Option(help="cpu or cuda:0.", show_default="the first GPU, else cpu")
     ] = None,
     threads: Annotated[
         int, typer.Option(min=1, help="CPU threads; results can differ in the last bits.")
@@ -182,9 +184,11 @@ def status(
 @app.command()
 def doctor(
     data: DataRoot = None,
-    tracking_uri: Annotated[str | None, typer.Option(help="MLflow server [default: OUT/mlflow.db].")] = None,
-    storage: Annotated[str | None, typer.Option(help="Optuna storage URL [default: OUT/optuna.db].")] = None,
-    out: Annotated[Path | None, typer.Option(help="Output folder of runs to come [default: runs].")] = None,
+    tracking_uri: Tracking = None,
+    storage: Storage = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Output folder of runs to come.", show_default="runs")
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Devices, versions, data, MLflow, disk: what is there, what is missing and how to get it."""
@@ -198,7 +202,7 @@ def doctor(
 @app.command()
 def track(
     folder: Annotated[Path, typer.Argument(help="Output folder of a run.")],
-    tracking_uri: Annotated[str | None, typer.Option(help="MLflow server [default: DIR/mlflow.db].")] = None,
+    tracking_uri: Tracking = None,
 ) -> None:
     """Publish to MLflow what it does not have yet; twice does no harm."""
     from . import commands
@@ -215,7 +219,9 @@ def export(
         bool, typer.Option("--retrain", help="Train it again where the folder does not keep its model.")
     ] = False,
     data: DataRoot = None,
-    device: Annotated[str | None, typer.Option(help="For --retrain [default: the record's kind].")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="For --retrain.", show_default="the record's kind")
+    ] = None,
     plugin: Plugins = None,
 ) -> None:
     """Write one finished model for PyTorch, timm or ONNX, and print the lines that load it.
@@ -234,7 +240,7 @@ def export(
 @app.command()
 def pack(
     folder: Annotated[Path, typer.Argument(help="Output folder of a run.")],
-    out: Annotated[Path | None, typer.Option(help="The archive [default: DIR.sparsebench.zip].")] = None,
+    out: Annotated[Path | None, typer.Option(help="The archive.", show_default="DIR.sparsebench.zip")] = None,
 ) -> None:
     """One archive of a run's records with their provenance, for `merge` on another machine."""
     from .exchange_cli import print_pack

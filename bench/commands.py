@@ -10,8 +10,8 @@ from typing import Any
 from rich.console import Console
 
 from ..errors import SparsebenchError
+from .addresses import without_login
 from .mlflow_store import DATABASE
-from .reach import without_login
 from .records import FILE, changed_lines, load_records
 
 SHOWN = 10  # numbers of edited lines

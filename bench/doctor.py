@@ -20,8 +20,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import SparsebenchError
+from .addresses import without_login
 from .mlflow_store import default_uri
-from .reach import Unreachable, database, free_bytes, server, without_login, writable
+from .reach import Unreachable, database, free_bytes, server, writable
 
 Mark = Literal["ok", "note", "warning", "missing"]
 SIGNS = {"ok": ("✓", "green"), "note": ("–", "dim"), "warning": ("!", "yellow"), "missing": ("✗", "red")}

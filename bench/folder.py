@@ -9,12 +9,14 @@ from typing import IO, Any
 
 from ..errors import SparsebenchError
 from .changes import changes
+from .kept import CHECKPOINTS, MODELS
 from .records import FILE
 from .suite import Suite
 
 SUITE = "suite.json"
 METHODS = "methods.json"  # the methods in words, for reports, which cannot ask them
 LOCK = ".lock"
+OWN = (CHECKPOINTS, MODELS, METHODS, "site", "leaderboard.md")  # files that are written over, folders cleared
 
 
 class Folder:
@@ -80,11 +82,12 @@ class Folder:
     def _check(self) -> None:
         written, records = self.path / SUITE, self.path / FILE
         begun = records.exists() and records.stat().st_size > 0
-        if not begun or not written.exists():
-            if begun:
-                raise SparsebenchError(
-                    f"{str(self.path)!r} holds records of an unknown suite; choose another --out"
-                )
+        if begun and not written.exists():
+            raise SparsebenchError(
+                f"{str(self.path)!r} holds records of an unknown suite; choose another --out"
+            )
+        if not begun:
+            self._check_foreign()
             _replace(written, self.identity)
             return
         found = changes(read_identity(self.path), self.identity)
@@ -97,6 +100,21 @@ class Folder:
         shown = "; ".join(str(change) for change in found[:4]) + ("; …" if len(found) > 4 else "")
         advice = "continue it with --extend, or choose another --out" if additions else "choose another --out"
         raise SparsebenchError(f"{str(self.path)!r} holds another campaign's records ({shown}); {advice}")
+
+    def _check_foreign(self) -> None:
+        """Without records: what a campaign would overwrite or clear away must be a campaign's."""
+        if (self.path / SUITE).exists():
+            try:
+                read_identity(self.path)
+                return
+            except SparsebenchError:
+                foreign = SUITE
+        else:
+            foreign = next((name for name in OWN if (self.path / name).exists()), "")
+        if foreign:
+            raise SparsebenchError(
+                f"{str(self.path)!r} holds {foreign!r}, which no campaign wrote; choose another --out"
+            )
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

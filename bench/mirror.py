@@ -3,14 +3,18 @@
 import warnings
 from collections import defaultdict
 from collections.abc import Callable
+from pathlib import Path
 
 import optuna
 from optuna.trial import FrozenTrial
 from sqlalchemy import text
 
 from ..errors import SparsebenchError
+from .addresses import sqlite, without_login
 from .search import DIRECTIONS, Search
 
+FILE = "optuna.db"
+DAMAGED = ("is malformed", "is not a database")  # SQLite's words
 METRICS = ["validation accuracy", "log10 compression"]
 
 
@@ -22,12 +26,29 @@ class Mirror:
 
     def __init__(self, url: str) -> None:
         self.url, self.broken = url, False
-        options = {"pool_pre_ping": True} if url.startswith(("postgresql", "mysql")) else {}
         try:
-            self.storage = optuna.storages.RDBStorage(url, engine_kwargs=options)
-            self._written = self._states()
+            self._open()
         except Exception as error:
-            raise SparsebenchError(f"Optuna cannot open the storage {url!r}: {error}") from error
+            said = without_login(f"{url!r}: {str(error).splitlines()[0]}", url)
+            raise SparsebenchError(f"Optuna cannot open the storage {said}") from error
+
+    @classmethod
+    def of(cls, folder: Path) -> "Mirror":
+        """In a file of the output folder. A damaged one is set aside: the searches write it anew."""
+        file = folder / FILE
+        url = sqlite(file)
+        try:
+            return cls(url)
+        except SparsebenchError as error:
+            if not any(words in str(error) for words in DAMAGED):
+                raise
+        file.replace(file.with_suffix(".damaged"))
+        return cls(url)
+
+    def _open(self) -> None:
+        options = {"pool_pre_ping": True} if self.url.startswith(("postgresql", "mysql")) else {}
+        self.storage = optuna.storages.RDBStorage(self.url, engine_kwargs=options)
+        self._written = self._states()
 
     def _states(self) -> dict[str, list[str]]:
         """The states of every study's trials, in one question: Optuna would ask hundreds, and keep all."""
@@ -48,7 +69,7 @@ class Mirror:
             self._written[search.key] = states
         except Exception as error:  # whatever the database raises: a view, not the truth
             self.broken = True
-            say(f"Optuna's storage {self.url!r} takes no more: {error}")
+            say(without_login(f"Optuna's storage {self.url!r} takes no more: {error}", self.url))
 
     def _write(self, name: str, trials: list[FrozenTrial]) -> None:
         study = self._study(name)

@@ -7,9 +7,8 @@ import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
 
-from ..errors import SparsebenchError
+from .addresses import sqlite, without_login
 from .mlflow_runs import experiment_name
 from .mlflow_views import save_view
 
@@ -32,21 +31,8 @@ _SETTINGS = {
 
 
 def default_uri(folder: Path) -> str:
-    """The SQLite database of an output folder as an MLflow address.
-
-    Errors: a path that SQLAlchemy's addresses cannot hold (2.0 knows no way to write a `?`).
-    """
-    path = (Path(folder).absolute() / DATABASE).as_posix()
-    if not set(path) & set("?%"):
-        return f"sqlite:///{path}"
-    from sqlalchemy.engine import make_url
-
-    for written in (path, quote(path)):  # 2.0 takes a path as it stands, 2.1 decodes it
-        if make_url(f"sqlite:///{written}").database == path:
-            return f"sqlite:///{written}"
-    raise SparsebenchError(
-        f"MLflow cannot keep a database at {path!r}: choose an output folder without '?' and '%' in its path"
-    )
+    """The SQLite database of an output folder as an MLflow address. Errors: as `addresses.sqlite`."""
+    return sqlite(Path(folder) / DATABASE)
 
 
 class Tracker:
@@ -115,7 +101,6 @@ class Tracker:
 
 def problem(uri: str, error: BaseException) -> str:
     """One sentence on a failure, without the name and password that an address may carry."""
-    login = urlsplit(uri).netloc.rpartition("@")[0]
     reason = (str(error).strip() or repr(error)).splitlines()[0]
-    shown, reason = (text.replace(f"{login}@", "") if login else text for text in (uri, reason))
+    shown, reason = (without_login(text, uri) for text in (uri, reason))
     return f"MLflow at {shown} could not be written to ({reason[:200]}); records.jsonl has everything"

@@ -30,10 +30,13 @@ def colours(records: Iterable[Record] | Suite) -> dict[str, str]:
 
 
 class Live:
-    """MLflow while a campaign runs, and everything that is written when it ends."""
+    """MLflow while a campaign runs, and everything that is written when it ends.
 
-    def __init__(self, uri: str | None, folder: Path, suite: Suite, say: Say) -> None:
-        self.folder, self.say, self.problems = folder, say, list[str]()
+    `begun`: there are records already, of which MLflow may lack some: who wrote them may have been killed.
+    """
+
+    def __init__(self, uri: str | None, folder: Path, suite: Suite, say: Say, begun: bool = False) -> None:
+        self.folder, self.say, self.begun, self.problems = folder, say, begun, list[str]()
         self.uri = uri or default_uri(folder)
         tasks = [(suite.name, task.name) for task in suite.tasks]
         self.publisher = Publisher(self.uri, folder, colours(suite), tasks=tasks, on_problem=self._problem)
@@ -61,7 +64,7 @@ class Live:
         report(self.folder, records)
         missing = self.publisher.close(timeout=120.0)
         if not self.problems:
-            track(self.folder, records, self.uri, self._problem, trials=missing > 0)
+            track(self.folder, records, self.uri, self._problem, trials=self.begun or missing > 0)
         return self.problems
 
 

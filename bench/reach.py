@@ -43,12 +43,6 @@ def within(seconds: float, call: Callable[[], T]) -> T:
     return answer[0]
 
 
-def without_login(address: str) -> str:
-    """The address as it may be shown."""
-    login = urlsplit(address).netloc.rpartition("@")[0]
-    return address.replace(f"{login}@", "") if login else address
-
-
 def server(address: str, path: str, seconds: float = PATIENCE) -> None:
     """An HTTP server that answers a GET of `path` with success. Errors: `Unreachable`."""
     parts = urlsplit(address)

@@ -30,7 +30,7 @@ datasets   | datasets datasets.*                                     | foundatio
 records    | bench bench.hashes bench.records bench.described        | foundation
 reports    | reports reports.*                                       | foundation records
 plan       | bench.spec bench.suite bench.space bench.validation bench.describe | foundation records methods.api datasets.api
-machine    | bench.cores bench.devices bench.memory bench.versions bench.kept    | foundation
+machine    | bench.cores bench.devices bench.memory bench.versions bench.kept bench.addresses | foundation
 measures   | bench.models bench.networks bench.zoo bench.measure bench.threshold | foundation records datasets.api
 train      | bench.train bench.optim bench.schedule bench.stream     | foundation methods.api methods.net datasets.api plan measures
 train      | bench.clock bench.probe bench.meter bench.checkpoint    |
@@ -38,10 +38,10 @@ train      | bench.layout                                            |
 train      | bench.keeper                                            | machine
 trial      | bench.trial bench.saved                                 | foundation records methods.api datasets.api plan machine measures train
 executors  | bench.executors bench.executors.*                       | foundation records plan machine trial bench.keeper
-search     | bench.search bench.studies bench.importance bench.mirror | foundation records methods.api reports.pareto plan
-track      | bench.track bench.mlflow_* bench.ui                     | foundation records reports
+search     | bench.search bench.studies bench.importance bench.mirror | foundation records methods.api reports.pareto plan bench.addresses
+track      | bench.track bench.mlflow_* bench.ui                     | foundation records reports bench.addresses
 shelf      | bench.shelf                                            | foundation records reports machine
-folder     | bench.folder bench.changes                             | foundation records methods.api plan
+folder     | bench.folder bench.changes                             | foundation records methods.api plan bench.kept
 watch      | bench.standing bench.pace bench.display bench.lines    | foundation records reports folder
 watch      | bench.picture bench.bars bench.state                   |
 campaign   | bench.campaign bench.publish bench.signals             | foundation records methods.api datasets.api reports plan machine bench.models trial executors search track shelf folder watch

@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 import pytest
 from sparsebench.bench.campaign import run
+from sparsebench.bench.mlflow_store import Tracker, default_uri
 from sparsebench.bench.records import FILE, Record, load_records
 from sparsebench.errors import SparsebenchError
 
@@ -108,6 +109,22 @@ def test_one_slot_and_a_resume_give_the_same_records(
     assert len(load_records(out)) == len(lines)
     assert told(out) == told(finished)
     assert board(out) == board(finished)
+
+
+def test_a_run_again_makes_up_for_views_that_were_lost(finished: Path, tiny: Path, tmp_path: Path) -> None:
+    """A driver that was killed had published nothing, and Optuna's file is damaged: both are only views."""
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    (out / "optuna.db").write_bytes(b"no database, but longer than the header of one " * 100)
+    uri = default_uri(out)
+    result = run(tiny, out=out, devices="cpu:1", tracking_uri=uri)
+    assert result.complete and result.problems == []
+    tracker = Tracker(uri, out)
+    published = [id_ for task in TASKS for id_ in tracker.present(tracker.experiment("tiny", task))]
+    assert sorted(published) == sorted(record.id for record in result.records)
+    found = optuna.get_all_study_summaries(f"sqlite:///{out / 'optuna.db'}")
+    assert {study.n_trials for study in found} == {3} and len(found) == len(TASKS) * len(ENTRIES)
+    assert (out / "optuna.damaged").is_file()
 
 
 def test_an_extended_suite_keeps_what_was_run_and_adds_the_rest(

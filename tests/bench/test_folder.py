@@ -119,6 +119,24 @@ def test_a_folder_without_records_takes_any_suite(tmp_path: Path) -> None:
             assert read_identity(tmp_path)["suite"]["budget"]["trials"] == trials
 
 
+@pytest.mark.parametrize("name", ["suite.json", "models/mine.pt", "checkpoints/epoch9.pt", "site/index.html"])
+def test_what_no_campaign_wrote_is_left_alone(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text('{"my": 1}')
+    with pytest.raises(SparsebenchError, match=f"holds '{name.split('/')[0]}', which no campaign wrote"):
+        Folder(tmp_path, suite(), DIGESTS).__enter__()
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == {tmp_path / name, tmp_path / LOCK}
+    assert (tmp_path / name).read_text() == '{"my": 1}'
+
+
+def test_a_log_of_the_users_own_is_no_hindrance(tmp_path: Path) -> None:
+    (tmp_path / "job.log").write_text("started")
+    with Folder(tmp_path, suite(), DIGESTS):
+        pass
+    with Folder(tmp_path, suite(), DIGESTS):  # again, before a first record
+        pass
+
+
 def test_records_of_an_unknown_suite_are_refused(begun: Path) -> None:
     (begun / SUITE).unlink()
     with pytest.raises(SparsebenchError, match="records of an unknown suite"):

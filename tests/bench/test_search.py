@@ -198,6 +198,17 @@ def test_a_failure_made_good_is_mirrored_anew(tmp_path: Path) -> None:
 def test_a_storage_that_cannot_be_opened_is_one_sentence() -> None:
     with pytest.raises(SparsebenchError, match="Optuna cannot open the storage"):
         Mirror("sqlite:////no/such/folder/optuna.db")
+    with pytest.raises(SparsebenchError) as caught:
+        Mirror("postgresql://somebody:secret@127.0.0.1:1/there")
+    assert "secret" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_an_odd_name_of_a_folder_keeps_its_own_file(tmp_path: Path) -> None:
+    for name in ("a b", "100%", "é#1"):
+        (tmp_path / name).mkdir()
+        Mirror.of(tmp_path / name).storage.engine.dispose()
+        assert (tmp_path / name / "optuna.db").is_file()
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_a_foreign_study_of_that_name_is_said_once_and_left_alone(tmp_path: Path) -> None:
