@@ -52,8 +52,9 @@ function trace(found, entry, axis, place, kind) {
     text: found.map((p) => label(p, entry, axis)),
     hoverinfo: "text",
     mode: kind === "front" ? "lines+markers" : "markers",
-    opacity: { front: 1, rest: 0.45, searched: 0.3 }[kind],
-    marker: { color: shade, symbol: entry.symbol + (kind === "searched" ? "-open" : ""), size: kind === "front" ? 8 : 6 },
+    opacity: { front: 1, rest: 0.45, searched: 0.9 }[kind],
+    marker: { color: shade, symbol: entry.symbol + (kind === "searched" ? "-open" : ""), size: { front: 8, rest: 6, searched: 8 }[kind],
+      line: { width: kind === "searched" ? 1.8 : 0 } },
     line: { color: shade, dash: entry.dash, width: 1.6 },
     xaxis: `x${place}`,
     yaxis: `y${place}`,
@@ -94,12 +95,26 @@ function xAxis(axis, seen, bottom) {
   };
 }
 
-function yAxis(task, first, drawn) {
+// From the range that matters, or from chance, up to the highest: an entry has its best point in view at least.
+function span(task, here) {
   const { from, to, chance } = front.data.tasks[task];
-  const top = Math.max(100 * to, ...drawn.map((y) => y + 0.03 * (100 * to - 100 * from))); // none is cut off above
+  const best = new Map();
+  for (const one of here) best.set(one.customdata[0].e, Math.max(...one.y, best.get(one.customdata[0].e) ?? 0));
+  const needed = on("whole") ? [70 * Math.min(chance, from), ...here.flatMap((one) => one.y)] : best.values();
+  const low = Math.min(...needed), high = Math.max(100 * from, ...best.values()), room = 0.04 * (high - Math.min(100 * from, low));
+  return [Math.max(0, Math.min(100 * from, low - room)), Math.max(100 * to, high + room)];
+}
+
+function heightTitle(task, here, wraps) {
+  const source = front.data.tasks[task].source;
+  const searched = source === "test" && here.some((one) => one.customdata[0].searched);
+  return searched ? `accuracy, %: test${wraps ? "<br>" : " "}(search trials: validation)` : `${source} accuracy, %`;
+}
+
+function yAxis(range, title) {
   return {
-    range: [100 * (on("whole") ? Math.max(0, 0.7 * Math.min(chance, from)) : from), top],
-    title: first ? { text: `${front.data.tasks[task].source} accuracy, %`, font: { size: 12 }, standoff: 6 } : undefined,
+    range,
+    title: title ? { text: title, font: { size: 12 }, standoff: 6 } : undefined,
     gridcolor: colour("--grid"), linecolor: colour("--line"), zeroline: false, automargin: true,
   };
 }
@@ -128,11 +143,11 @@ function layout(tasks, axis, width, made) {
   };
   tasks.forEach((task, i) => {
     const place = i + 1, { name, dense, chance } = front.data.tasks[task];
-    const least = on("whole") ? 0 : 100 * front.data.tasks[task].from; // what lies below is not in the picture
-    const here = made.filter((one) => one.xaxis === `x${place}`);
-    const seen = here.flatMap((one) => one.x.filter((_, k) => one.y[k] >= least));
+    const here = made.filter((one) => one.xaxis === `x${place}`), range = span(task, here);
+    const seen = here.flatMap((one) => one.x.filter((_, k) => one.y[k] >= range[0]));
     result[`xaxis${place}`] = xAxis(axis, seen, i >= tasks.length - columns);
-    result[`yaxis${place}`] = yAxis(task, i % columns === 0, here.flatMap((one) => one.y));
+    result[`yaxis${place}`] = yAxis(range, i % columns === 0 || here.some((one) => one.customdata[0].searched)
+      ? heightTitle(task, here, tasks.length > 1) : "");
     const levels = [dense === null ? [] : level(dense, place, "dense"), on("whole") ? level(chance, place, "chance") : []];
     for (const one of levels.flat()) { result.shapes.push(one.shape); result.annotations.push(one.note); }
     if (tasks.length > 1) {
@@ -143,16 +158,35 @@ function layout(tasks, axis, width, made) {
   return result;
 }
 
+// Points below the picture: without their error bars, which would stand in it alone, and named in words.
+function leaveOut(tasks, made, laid) {
+  const said = tasks.flatMap((task, i) => {
+    const [low] = laid[`yaxis${i + 1}`].range;
+    let count = 0;
+    for (const one of made.filter((trace) => trace.yaxis === `y${i + 1}`)) {
+      const below = one.y.map((y) => y < low);
+      count += below.filter(Boolean).length;
+      if (one.error_y.array) one.error_y.array = one.error_y.array.map((sd, k) => (below[k] ? null : sd));
+    }
+    const where = tasks.length > 1 ? ` of ${front.data.tasks[task].name}` : "";
+    return count ? [`${count} ${count === 1 ? "point" : "points"}${where} ${count === 1 ? "lies" : "lie"} below ${figure(low)} %`] : [];
+  });
+  const control = get("whole").closest("label").textContent.trim();
+  get("below").textContent = said.length ? `${said.join("; ")}: tick “${control}” to see all.` : "";
+}
+
 function draw() {
   const axis = Number(get("axis").value);
   const tasks = [...chosen("tasks")].map(Number);
   const made = traces(tasks, axis);
   const target = get("front");
-  front.shown = made.flatMap((one, curve) => one.customdata.map((p, i) => ({ p, curve, i, x: one.x[i], subplot: one.xaxis === "x1" ? "xy" : one.xaxis + one.yaxis })))
+  front.shown = made.flatMap((one, curve) => one.customdata.map((p, i) => ({ p, curve, i, x: one.x[i], y: one.y[i], axes: [one.xaxis, one.yaxis], subplot: one.xaxis === "x1" ? "xy" : one.xaxis + one.yaxis })))
     .sort((a, b) => tasks.indexOf(a.p.t) - tasks.indexOf(b.p.t) || a.p.e - b.p.e || a.x - b.x);
   front.at = -1;
   const options = { displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]] };
-  return Plotly.react(target, made, layout(tasks, axis, target.clientWidth, made), options);
+  const laid = layout(tasks, axis, target.clientWidth, made);
+  leaveOut(tasks, made, laid);
+  return Plotly.react(target, made, laid, options);
 }
 
 function tell(p) {
@@ -169,11 +203,23 @@ function tell(p) {
   panel.querySelector("dl").hidden = false;
 }
 
+// Whether a point is in the picture as it is now, zoomed or not.
+function inView(one) {
+  const drawn = get("front")._fullLayout;
+  return [one.x, one.y].every((value, i) => {
+    const { type, range } = drawn[one.axes[i].replace(/^./, "$&axis").replace(/axis1$/, "axis")];
+    const at = type === "log" ? Math.log10(value) : value;
+    return at >= Math.min(...range) && at <= Math.max(...range);
+  });
+}
+
 function walk(event) {
   const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-  if (!step || !front.shown.length) return;
+  if (!step || !front.shown.some(inView)) return;
   event.preventDefault();
-  front.at = (front.at + step + front.shown.length + (front.at < 0 && step < 0)) % front.shown.length;
+  do {
+    front.at = (front.at + step + front.shown.length + (front.at < 0 && step < 0)) % front.shown.length;
+  } while (!inView(front.shown[front.at]));
   const one = front.shown[front.at];
   Plotly.Fx.hover(get("front"), [{ curveNumber: one.curve, pointNumber: one.i }], one.subplot);
   tell(one.p);
