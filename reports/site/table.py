@@ -9,6 +9,7 @@ from ..notes import between
 from ..rows import Board, Row
 from ..style import Style
 from ..text import NOTHING, plain, share
+from ..winner import winner
 from .address import Addresses
 
 GLYPHS = dict(zip("os^DvPX<>ph*", "●■▲◆▼✚✖◀▶⬟⬢★", strict=True))
@@ -56,7 +57,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Line:
-    """A row: its entry and task with their pages and mark, and a cell a heading."""
+    """A row: its entry and task with their pages and mark, and a cell a heading. `wins`: see `winner`."""
 
     row: Row
     entry: str
@@ -66,6 +67,7 @@ class Line:
     task_page: str
     mark: Mark
     cells: list[Cell]
+    wins: bool
 
 
 def marks(found: Sequence[Board]) -> dict[str, Mark]:
@@ -96,10 +98,11 @@ def lines(board: Board, number: int, at: Addresses, heads: Sequence[Heading],
     """The rows of one board (or of one entry of it) under headings that may be wider than its own."""
     shown = {c.title: c for c in columns(board)}
     ends = {c.title: c for c in interval_columns(board)}
+    best = winner(board)
     return [
         Line(
             row, _named(row), at.entries[row.entry], plain(board.task), number, at.tasks[board.task],
-            looks[row.entry], [_cell(head.title, row, shown, ends) for head in heads],
+            looks[row.entry], [_cell(head.title, row, shown, ends) for head in heads], row.entry == best,
         )
         for row in board.rows
         if only in (None, row.entry)

@@ -8,9 +8,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from rich.table import Table
 from sparsebench.bench.records import Record
 from sparsebench.errors import SparsebenchError
-from sparsebench.reports.leaderboard import boards
+from sparsebench.reports.leaderboard import boards, terminal
 from sparsebench.reports.rows import on_front
 from sparsebench.reports.site import write_site
 from sparsebench.reports.site.address import Addresses
@@ -246,3 +248,20 @@ def test_a_large_board_is_written_soon_and_stays_small(tmp_path: Path) -> None:
     sizes = {path.name: path.stat().st_size for path in site.iterdir()}
     shared = sum(size for name, size in sizes.items() if not name.endswith(".html"))
     assert shared + max(size for name, size in sizes.items() if name.endswith(".html")) < 6e6
+
+
+@pytest.mark.parametrize(("second", "coloured"), [(0.5, 1), (0.94, 0)])
+def test_rank_1_is_coloured_only_where_rank_2_is_distinguishable(
+    tmp_path: Path, second: float, coloured: int
+) -> None:
+    made = [confirm("dense", "d", s, 0.95, 1.0) for s in (1, 2, 3)]
+    made += [confirm("one", "a", s, 0.94 + 0.01 * s, 9.0) for s in (-1, 0, 1)]
+    made += [confirm("two", "a", s, second - 0.02 * s, 9.0) for s in (-1, 0, 1)]
+    for page in pages(write_site(tmp_path, boards(made))[0].parent).values():
+        rows = [a.get("class") for t, a in page.tags if t == "tr"]
+        assert rows.count("first") <= coloured
+    index = Page(tmp_path / "site" / "index.html")
+    assert [a.get("class") for t, a in index.tags if t == "tr"].count("first") == coloured
+    options = Console(width=120).options
+    (table, *_) = (part for part in terminal(made).__rich_console__(Console(), options))
+    assert isinstance(table, Table) and [row.style for row in table.rows].count("green") == coloured
