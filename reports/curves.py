@@ -15,9 +15,15 @@ from .rows import Board
 from .style import Style
 from .text import label, percent, ratio, shortened
 
+CHOSEN = "one run of each entry, the one that ends nearest to compression 30"
+COUNTED = "zero below: float32 eps (line), 0.001 (dots), validated threshold (mark)"
 TYPICAL = math.log10(30)  # the compression at which an entry's training is shown
 FLOOR = 1e-9
 SMALL = "compression_at_1e-3"
+PANELS = ("val_accuracy", "compression", "misalignment")
+LONG, DOT = (3.0, 0.0), (1.0, 1.65)  # on and off in line widths: of a whole line, and of matplotlib's dots
+Runs = Sequence[tuple[str, Record]]
+Dash = tuple[float, tuple[float, ...]]
 
 
 def representative(board: Board, entry: str) -> Record | None:
@@ -38,18 +44,48 @@ def draw_phases(board: Board, style: Mapping[str, Style]) -> Figure | None:
     runs = [(entry, record) for entry, record in chosen if record is not None]
     if not runs:
         return None
-    figure = new_figure(WIDTH, 5.4 + 0.12 * len(runs))
+    figure = new_figure(WIDTH, 5.6 + 0.17 * len(runs))
     grid = figure.subplots(3, 1, sharex=True)
+    places = coincident(runs)
     for entry, record in runs:
-        colour, _, dash = style[entry]
-        for axes, key in zip(grid, ("val_accuracy", "compression", "misalignment"), strict=True):
-            steps, values = series(record.curve, key)
-            axes.plot(steps, values, color=colour, linestyle=dash, linewidth=1.4)
-        # Numerically exact zeros come late, or in a short run never: small weights show the phase before.
-        steps, values = series(record.curve, SMALL)
-        grid[1].plot(steps, values, color=colour, linestyle=":", linewidth=1.4)
+        _run(grid, record, style[entry], places[entry])
     _finish(figure, grid, board, runs, style)
     return figure
+
+
+def coincident(runs: Runs) -> dict[str, tuple[int, int]]:
+    """Of each entry its number among those with the very same curves, and how many these are."""
+    curves = {entry: [series(r.curve, key) for key in (*PANELS, SMALL)] for entry, r in runs}
+    same = {entry: [e for e, its in curves.items() if its == own] for entry, own in curves.items()}
+    return {entry: (group.index(entry), len(group)) for entry, group in same.items()}
+
+
+def _run(grid: Sequence[Axes], record: Record, style: Style, place: tuple[int, int]) -> None:
+    """A run's curves, and its end: the compression at the validated threshold, which no curve shows."""
+    colour, marker, dash = style
+    whole = interleaved(LONG, place) if place[1] > 1 else dash
+    for axes, key in zip(grid, PANELS, strict=True):
+        steps, values = series(record.curve, key)
+        axes.plot(steps, values, color=colour, linestyle=whole, linewidth=1.4)
+    # Numerically exact zeros come late, or in a short run never: small weights show the phase before.
+    steps, values = series(record.curve, SMALL)
+    grid[1].plot(steps, values, color=colour, linestyle=interleaved(DOT, place), linewidth=1.4)
+    if record.compression is not None:
+        last = max((row["step"] for row in record.curve if "step" in row), default=record.steps)
+        grid[1].plot(
+            [last], [record.compression], color=colour, marker=marker, markersize=6 + 3 * place[0],
+            fillstyle="none", markeredgewidth=1.2, linestyle="none", clip_on=False, zorder=4,
+        )  # fmt: skip
+
+
+def interleaved(pattern: tuple[float, float], place: tuple[int, int]) -> Dash:
+    """Dashes of the first, second, … of several lines on one place, so that each is seen between the others.
+
+    `pattern`: on and off of one line alone; `place`: its number from 0, and how many there are.
+    """
+    (on, off), (number, count) = pattern, place
+    step = on + off
+    return step * ((count - number) % count), (on, off + step * (count - 1))
 
 
 def series(curve: Sequence[Mapping[str, float]], key: str) -> tuple[list[float], list[float]]:
@@ -63,7 +99,7 @@ def _finish(
     figure: Figure,
     grid: Sequence[Axes],
     board: Board,
-    runs: Sequence[tuple[str, Record]],
+    runs: Runs,
     style: Mapping[str, Style],
 ) -> None:
     top, middle, bottom = grid
@@ -72,18 +108,16 @@ def _finish(
     highest = max(
         (v for _, r in runs for key in ("compression", SMALL) for v in series(r.curve, key)[1]), default=1.0
     )
+    highest = max(highest, *(r.compression or 1.0 for _, r in runs))
     compression_axis(middle, 0.9, max(12.0, 1.3 * highest), vertical=True)
     middle.set_ylabel("compression")
-    middle.text(
-        0.01, 0.97, "dotted: |w| < 0.001 counted as zero\nsolid: |w| < float32 eps",
-        transform=middle.transAxes, fontsize=7, va="top", color="#404040",
-    )  # fmt: skip
+    middle.set_title(COUNTED, loc="left", y=1.0, fontsize=7, color="#404040")
     bottom.set_yscale("log")
     _plain_decades(bottom)
     bottom.set_ylabel("misalignment")
     bottom.set_xlabel("optimizer step")
-    handles = [Line2D([], [], color=style[e][0], linestyle=style[e][2], linewidth=1.4) for e, _ in runs]
-    legend_below(figure, handles, [_caption(entry, record) for entry, record in runs])
+    handles = [_handle(style[entry]) for entry, _ in runs]
+    legend_below(figure, handles, [_caption(entry, record) for entry, record in runs], CHOSEN)
     for axes in grid:
         despine(ax=axes)
     figure.align_ylabels(list(grid))
@@ -98,6 +132,18 @@ def _plain_decades(axes: Axes) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
+def _handle(style: Style) -> Line2D:
+    colour, marker, dash = style
+    return Line2D(
+        [], [], color=colour, marker=marker, linestyle=dash, linewidth=1.4, markersize=6, fillstyle="none",
+        markeredgewidth=1.2,
+    )  # fmt: skip
+
+
 def _caption(entry: str, record: Record) -> str:
-    accuracy = record.test_accuracy if record.test_accuracy is not None else record.val_accuracy
-    return f"{label(shortened(entry))}: {percent(accuracy)} % at {ratio(record.compression)}"
+    """`dwf-3: test 94.2 % at compression 23.3 (|w| < 0.012), seed 3`."""
+    test = record.test_accuracy
+    accuracy = f"test {percent(test)}" if test is not None else f"validation {percent(record.val_accuracy)}"
+    below = f" (|w| < {record.threshold:.2g})" if record.threshold else ""
+    at = f"{ratio(record.compression)}{below}, seed {record.seed}"
+    return f"{label(shortened(entry))}: {accuracy} % at compression {at}"

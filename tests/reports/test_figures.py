@@ -134,6 +134,39 @@ def test_rows_of_a_curve_may_lack_a_quantity() -> None:
     assert curves.series(rows, "val_accuracy") == ([], [])
 
 
+def trained(entry: str, seed: int, **more: float) -> Record:
+    rows = [{"step": 10.0 * i, "val_accuracy": 0.9, "compression": 1.0, "misalignment": 1 / i,
+             "compression_at_1e-3": float(i)} for i in (1, 2, 3)]  # fmt: skip
+    return confirm(entry, "a", seed, 0.942, 23.3, curve=rows, **more)
+
+
+def test_the_phases_say_which_run_is_shown_and_mark_its_end() -> None:
+    made = [trained("dwf-2", 3, threshold=0.012), trained("spred", 4), confirm("dense", "d", 1, 0.95, 1.0)]
+    board = boards(made)[0]
+    with look():
+        figure = curves.draw_phases(board, figures.style_for([board]))
+    assert figure is not None
+    legend = figure.legends[0]
+    assert "one run of each entry" in legend.get_title().get_text()
+    said = {text.get_text() for text in legend.get_texts()}
+    assert said == {
+        "dwf-2: test 94.2 % at compression 23.3 (|w| < 0.012), seed 3",
+        "spred: test 94.2 % at compression 23.3, seed 4",
+    }
+    ends = [line for line in figure.axes[1].lines if line.get_marker() != "None"]
+    assert [(list(e.get_xdata()), list(e.get_ydata())) for e in ends] == 2 * [([30.0], [23.3])]
+    assert figure.axes[1].get_ylim()[1] > 23.3 and len({e.get_markersize() for e in ends}) == 2
+
+
+@given(st.integers(1, 4))
+def test_curves_on_one_place_show_each_other(count: int) -> None:
+    shown = np.zeros((count, 120))
+    for number in range(count):
+        offset, (on, off) = curves.interleaved((3.0, 0.0), (number, count))
+        shown[number] = [(at + offset) % (on + off) < on for at in np.arange(120) / 4 + 1e-3]
+    assert (shown.sum(axis=0) == 1).all() and (shown.sum(axis=1) > 0).all()
+
+
 def test_densities_are_means_over_seeds() -> None:
     layers = [[{"name": "fc", "shape": (10, 10), "nonzeros": n}] for n in (10, 20)]
     records = [confirm("l1", "a", s, 0.9, 10.0, layers=layers[s]) for s in (0, 1)]
