@@ -4,19 +4,26 @@ After Demšar, JMLR 7 (2006), figure 1: the bars are the groups of Nemenyi's tes
 top left corner, so that any number of entries keeps its distances.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 
 from .canvas import WIDTH, new_figure
 from .overall import Overall, Standing
 from .style import Style
-from .text import label, shortened
+from .text import label, told_apart
 
 INK = "#303030"
-MARGIN = 1.5  # for the names
+LEAST = 1.5  # for the axis, whatever the names take
+OUT = 0.18  # from the axis's end to a name
+SIZE = 8
+APART = 0.24  # between the numbers of the axis
 AXIS = 0.8  # where the axis lies
 BAR = 0.12  # between bars
 NAME = 0.24  # between names
@@ -24,12 +31,14 @@ NAME = 0.24  # between names
 
 @dataclass(frozen=True)
 class Scale:
-    """Ranks from 1 (left) to `worst` (right) as inches."""
+    """Ranks from 1 (at `left`) to `worst` (at `right`) as inches from the figure's left edge."""
 
     worst: int
+    left: float
+    right: float
 
     def __call__(self, rank: float) -> float:
-        return MARGIN + (WIDTH - 2 * MARGIN) * (rank - 1) / (self.worst - 1)
+        return self.left + (self.right - self.left) * (rank - 1) / (self.worst - 1)
 
 
 def draw_critical(result: Overall, style: Mapping[str, Style]) -> Figure:
@@ -43,25 +52,48 @@ def draw_critical(result: Overall, style: Mapping[str, Style]) -> Figure:
     axes.set_axis_off()
     axes.set_xlim(0, WIDTH)
     axes.set_ylim(height, 0)
-    scale = Scale(len(result.standings))
+    names, scale = _fitting(figure, left, right)
     _axis(axes, scale)
     _reach(axes, result, scale)
     _bars(axes, result, scale)
     for i, standing in enumerate(left):
-        _name(axes, standing, style[standing.entry], scale, first + NAME * i, at_left=True)
+        _name(axes, names[standing.entry], standing, style, scale, first + NAME * i, at_left=True)
     for i, standing in enumerate(reversed(right)):
-        _name(axes, standing, style[standing.entry], scale, first + NAME * i, at_left=False)
+        _name(axes, names[standing.entry], standing, style, scale, first + NAME * i, at_left=False)
     return figure
+
+
+def _fitting(
+    figure: Figure, left: Sequence[Standing], right: Sequence[Standing]
+) -> tuple[dict[str, str], Scale]:
+    """Names as long as leaves room for the axis, and the axis between them and their mean ranks."""
+    agg: Any = FigureCanvasAgg(figure)
+    measured, font = agg.get_renderer(), FontProperties(size=SIZE)
+
+    def width(text: str) -> float:
+        return 0.1 + OUT + float(measured.get_text_width_height_descent(text, font, False)[0]) / figure.dpi
+
+    both = [*left, *right]
+    for most in (26, 22, 18, 14, 10):
+        names = told_apart([s.entry for s in both], most)
+        ends = [max((width(_said(names[s.entry], s)) for s in side), default=0.3) for side in (left, right)]
+        if WIDTH - sum(ends) >= LEAST:
+            break
+    return names, Scale(len(both), ends[0], WIDTH - ends[1])
+
+
+def _said(name: str, standing: Standing) -> str:
+    return f"{name}  {standing.mean_rank:.2f}"
 
 
 def _axis(axes: Axes, scale: Scale) -> None:
     axes.plot([scale(1), scale(scale.worst)], [AXIS, AXIS], color=INK, linewidth=1)
-    step = max(1, round(scale.worst / 10))
+    step = max(1, math.ceil(APART * (scale.worst - 1) / (scale.right - scale.left)))
     for rank in range(1, scale.worst + 1):
         labelled = (rank - 1) % step == 0
         axes.plot([scale(rank)] * 2, [AXIS - (0.08 if labelled else 0.04), AXIS], color=INK, linewidth=1)
         if labelled:
-            axes.text(scale(rank), AXIS - 0.12, str(rank), ha="center", va="bottom", fontsize=8)
+            axes.text(scale(rank), AXIS - 0.12, str(rank), ha="center", va="bottom", fontsize=SIZE)
 
 
 def _reach(axes: Axes, result: Overall, scale: Scale) -> None:
@@ -71,7 +103,7 @@ def _reach(axes: Axes, result: Overall, scale: Scale) -> None:
     for x in (scale(1), scale(end)):
         axes.plot([x, x], [0.32, 0.40], color=INK, linewidth=1)
     text = f"mean rank over {len(result.tasks)} tasks; critical difference {result.critical_difference:.2f}"
-    axes.text(0.08, 0.24, text, ha="left", va="bottom", fontsize=8)
+    axes.text(0.08, 0.24, text, ha="left", va="bottom", fontsize=SIZE)
 
 
 def _bars(axes: Axes, result: Overall, scale: Scale) -> None:
@@ -82,12 +114,14 @@ def _bars(axes: Axes, result: Overall, scale: Scale) -> None:
         axes.plot(ends, [y, y], color=INK, linewidth=2.6, solid_capstyle="round", zorder=3)
 
 
-def _name(axes: Axes, standing: Standing, style: Style, scale: Scale, y: float, *, at_left: bool) -> None:
+def _name(
+    axes: Axes, name: str, standing: Standing, style: Mapping[str, Style], scale: Scale, y: float, *,
+    at_left: bool,
+) -> None:  # fmt: skip
     """A line from the rank down and out to the name, in the entry's colour and with its marker."""
-    colour, marker, _ = style
-    x, edge = scale(standing.mean_rank), MARGIN - 0.1 if at_left else WIDTH - MARGIN + 0.1
+    colour, marker, _ = style[standing.entry]
+    x, edge = scale(standing.mean_rank), scale.left - 0.1 if at_left else scale.right + 0.1
     axes.plot([x, x, edge], [AXIS, y, y], color=colour, linewidth=1, zorder=2)
     axes.plot([edge], [y], color=colour, marker=marker, markersize=4.8, zorder=4)
-    text = f"{label(shortened(standing.entry, 16))}  {standing.mean_rank:.2f}"
-    gap, side = (-0.08, "right") if at_left else (0.08, "left")
-    axes.text(edge + gap, y, text, ha=side, va="center", fontsize=8)
+    gap, side = (0.1 - OUT, "right") if at_left else (OUT - 0.1, "left")
+    axes.text(edge + gap, y, _said(label(name), standing), ha=side, va="center", fontsize=SIZE)

@@ -31,6 +31,20 @@ def shortened(name: str, most: int = 26) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
+def told_apart(names: Iterable[str], most: int = 26) -> dict[str, str]:
+    """The same for several names, which stay different: the end of a long one is kept as far as needed."""
+    texts = {name: plain(name) for name in names}
+    for tail in range(most // 2):
+        found = {name: _cut(text, most, tail) for name, text in texts.items()}
+        if len(set(found.values())) == len(found):
+            return found
+    return {name: f"{shortened(text, most - 3)}~{i}" for i, (name, text) in enumerate(texts.items(), 1)}
+
+
+def _cut(text: str, most: int, tail: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1 - tail]}…{text[len(text) - tail :]}"
+
+
 def slug(name: str) -> str:
     """A file name for a task; names that lose characters get a piece of their hash, so none collide."""
     safe = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._")[:80]

@@ -1,11 +1,14 @@
 """The figures of all tasks together, and of the knobs, read from the drawn objects."""
 
+import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from sparsebench.bench.records import Record
@@ -17,6 +20,7 @@ from sparsebench.reports.multiples import draw_multiples
 from sparsebench.reports.overall import overall
 from sparsebench.reports.rows import Board, on_front
 from sparsebench.reports.shares import draw_importance
+from sparsebench.reports.style import style_of
 from synthetic_records import NINE, campaign
 
 SHARES = {
@@ -60,13 +64,39 @@ def test_the_critical_difference_diagram_puts_names_at_their_ranks(six: list[Rec
         axes = draw_critical(result, style).axes[0]
     texts = [text.get_text() for text in axes.texts]
     assert "mean rank over 6 tasks; critical difference 1.35" in texts
-    scale = Scale(3)
+    scale = scale_of(axes)
     for standing in result.standings:
         assert f"{standing.entry}  {standing.mean_rank:.2f}" in texts
         paths = [line.get_xdata()[0] for line in axes.lines if line.get_color() == style[standing.entry][0]]
         assert paths[0] == pytest.approx(scale(standing.mean_rank))
     thick = [line for line in axes.lines if line.get_linewidth() > 2]
     assert len(thick) == len(result.groups)
+
+
+def scale_of(axes: Axes) -> Scale:
+    """From the drawn axis of ranks, the first line."""
+    left, right = axes.lines[0].get_xdata()
+    return Scale(3, left, right)
+
+
+@pytest.mark.parametrize(
+    "entry", ["m{}", "a method with a long name {}", "W" * 40 + "{}", "{} 日本" + "W" * 40]
+)
+def test_names_and_ranks_beside_the_diagram_are_whole_and_distinct(six: list[Record], entry: str) -> None:
+    result = overall(boards(six))
+    assert result is not None
+    standings = [replace(result.standings[0], entry=entry.format(i), mean_rank=1.0 + i) for i in range(25)]
+    result = replace(result, standings=tuple(standings), groups=())
+    with look():
+        figure = draw_critical(result, style_of(s.entry for s in standings))
+        figure.canvas.draw()
+    names = [text for text in figure.axes[0].texts if re.search(r"  \d+\.\d\d$", text.get_text())]
+    assert len({text.get_text().rpartition("  ")[0] for text in names}) == 25
+    for text in names:
+        box = text.get_window_extent()
+        assert box.x0 > 0 and box.x1 < figure.bbox.width
+    left, right = figure.axes[0].lines[0].get_xdata()
+    assert right - left > 1.4
 
 
 def test_knobs_are_a_heat_map_an_objective(six: list[Record]) -> None:
