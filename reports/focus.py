@@ -48,8 +48,7 @@ def focus_on(accuracies: Sequence[float], chance: float, dense: float | None, lo
     loss = 2.5 * (best - alive[len(alive) // 2])
     whole = best - chance
     bend = best - min(max(loss, 0.1 * whole, 0.02), 0.6 * whole)
-    step = _step(best - bend)
-    bend = math.floor(bend / step + 1e-9) * step
+    bend = _on_a_tick(bend, best)
     bottom = max(0.0, min(chance - 0.15 * whole, lowest, *accuracies))
     if bend <= chance + 0.05 * whole:
         bend = chance + 0.3 * whole
@@ -57,20 +56,31 @@ def focus_on(accuracies: Sequence[float], chance: float, dense: float | None, lo
     return Focus(bottom, bend, top)
 
 
+def _on_a_tick(bend: float, best: float) -> float:
+    """The tick at or below: going down may ask for a wider tick distance, and so for going down again."""
+    for _ in STEPS:
+        step = _step(1.08 * (best - bend))
+        bend, before = math.floor(bend / step + 1e-9) * step, bend
+        if bend == before:
+            break
+    return bend
+
+
 def _step(span: float) -> float:
     """A tick distance that gives three to seven ticks."""
     return next((step for step in STEPS if span / step <= 6.5), STEPS[-1])
 
 
-def accuracy_axis(axes: Axes, focus: Focus) -> None:
-    """Set the scale, shade the compressed part and label the ticks in percent."""
+def accuracy_axis(axes: Axes, focus: Focus, size: float = 7) -> None:
+    """Set the scale, shade the compressed part, name it (in `size`) and label the ticks in percent."""
     axes.set_yscale("function", functions=(focus.forward, focus.inverse))
     axes.set_ylim(focus.bottom, focus.top)
     step = _step(focus.top - focus.bend)
     first = math.ceil(focus.bend / step - 1e-9)
     upper = [i * step for i in range(first, math.floor(focus.top / step + 1e-9) + 1)]
-    coarse = 0.2 if focus.bend - focus.bottom <= 0.7 else 0.5
-    lower = [i * coarse for i in range(6) if focus.bottom <= i * coarse <= focus.bend - 0.6 * coarse]
+    below = focus.bend - focus.bottom
+    coarse = 0.2 if below <= 0.65 else 0.5
+    lower = [i * coarse for i in range(6) if focus.bottom <= i * coarse <= focus.bend - 0.25 * below]
     axes.yaxis.set_major_locator(FixedLocator(lower + upper))
     axes.yaxis.set_minor_locator(NullLocator())
     digits = 1 if step < 0.01 else 0
@@ -81,3 +91,7 @@ def accuracy_axis(axes: Axes, focus: Focus) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(shown))
     axes.axhspan(focus.bottom, focus.bend, color="#f1f1f1", linewidth=0, zorder=0)
     axes.axhline(focus.bend, color="#bbbbbb", linewidth=0.8, linestyle=(0, (1, 2)), zorder=0.5)
+    axes.text(
+        0.008, focus.bend, "compressed scale", transform=axes.get_yaxis_transform(), ha="left", va="top",
+        fontsize=size, color="#6a6a6a", zorder=8,
+    )  # fmt: skip

@@ -33,6 +33,16 @@ def draw_line(axes: Axes, line: Sequence[Point], style: Style, level: float, sma
     )
 
 
+def bars(point: Point) -> list[list[tuple[float, float]]]:
+    """Error bars of one sample sd both ways, as lines in data units; none where a point has no sd."""
+    if point.accuracy.sd is None or point.x.sd is None:
+        return []
+    mean, sd, at = point.accuracy.mean, point.accuracy.sd, point.compression
+    sides = (10 ** max(point.x.mean - point.x.sd, 0.0), 10 ** (point.x.mean + point.x.sd))
+    upright = [(at, max(mean - sd, 0.0)), (at, min(mean + sd, 1.0))]
+    return [upright, [(side, mean) for side in sides]]
+
+
 def handle(style: Style) -> Line2D:
     """What stands for an entry in a legend."""
     colour, marker, dash = style

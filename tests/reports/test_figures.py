@@ -12,8 +12,8 @@ from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgb
 from sparsebench.bench.records import Record
 from sparsebench.reports import curves, density, figures
-from sparsebench.reports.canvas import look
-from sparsebench.reports.focus import LOWER, Focus, focus_on
+from sparsebench.reports.canvas import look, new_figure
+from sparsebench.reports.focus import LOWER, Focus, accuracy_axis, focus_on
 from sparsebench.reports.leaderboard import boards
 from sparsebench.reports.style import NEUTRAL, style_of
 from sparsebench.reports.text import slug
@@ -115,6 +115,19 @@ def test_the_focus_is_on_the_range_near_dense() -> None:
     focus = focus_on([0.98, 0.975, 0.97, 0.95, 0.1], 0.1, 0.98)
     assert 0.8 <= focus.bend <= 0.93
     assert isinstance(focus, Focus) and focus.bottom < 0.1
+
+
+@pytest.mark.parametrize("dense", [0.90, 0.91, 0.925, 0.96, 0.975, 0.99])
+@pytest.mark.parametrize("loss", [0.03, 0.06, 0.1, 0.16, 0.24])
+def test_the_bend_and_the_ticks_above_it_are_at_one_distance(dense: float, loss: float) -> None:
+    axes = new_figure(4, 3).add_subplot()
+    focus = focus_on([dense - 0.01, dense - loss, 0.12], 0.1, dense)
+    accuracy_axis(axes, focus)
+    ticks = axes.get_yticks()
+    upper = ticks[ticks >= focus.bend - 1e-9]
+    assert upper[0] == pytest.approx(focus.bend) and np.allclose(np.diff(upper), np.diff(upper)[0])
+    lower = [*ticks[ticks < focus.bend - 1e-9], focus.bend]
+    assert len(lower) >= 3 and np.diff(focus.forward(lower)).min() > 0.04
 
 
 def test_the_representative_run_ends_near_compression_thirty(small: list[Record]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from sparsebench.bench.records import Record
@@ -50,6 +51,10 @@ def test_small_multiples_hold_every_front_in_its_colour(six: list[Record], tasks
         for entry in ("random", "l1", "dwf-3"):
             line = drawn[style[entry][0].upper()]
             assert list(line.get_xdata()) == [p.compression for p in on_front(board.points[entry])]
+        bars = sum(len(c.get_segments()) for c in axes.collections if isinstance(c, LineCollection))
+        assert bars == 2 * sum(len(on_front(board.points[entry])) for entry in ("random", "l1", "dwf-3"))
+        assert "compressed scale" in [text.get_text() for text in axes.texts]
+    assert panels[0].get_ylabel() == "test accuracy (%)"
     names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert names == ["dwf-3", "l1", "random", "dense"]
     assert draw_multiples([], {}) is None
