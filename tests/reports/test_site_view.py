@@ -90,3 +90,20 @@ def test_trials_of_the_search_are_named_on_the_axis_and_seen(page: Chromium, sit
     page.until(f"{title} === 'accuracy, %: test (search trials: validation)'")
     shown = page.js(f"{CHART}.data.filter(one => one.customdata[0].searched)")
     assert [one["opacity"] >= 0.8 and one["marker"]["size"] >= 8 for one in shown] == [True]
+
+
+@pytest.mark.parametrize(("width", "cut"), [(1280, False), (768, True), (360, True)])
+def test_a_leaderboard_fits_a_desk_and_says_where_it_goes_on(
+    page: Chromium, site: Path, width: int, cut: bool
+) -> None:
+    page.size(width, 900)
+    page.open(site / "index.html")
+    place = "document.querySelector('#board .scroll')"
+    assert page.js(f"{place}.scrollWidth > {place}.clientWidth") == cut
+    page.until(f"document.querySelector('#board .sideways').hidden === {str(not cut).lower()}")
+    assert page.js(f"getComputedStyle({place}).maskImage !== 'none'") == cut
+    page.js(f"{place}.scrollLeft = 9999")
+    page.until(f"!{place}.classList.contains('more-right')")
+    sticky = "document.querySelector('.board {} th').getBoundingClientRect().left"
+    assert page.js(sticky.format("thead")) == page.js(sticky.format("tbody"))
+    page.size(1280, 900)

@@ -64,6 +64,20 @@ function filter(table, tools) {
   if (output) output.value = `${count} of ${table.tBodies[0].rows.length} rows`;
 }
 
+// A table wider than its place fades out where it goes on, and says so in words.
+function watchEdges(place, tools) {
+  const mark = () => {
+    const right = place.scrollWidth - place.clientWidth - place.scrollLeft > 1, left = place.scrollLeft > 1;
+    place.classList.toggle("more-right", right);
+    place.classList.toggle("more-left", left);
+    const hint = tools?.querySelector(".sideways");
+    if (hint) hint.hidden = !right && !left;
+  };
+  place.addEventListener("scroll", mark, { passive: true });
+  const watched = new ResizeObserver(mark);
+  for (const part of [place, place.firstElementChild]) watched.observe(part);
+}
+
 function prepare(table) {
   const heads = [...table.tHead.rows[0].cells];
   for (const row of table.tBodies[0].rows) {
@@ -82,6 +96,7 @@ function prepare(table) {
   tools?.querySelector(".all-columns")?.addEventListener("change", (event) =>
     table.classList.toggle("few", !event.target.checked));
   table.classList.add("few");
+  watchEdges(place, tools);
   filter(table, tools);
   return () => filter(table, tools);
 }
