@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from seaborn import despine  # type: ignore[import-untyped, unused-ignore]
 
@@ -12,7 +11,7 @@ from .canvas import WIDTH, compression_axis, legend_below, new_figure
 from .focus import accuracy_axis, focus_on
 from .points import Point
 from .rows import Board, on_front
-from .strokes import bars, draw_line, handle
+from .strokes import draw_bars, draw_line, handle
 from .style import Style
 from .text import label, percent, told_apart
 
@@ -50,10 +49,7 @@ def _entry(axes: Axes, points: Sequence[Point], style: Style, level: float) -> N
     colour, marker, _ = style
     line = on_front(points)
     draw_line(axes, line, style, level)
-    spread = [bar for point in line for bar in bars(point)]
-    axes.add_collection(
-        LineCollection(spread, colors=colour, linewidths=0.9, alpha=0.55, zorder=level - 0.5), autolim=False
-    )
+    draw_bars(axes, line, colour, level - 0.5, 0.9)
     rest = [p for p in points if p not in line]
     axes.scatter(
         [p.compression for p in rest], [p.accuracy.mean for p in rest], s=13, color=colour, marker=marker,

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator
@@ -13,7 +12,7 @@ from seaborn import despine  # type: ignore[import-untyped, unused-ignore]
 from .canvas import WIDTH, compression_axis, legend_below, new_figure
 from .focus import accuracy_axis, focus_on
 from .rows import Board, on_front
-from .strokes import bars, draw_line, handle
+from .strokes import draw_bars, draw_line, handle
 from .style import Style
 from .text import label, natural, shortened, told_apart
 
@@ -62,11 +61,6 @@ def _panel(axes: Axes, board: Board, style: Mapping[str, Style], high: float) ->
         axes.axhline(board.dense, zorder=1.5, **DENSE)
     for depth, (entry, line) in enumerate(reversed(fronts.items())):
         draw_line(axes, line, style[entry], 3 + depth / 100, small=True)
-    spread = [(bar, style[entry][0]) for entry, line in fronts.items() for p in line for bar in bars(p)]
-    shades = [colour for _, colour in spread]
-    axes.add_collection(
-        LineCollection([bar for bar, _ in spread], colors=shades, linewidths=0.6, alpha=0.55, zorder=2),
-        autolim=False,
-    )
+        draw_bars(axes, line, style[entry][0], 2, 0.6)
     axes.tick_params(labelsize=7)
     despine(ax=axes)
