@@ -13,7 +13,7 @@ from ..bench.records import Record
 from .canvas import WIDTH, compression_axis, legend_below, new_figure
 from .rows import Board
 from .style import Style
-from .text import label, percent, ratio, shortened
+from .text import label, percent, ratio, told_apart
 
 CHOSEN = "one run of each entry, the one that ends nearest to compression 30"
 COUNTED = "zero below: float32 eps (line), 0.001 (dots), validated threshold (mark)"
@@ -117,7 +117,8 @@ def _finish(
     bottom.set_ylabel("misalignment")
     bottom.set_xlabel("optimizer step")
     handles = [_handle(style[entry]) for entry, _ in runs]
-    legend_below(figure, handles, [_caption(entry, record) for entry, record in runs], CHOSEN)
+    short = told_apart(entry for entry, _ in runs)
+    legend_below(figure, handles, [_caption(short[entry], record) for entry, record in runs], CHOSEN)
     for axes in grid:
         despine(ax=axes)
     figure.align_ylabels(list(grid))
@@ -140,10 +141,10 @@ def _handle(style: Style) -> Line2D:
     )  # fmt: skip
 
 
-def _caption(entry: str, record: Record) -> str:
+def _caption(name: str, record: Record) -> str:
     """`dwf-3: test 94.2 % at compression 23.3 (|w| < 0.012), seed 3`."""
     test = record.test_accuracy
     accuracy = f"test {percent(test)}" if test is not None else f"validation {percent(record.val_accuracy)}"
     below = f" (|w| < {record.threshold:.2g})" if record.threshold else ""
     at = f"{ratio(record.compression)}{below}, seed {record.seed}"
-    return f"{label(shortened(entry))}: {accuracy} % at compression {at}"
+    return f"{label(name)}: {accuracy} % at compression {at}"

@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import fmean
+from textwrap import wrap
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,11 +15,12 @@ from .canvas import WIDTH, new_figure
 from .heat import draw_heat, name_columns, name_rows
 from .points import Outcome, Point
 from .rows import Board
-from .text import label, ratio, shortened
+from .text import label, ratio, shortened, told_apart
 
 TARGETS = (10, 30)
 NEAR = math.log10(2)  # a point within a factor of two of the target stands for it
-LEAST = 1e-4
+LEAST = 1e-4  # lower densities have the colour of this one
+WRAP = 60  # characters of a line above a panel
 
 
 def alive(point: Point) -> list[Outcome]:
@@ -46,33 +49,97 @@ def densities(point: Point) -> dict[str, float]:
     return {name: fmean(values) for name, values in found.items()}
 
 
+@dataclass(frozen=True)
+class Panel:
+    """The entries near a compression, best first, each with its point; and why the others are not there."""
+
+    target: int
+    near: list[tuple[str, Point]]
+    absent: list[str]
+
+    @property
+    def height(self) -> float:
+        """Inches."""
+        return 0.9 + 0.2 * len(self.near) + 0.13 * len(self.absent)
+
+
+def panel_of(board: Board, target: int) -> Panel:
+    """An entry a row; `absent` are lines such as `no point within a factor of two: dwf-3, spred`."""
+    ranked = [row.entry for row in board.rows if not row.baseline]
+    chosen = [(entry, nearest(board.points[entry], target)) for entry in ranked]
+    reasons: dict[str, list[str]] = {}
+    short = told_apart(ranked)
+    for entry, point in chosen:
+        if point is None:
+            reasons.setdefault(_why_absent(board.points[entry]), []).append(label(short[entry]))
+    absent = [
+        line
+        for why, names in reasons.items()
+        for line in wrap(f"{why}: {', '.join(names)}", WRAP, break_on_hyphens=False)
+    ]
+    return Panel(target, [(entry, point) for entry, point in chosen if point is not None], absent)
+
+
+def _why_absent(points: Sequence[Point]) -> str:
+    if any(alive(point) for point in points):
+        return "no point within a factor of two"
+    if not points:
+        return "no result"
+    diverged = all(o.diverged for point in points for o in point.outcomes)
+    return "diverged" if diverged else "no layers in the records"
+
+
 def draw_density(board: Board) -> Figure | None:
     """A heat map for each of compression 10 and 30, an entry a row; None without layers near them."""
-    panels = []
-    for target in TARGETS:
-        ranked = [row.entry for row in board.rows if not row.baseline]
-        chosen = [(entry, nearest(board.points[entry], target)) for entry in ranked]
-        near = [(entry, point) for entry, point in chosen if point is not None]
-        if near:
-            panels.append((target, near))
+    every = [panel_of(board, target) for target in TARGETS]
+    panels = [panel for panel in every if panel.near]
     if not panels:
         return None
-    names = list(dict.fromkeys(n for _, near in panels for _, point in near for n in densities(point)))
-    tall = [0.9 + 0.2 * len(near) for _, near in panels]
+    names = list(dict.fromkeys(n for panel in panels for _, point in panel.near for n in densities(point)))
+    tables = [_table(panel, names) for panel in panels]
     shown = _without_common_end(names)
-    figure = new_figure(WIDTH, sum(tall) + 0.3 + 0.055 * max(map(len, shown)))
-    grid = figure.subplots(len(panels), 1, height_ratios=tall, squeeze=False)[:, 0]
-    for axes, (target, near) in zip(grid, panels, strict=True):
-        _panel(axes, target, near, names)
+    tall = [panel.height for panel in panels]
+    none = [str(panel.target) for panel in every if not panel.near]
+    figure = new_figure(WIDTH, sum(tall) + 0.3 + 0.2 * len(none) + 0.055 * max(map(len, shown)))
+    grid = figure.subplots(
+        len(panels), 1, height_ratios=[len(panel.near) for panel in panels], squeeze=False
+    )[:, 0]
+    lowest = least(tables)
+    for axes, panel, table in zip(grid, panels, tables, strict=True):
+        _draw(axes, panel, table, lowest)
     name_columns(grid[-1], [label(shortened(name)) for name in shown])
-    bar = figure.colorbar(grid[0].collections[0], ax=list(grid), pad=0.01, shrink=min(1, 2.5 / sum(tall)))
-    bar.set_ticks([-4, -3, -2, -1, 0], labels=["≤0.01", "0.1", "1", "10", "100"])
+    _bar(figure, grid, tables, lowest, min(1, 2.5 / sum(tall)))
+    title = f"{label(board.task)}: nonzero weights left in each layer (%)"
+    said = [f"no entry has layers near compression {target}" for target in none]
+    figure.suptitle("\n".join([title, *said]), x=0.01, ha="left", fontsize=10)
+    return figure
+
+
+def _table(panel: Panel, names: Sequence[str]) -> NDArray[np.float64]:
+    found = [densities(point) for _, point in panel.near]
+    return np.array([[of.get(name, np.nan) for name in names] for of in found], dtype=np.float64)
+
+
+def least(tables: Sequence[NDArray[np.float64]]) -> float:
+    """Where the colours begin: the lowest density but zero, down to 1 or 3 of its decade; at most a tenth."""
+    positive = [float(d) for table in tables for d in table.flat if d > 0]
+    low = min(max(min(positive, default=1.0), LEAST), 0.1)
+    decade = 10 ** math.floor(math.log10(low) + 1e-9)
+    return 3 * decade if low >= 3 * decade * (1 - 1e-9) else decade
+
+
+def _bar(
+    figure: Figure, grid: Sequence[Axes], tables: Sequence[NDArray[np.float64]], lowest: float, shrink: float
+) -> None:
+    bar = figure.colorbar(grid[0].collections[0], ax=list(grid), pad=0.01, shrink=shrink)
+    between = (1, 3) if lowest >= 1e-2 else (1,)
+    marks = [m * 10**e for e in range(-4, 1) for m in between if lowest * (1 - 1e-9) <= m * 10**e <= 1]
+    ticks = list(dict.fromkeys([lowest, *marks]))
+    below = any((table < lowest * (1 - 1e-9)).any() for table in tables)
+    texts = [f"{100 * tick:g}" for tick in ticks]
+    bar.set_ticks([math.log10(t) for t in ticks], labels=[f"≤{texts[0]}" if below else texts[0], *texts[1:]])
     bar.set_label("density (%)", fontsize=8)
     bar.ax.tick_params(labelsize=7)
-    figure.suptitle(
-        f"{label(board.task)}: nonzero weights left in each layer (%)", x=0.01, ha="left", fontsize=10
-    )
-    return figure
 
 
 def _without_common_end(names: Sequence[str]) -> list[str]:
@@ -82,19 +149,17 @@ def _without_common_end(names: Sequence[str]) -> list[str]:
     return short if same else list(names)
 
 
-def _panel(axes: Axes, target: int, near: Sequence[tuple[str, Point]], names: Sequence[str]) -> None:
-    found = [densities(point) for _, point in near]
-    table: NDArray[np.float64] = np.array(
-        [[of.get(name, np.nan) for name in names] for of in found], dtype=np.float64
-    )
-    darkest = math.log10(LEAST)
+def _draw(axes: Axes, panel: Panel, table: NDArray[np.float64], lowest: float) -> None:
+    darkest = math.log10(lowest)
     draw_heat(
-        axes, np.log10(np.maximum(table, LEAST)), (darkest, 0.0), "cividis",
+        axes, np.log10(np.maximum(table, lowest)), (darkest, 0.0), "cividis",
         said=lambda row, column: _short(float(table[row, column])),
         dark_from=lambda shade: shade < 0.55 * darkest,
     )  # fmt: skip
-    name_rows(axes, [f"{label(shortened(entry))}  ({ratio(10 ** x_of(point))})" for entry, point in near])
-    axes.set_title(f"compression near {target} (each entry's own in brackets)", loc="left", y=1.0, fontsize=8)
+    short = told_apart(entry for entry, _ in panel.near)
+    name_rows(axes, [f"{label(short[entry])}  ({ratio(10 ** x_of(point))})" for entry, point in panel.near])
+    title = f"compression near {panel.target} (each entry's own in brackets)"
+    axes.set_title("\n".join([title, *panel.absent]), loc="left", y=1.0, fontsize=7.5)
 
 
 def _short(density: float) -> str:

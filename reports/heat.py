@@ -11,7 +11,7 @@ from seaborn import color_palette, despine  # type: ignore[import-untyped, unuse
 DARK, LIGHT = "#202020", "white"
 MOST_COLUMNS = 12  # with more their names stand upright
 GAP = 3.0  # points between the cells and their names
-MOST_CELLS = 45  # with more the colours alone are easier to read, and sooner drawn
+MOST_NUMBERED = 10  # columns: in narrower cells the numbers would run into each other
 
 
 def draw_heat(
@@ -22,7 +22,7 @@ def draw_heat(
     said: Callable[[int, int], str],
     dark_from: Callable[[float], bool],
 ) -> None:
-    """Cells of `shades` (nan: none) coloured between `limits`, with `said(row, column)` where they are few.
+    """Cells of `shades` (nan: none) coloured between `limits`, with `said(row, column)` where they are wide.
 
     `dark_from` says of a shade whether its colour is dark, so that the text on it has to be light.
     """
@@ -31,7 +31,7 @@ def draw_heat(
     shown = np.ma.masked_invalid(shades)
     axes.pcolormesh(shown, vmin=low, vmax=high, cmap=colours, edgecolors="white", linewidth=0.5)
     axes.invert_yaxis()
-    if shades.size <= MOST_CELLS:
+    if shades.shape[1] <= MOST_NUMBERED:
         for (row, column), shade in np.ndenumerate(shades):
             if not np.isnan(shade):
                 ink = LIGHT if dark_from(float(shade)) else DARK

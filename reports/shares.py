@@ -1,6 +1,7 @@
 """Which knobs a search depends on: the importance of each for accuracy and for compression."""
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,7 +10,7 @@ from matplotlib.figure import Figure
 from .canvas import WIDTH, new_figure
 from .heat import draw_heat, name_columns, name_rows
 from .rows import Board
-from .text import label, shortened
+from .text import label, shortened, told_apart
 
 # Objective to entry to knob to its share of the importance; the shares of an entry sum to 1.
 Importance = Mapping[str, Mapping[str, Mapping[str, float]]]
@@ -18,16 +19,16 @@ COMMON = ("lr", "weight_decay")
 
 def draw_importance(board: Board, importance: Importance) -> Figure | None:
     """A heat map an objective, an entry a row, a knob a column; None where nothing was searched."""
-    panels = {o: {e: s for e, s in shares.items() if s} for o, shares in importance.items()}
+    panels = {o: _known(board, shares) for o, shares in importance.items()}
     panels = {objective: shares for objective, shares in panels.items() if shares}
     if not panels:
         return None
-    entries = [row.entry for row in board.rows if any(row.entry in shares for shares in panels.values())]
     knobs = _ordered(panels)
-    figure = new_figure(WIDTH, 1.3 + len(panels) * (0.35 + 0.21 * len(entries)))
-    grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    tall = [0.35 + 0.21 * len(shares) for shares in panels.values()]
+    figure = new_figure(WIDTH, 1.3 + sum(tall))
+    grid = figure.subplots(len(panels), 1, sharex=True, height_ratios=tall, squeeze=False)[:, 0]
     for axes, (objective, shares) in zip(grid, panels.items(), strict=True):
-        _panel(axes, objective, shares, entries, knobs)
+        _panel(axes, objective, shares, knobs)
     name_columns(grid[-1], [label(shortened(k, 24)) for k in knobs])
     bar = figure.colorbar(grid[0].collections[0], ax=list(grid), pad=0.01, shrink=0.5, fraction=0.05)
     bar.set_ticks([0, 50, 100])
@@ -36,6 +37,12 @@ def draw_importance(board: Board, importance: Importance) -> Figure | None:
     title = f"{label(board.task)}: importance of each knob in the search (%)"
     figure.suptitle(title, x=0.01, ha="left", fontsize=9)
     return figure
+
+
+def _known(board: Board, shares: Mapping[str, Mapping[str, float]]) -> dict[str, Mapping[str, float]]:
+    """By entry in the order of the table, where any knob has a number: an empty row would say nothing."""
+    ranked = [row.entry for row in board.rows]
+    return {e: shares[e] for e in ranked if any(map(isfinite, shares.get(e, {}).values()))}
 
 
 def _ordered(panels: Importance) -> list[str]:
@@ -49,17 +56,13 @@ def _ordered(panels: Importance) -> list[str]:
 
 
 def _panel(
-    axes: Axes,
-    objective: str,
-    shares: Mapping[str, Mapping[str, float]],
-    entries: Sequence[str],
-    knobs: Sequence[str],
+    axes: Axes, objective: str, shares: Mapping[str, Mapping[str, float]], knobs: Sequence[str]
 ) -> None:
-    table = np.array([[100 * shares.get(e, {}).get(k, np.nan) for k in knobs] for e in entries])
+    table = np.array([[100 * of.get(k, np.nan) for k in knobs] for of in shares.values()])
     draw_heat(
         axes, table, (-12.0, 100.0), "Blues",
         said=lambda row, column: f"{table[row, column]:.0f}",
         dark_from=lambda share: share > 60,
     )  # fmt: skip
-    name_rows(axes, [label(shortened(e)) for e in entries])
+    name_rows(axes, [*map(label, told_apart(shares).values())])
     axes.set_title(f"for {objective}", loc="left", y=1.0, fontsize=8)

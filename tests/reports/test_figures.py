@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgb
 from sparsebench.bench.records import Record
 from sparsebench.reports import curves, density, figures
@@ -73,7 +73,7 @@ def test_the_front_figure_shows_every_confirmed_point(small: list[Record]) -> No
     drawn = sum(len(np.atleast_1d(line.get_xdata())) for line in marked)
     drawn += sum(len(c.get_offsets()) for c in axes.collections if isinstance(c, PathCollection))
     assert drawn == sum(len(board.points[entry]) for entry in ("random", "dwf-3"))
-    bars = sum(len(c.get_segments()) for c in axes.collections if isinstance(c, LineCollection))
+    bars = sum(np.isnan(line.get_xdata()).sum() for line in axes.lines)  # a gap after each
     assert bars == 2 * sum(len(np.atleast_1d(line.get_xdata())) for line in marked)
     low, high = axes.get_ylim()
     assert low <= board.chance and high >= (board.dense or 1)
@@ -186,6 +186,24 @@ def test_densities_are_means_over_seeds() -> None:
     point = boards(records)[0].points["l1"][0]
     assert density.densities(point) == pytest.approx({"fc": 0.15})
     assert density.nearest([point], 10) is point and density.nearest([point], 30) is None
+
+
+def test_the_layers_say_who_is_absent_and_why_and_have_numbers() -> None:
+    def layers(n: int) -> list[dict[str, object]]:
+        return [{"name": name, "shape": (10, 100), "nonzeros": n} for name in ("a", "b", "c")]
+
+    made = [confirm(f"m{i}", "a", 1, 0.9, 10.0, layers=layers(50 + i)) for i in range(20)]
+    made += [confirm("far", "a", 1, 0.9, 300.0, layers=layers(3)), confirm("bare", "a", 1, 0.9, 10.0)]
+    board = boards(made)[0]
+    with look():
+        figure = density.draw_density(board)
+    assert figure is not None
+    axes, bar = figure.axes
+    title = axes.get_title(loc="left")
+    assert "no point within a factor of two: far" in title and "no layers in the records: bare" in title
+    assert "no entry has layers near compression 30" in figure.get_suptitle()
+    assert [text.get_text() for text in axes.texts].count("5.0") == 3  # many rows, and yet numbers
+    assert bar.get_ylim() == pytest.approx((np.log10(0.03), 0))  # the data's range, not four decades
 
 
 def test_what_has_no_data_is_not_drawn(tmp_path: Path) -> None:
