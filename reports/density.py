@@ -108,7 +108,7 @@ def draw_density(board: Board) -> Figure | None:
     for axes, panel, table in zip(grid, panels, tables, strict=True):
         _draw(axes, panel, table, lowest)
     name_columns(grid[-1], [label(shortened(name)) for name in shown])
-    _bar(figure, grid, tables, lowest, min(1, 2.5 / sum(tall)))
+    _bar(figure, list(grid), tables, lowest, min(1, 2.5 / sum(tall)))
     title = f"{label(board.task)}: nonzero weights left in each layer (%)"
     said = [f"no entry has layers near compression {target}" for target in none]
     figure.suptitle("\n".join([title, *said]), x=0.01, ha="left", fontsize=10)
@@ -124,14 +124,14 @@ def least(tables: Sequence[NDArray[np.float64]]) -> float:
     """Where the colours begin: the lowest density but zero, down to 1 or 3 of its decade; at most a tenth."""
     positive = [float(d) for table in tables for d in table.flat if d > 0]
     low = min(max(min(positive, default=1.0), LEAST), 0.1)
-    decade = 10 ** math.floor(math.log10(low) + 1e-9)
+    decade: float = 10.0 ** math.floor(math.log10(low) + 1e-9)
     return 3 * decade if low >= 3 * decade * (1 - 1e-9) else decade
 
 
 def _bar(
     figure: Figure, grid: Sequence[Axes], tables: Sequence[NDArray[np.float64]], lowest: float, shrink: float
 ) -> None:
-    bar = figure.colorbar(grid[0].collections[0], ax=list(grid), pad=0.01, shrink=shrink)
+    bar = figure.colorbar(grid[0].collections[0], ax=grid, pad=0.01, shrink=shrink)
     between = (1, 3) if lowest >= 1e-2 else (1,)
     marks = [m * 10**e for e in range(-4, 1) for m in between if lowest * (1 - 1e-9) <= m * 10**e <= 1]
     ticks = list(dict.fromkeys([lowest, *marks]))

@@ -11,7 +11,8 @@ from seaborn import color_palette, despine  # type: ignore[import-untyped, unuse
 DARK, LIGHT = "#202020", "white"
 MOST_COLUMNS = 12  # with more their names stand upright
 GAP = 3.0  # points between the cells and their names
-MOST_NUMBERED = 10  # columns: in narrower cells the numbers would run into each other
+MOST_NUMBERED = 14  # columns: in narrower cells the numbers would run into each other
+MOST_NUMBERS = 100  # more of them would take longer to draw than all else in the figure
 
 
 def draw_heat(
@@ -22,7 +23,7 @@ def draw_heat(
     said: Callable[[int, int], str],
     dark_from: Callable[[float], bool],
 ) -> None:
-    """Cells of `shades` (nan: none) coloured between `limits`, with `said(row, column)` where they are wide.
+    """Cells of `shades` (nan: none) coloured between `limits`, with `said(row, column)` where there is room.
 
     `dark_from` says of a shade whether its colour is dark, so that the text on it has to be light.
     """
@@ -31,7 +32,7 @@ def draw_heat(
     shown = np.ma.masked_invalid(shades)
     axes.pcolormesh(shown, vmin=low, vmax=high, cmap=colours, edgecolors="white", linewidth=0.5)
     axes.invert_yaxis()
-    if shades.shape[1] <= MOST_NUMBERED:
+    if shades.shape[1] <= MOST_NUMBERED and shown.count() <= MOST_NUMBERS:
         for (row, column), shade in np.ndenumerate(shades):
             if not np.isnan(shade):
                 ink = LIGHT if dark_from(float(shade)) else DARK
