@@ -28,7 +28,7 @@ MOST_PACKED = 64 * MIB
 LONGEST_LINE = 4 * MIB
 DIRECTORY = 64 << 10  # bytes; that of four members has some three hundred
 DAY = (1980, 1, 1, 0, 0, 0)  # the same records give the same archive
-END = b"PK\x05\x06"
+END, END64 = b"PK\x05\x06", b"PK\x06\x07"
 
 Count = Annotated[int, Field(ge=0, le=LIMITS[FILE])]
 
@@ -110,11 +110,13 @@ def _check_directory(path: Path) -> None:
     """Refuse a large table of contents before it is read: it can hold millions of members."""
     with path.open("rb") as file:
         size = path.stat().st_size
-        file.seek(max(0, size - 22))
-        tail = file.read(22)
+        file.seek(max(0, size - 42))
+        before, tail = (last := file.read(42))[:-22], last[-22:]
     if len(tail) < 22 or not tail.startswith(END) or tail[20:] != b"\0\0":
         raise SparsebenchError("it is no archive that `sparsebench pack` made")
     length = int.from_bytes(tail[12:16], "little")
+    if before.startswith(END64):  # it would point to another table of contents, of any length
+        raise SparsebenchError("its table of contents is not what `sparsebench pack` writes")
     if length > DIRECTORY or int.from_bytes(tail[16:20], "little") + length + 22 != size:
         raise SparsebenchError("its table of contents is not what `sparsebench pack` writes")
 

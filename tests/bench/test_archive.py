@@ -57,6 +57,16 @@ def many_members() -> bytes:
     return zipped(*((f"{i:06}", b"") for i in range(3000)))
 
 
+def zip64(members: int = 100_000) -> bytes:
+    """A second table of contents, which ZIP64 points to, before a small one."""
+    table = struct.pack("<4s12H6IH", b"PK\1\2", *[0] * 9, 1, *[0] * 9)[:46] + b"x"
+    many = table * members
+    record = struct.pack("<4sQHHIIQQQQ", b"PK\6\6", 44, 45, 45, 0, 0, members, members, len(many), 0)
+    locator = struct.pack("<4sIQI", b"PK\6\7", 0, len(many), 1)
+    start = len(many) + len(record) + len(locator) - 76
+    return many + record + locator + struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, 2, 2, 76, start, 0)
+
+
 def encrypted() -> bytes:
     data = bytearray(honest())
     for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
@@ -92,6 +102,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
         "more than 4 MiB",
     ),
     "a bomb": (lying_about_size, "not what was packed|no intact ZIP"),
+    "a second table of contents": (zip64, "table of contents"),
     "many members": (many_members, "table of contents"),
     "encrypted": (encrypted, "encrypted"),
     "nested": (nested, "damaged"),
