@@ -10,7 +10,10 @@ from ..errors import SparsebenchError
 SEAL = "seal"
 LENGTH = 16
 LAST = re.compile(rf',"{SEAL}":"([0-9a-f]{{{LENGTH}}})"}}\Z')
-VARYING = re.compile(r',"(?:seconds|peak_memory_bytes)":[^,}]*')  # equal outcomes have equal seals
+VARYING = re.compile(
+    r',"(?:seconds|peak_memory_bytes)":(?:[-+.\deE]+|null)'
+)  # equal outcomes have equal seals
+STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
 
 
 def digest(content: Any) -> str:
@@ -52,7 +55,15 @@ def _text(content: dict[str, Any]) -> str:
 
 
 def _seal(text: str) -> str:
-    return _hash(VARYING.sub("", text))
+    """Of the text without time and memory of the record itself; deeper in it, these names are content."""
+    parts, end, depth = [], 0, 0
+    for member in VARYING.finditer(text):
+        piece = text[end : member.start()]
+        bare = STRING.sub("", piece)
+        depth += bare.count("{") + bare.count("[") - bare.count("}") - bare.count("]")
+        parts.append(piece if depth == 1 else text[end : member.end()])
+        end = member.end()
+    return _hash("".join([*parts, text[end:]]))
 
 
 def _hash(text: str) -> str:
