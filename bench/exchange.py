@@ -2,11 +2,11 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import SparsebenchError
 from .archive import METHODS, SUITE, write_archive
@@ -37,9 +37,16 @@ class Merged:
     notes: list[str]
 
 
-def pack(folder: Path, out: Path | None = None) -> tuple[Path, int]:
-    """One archive of a folder's records, suite and methods in words, with hashes and provenance; its path
-    and record count.
+class Packed(NamedTuple):
+    """What `pack` made: the archive, how many records it has, and how many of them have no seal."""
+
+    path: Path
+    records: int
+    unsealed: int
+
+
+def pack(folder: Path, out: Path | None = None) -> Packed:
+    """One archive of a folder's records, suite and methods in words, with hashes and provenance.
 
     By default it lies beside the folder, `<folder>.sparsebench.zip`. Errors: no records; records that
     `merge` would refuse, in `Refused.reasons`.
@@ -50,15 +57,14 @@ def pack(folder: Path, out: Path | None = None) -> tuple[Path, int]:
     source, reasons = from_folder(folder)
     if reasons:
         raise Refused(f"nothing was packed: {_count(reasons)} in {str(folder)!r}", reasons)
-    files = {FILE: "".join(record.to_json() + "\n" for record in source.records).encode()}
+    files = {FILE: _lines(source.records, source.unsealed)}
     if (folder / SUITE).is_file():
         files[SUITE] = (folder / SUITE).read_bytes()
     if source.described:
         files[METHODS] = methods_json(dict(source.described)).encode()
     target = Path(out) if out else folder.resolve().with_name(folder.resolve().name + ENDING)
-    return write_archive(target, files, {"packed_with": versions(), **provenance(source.records)}), len(
-        source.records
-    )
+    told = {"packed_with": versions(), **provenance(source.records)}
+    return Packed(write_archive(target, files, told), len(source.records), len(source.unsealed))
 
 
 def merge(sources: Sequence[Path], out: Path) -> Merged:
@@ -80,10 +86,15 @@ def merge(sources: Sequence[Path], out: Path) -> Merged:
         reasons += misfits(found)
     if reasons:
         raise Refused(f"nothing was merged: {_count(reasons)}", reasons)
-    records, notes = _joined(found)
+    records, unsealed, notes = _joined(found)
     methods, others = _told(found)
-    _write(out, found, records, methods)
+    _write(out, found, _lines(records, unsealed), methods)
     return Merged(out, records, [*notes, *others])
+
+
+def _lines(records: Iterable[Record], unsealed: Set[str]) -> bytes:
+    """Their lines. What came without a seal goes on without one: nothing shows that it was not edited."""
+    return "".join(record.to_json(seal=record.id not in unsealed) + "\n" for record in records).encode()
 
 
 def _count(reasons: Sequence[str]) -> str:
@@ -106,9 +117,11 @@ def provenance(records: Sequence[Record]) -> dict[str, Any]:
     }
 
 
-def _joined(sources: Sequence[Source]) -> tuple[list[Record], list[str]]:
-    """Every identity once, from the first source that finished it; of a repeated search the first one."""
+def _joined(sources: Sequence[Source]) -> tuple[list[Record], set[str], list[str]]:
+    """Every identity once, from the first source that finished it; of a repeated search the first one.
+    Beside the records, which of them came without a seal, and a line on each source."""
     kept: dict[str, Record] = {}
+    unsealed = set[str]()
     notes = []
     left_out = repeats(sources)
     for number, source in enumerate(sources):
@@ -119,6 +132,7 @@ def _joined(sources: Sequence[Source]) -> tuple[list[Record], list[str]]:
             before = kept.get(record.id)
             if before is None or (not before.ok and record.ok):
                 kept[record.id] = record
+                (unsealed.add if record.id in source.unsealed else unsealed.discard)(record.id)
                 fresh += before is None
             elif record.ok:
                 again += 1
@@ -127,7 +141,7 @@ def _joined(sources: Sequence[Source]) -> tuple[list[Record], list[str]]:
         if again:
             note += f"; {again} known already, validation accuracy at most {100 * gap:.2f} points apart"
         if source.unsealed:
-            note += f"; {source.unsealed} without a seal, which would show whether they were edited"
+            note += f"; {without_seal(len(source.unsealed))}"
         notes.append(note)
     for (number, task, entry), first in left_out.items():
         notes.append(
@@ -137,7 +151,12 @@ def _joined(sources: Sequence[Source]) -> tuple[list[Record], list[str]]:
     libraries = {json.dumps(r.versions, sort_keys=True) for r in kept.values()}
     if len(libraries) > 1:
         notes.append(f"they were made with {len(libraries)} different sets of library versions")
-    return list(kept.values()), notes
+    return list(kept.values()), unsealed, notes
+
+
+def without_seal(count: int) -> str:
+    """That so many records could have been edited, in words."""
+    return f"{count} without a seal, which would show whether they were edited"
 
 
 def _told(sources: Sequence[Source]) -> tuple[Methods, list[str]]:
@@ -155,8 +174,7 @@ def _told(sources: Sequence[Source]) -> tuple[Methods, list[str]]:
     return kept, notes
 
 
-def _write(out: Path, sources: Sequence[Source], records: Sequence[Record], methods: Methods) -> None:
-    content = "".join(record.to_json() + "\n" for record in records).encode()
+def _write(out: Path, sources: Sequence[Source], content: bytes, methods: Methods) -> None:
     told = [{"name": Path(s.name).name, "sha256": s.sha256, **provenance(s.records)} for s in sources]
     out.mkdir(parents=True, exist_ok=True)
     _put(out / SOURCES, json.dumps({"sha256": sha256(content).hexdigest(), "sources": told}, indent=1) + "\n")

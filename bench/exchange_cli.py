@@ -8,17 +8,19 @@ from rich.console import Console
 
 from ..errors import SparsebenchError
 from . import publish
-from .exchange import Refused, merge, pack
+from .exchange import Refused, merge, pack, without_seal
 
 
 def print_pack(folder: Path, out: Path | None) -> None:
     """The archive's path and what it holds; every reason on a line of its own where nothing was packed."""
     try:
-        path, count = pack(folder, out)
+        path, count, unsealed = pack(folder, out)
     except Refused as refused:
         _list(refused)
         raise SparsebenchError(str(refused)) from None
     print(f"{path}: {count} records, {path.stat().st_size / 1024:,.0f} KiB")
+    if unsealed:
+        print(without_seal(unsealed))
 
 
 def print_merge(sources: Sequence[Path], out: Path) -> None:

@@ -1,6 +1,6 @@
 """Whether results of several sources can stand in one leaderboard: same tasks, budget and entries."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ class Source:
     """One archive or folder: its name, its records (the latest of each identity), and any suite.
 
     `data` and `methods` are the suite's digests by task and versions by method; `described` is what is
-    told of the methods; `sha256` is an archive's; `unsealed` counts records without a seal.
+    told of the methods; `sha256` is an archive's; `unsealed` are the ids of records without a seal.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Source:
     methods: Mapping[str, int] = field(default_factory=dict)
     described: Mapping[str, MethodText] = field(default_factory=dict)
     sha256: str | None = None
-    unsealed: int = 0
+    unsealed: Set[str] = frozenset()
 
 
 def misfits(sources: Sequence[Source]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AllowInfNan, BaseModel, ConfigDict, Field, ValidationError
 
-from ..errors import SparsebenchError
+from ..errors import SparsebenchError, problem
 from .hashes import SEAL, intact, sealed
 
 SCHEMA: Literal[1] = 1
@@ -43,12 +43,16 @@ def _forgotten(seal: str | None) -> None:
     """A seal is the line's: see `hashes.intact`. Equal records are equal however they were written."""
 
 
+MOST_DIMENSIONS, LARGEST = 16, 10**15
+Dimension = Annotated[int, Field(ge=1, le=LARGEST)]
+
+
 class Layer(BaseModel):
     """One prunable tensor of the collapsed model."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
-    shape: tuple[int, ...]
+    shape: Annotated[tuple[Dimension, ...], Field(max_length=MOST_DIMENSIONS)]
     nonzeros: Annotated[int, Field(ge=0)]
 
 
@@ -127,9 +131,10 @@ class Record(BaseModel):
         """log10 of the compression; 0 where there is none."""
         return math.log10(self.compression or 1.0)
 
-    def to_json(self) -> str:
-        """Its line in a file, with a seal."""
-        return sealed(self.model_dump_json(by_alias=True, exclude={SEAL}))
+    def to_json(self, *, seal: bool = True) -> str:
+        """Its line in a file; without a seal for one that came without, which nobody may certify after."""
+        line = self.model_dump_json(by_alias=True, exclude={SEAL})
+        return sealed(line) if seal else line
 
 
 def parse(line: str, where: str) -> Record:
@@ -137,10 +142,9 @@ def parse(line: str, where: str) -> Record:
     try:
         return Record.model_validate_json(line)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the line"
-        said = first["msg"].removeprefix("Value error, ")
-        raise SparsebenchError(f"{where}: {field}: {said}") from error
+        if line.startswith("\ufeff"):
+            raise SparsebenchError(f"{where}: it begins with a byte order mark: save it without") from error
+        raise SparsebenchError(f"{where}: {problem(error, 'the line')}") from error
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str, bool]]:

@@ -27,7 +27,9 @@ EQUAL = 1e-9
 
 def objections(record: Record) -> list[str]:
     """Why a record cannot stand beside others, each in a few words; empty where nothing is wrong."""
-    return [*_texts(record), *_numbers(record), *_identity(record), *_arithmetic(record), *_phase(record)]
+    # Taking a long command apart or multiplying huge numbers can last for minutes: bounds come first.
+    unbounded = [*_texts(record), *_numbers(record)]
+    return unbounded or [*_identity(record), *_arithmetic(record), *_phase(record)]
 
 
 def _texts(record: Record) -> Iterator[str]:

@@ -1,8 +1,10 @@
 """Results of somebody else, from an archive or a folder: read within limits, every record looked at."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
+from io import BytesIO
+from itertools import islice
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -17,6 +19,7 @@ from .scrutiny import objections, together
 from .suite import Suite
 
 MOST_REASONS = 20  # of one source
+MOST_LINES = 200_000  # of one source
 EDITED = "its seal is not the hash of its content: it was edited after it was written"
 
 
@@ -39,8 +42,7 @@ def read(path: Path) -> tuple[Source, list[str]]:
         _, files = read_archive(path)
     except SparsebenchError as error:
         return Source(str(path), []), [f"{path}: {error}"]
-    lines = files[FILE].splitlines(keepends=True)
-    source, reasons = _source(path, lines, files.get(SUITE), files.get(METHODS))
+    source, reasons = _source(path, files[FILE], files.get(SUITE), files.get(METHODS))
     return replace(source, sha256=sha256(path.read_bytes()).hexdigest()), reasons
 
 
@@ -51,30 +53,23 @@ def from_folder(path: Path) -> tuple[Source, list[str]]:
         return Source(str(path), []), [f"{path}: no records, {FILE} is not there"]
     if file.stat().st_size > LIMITS[FILE]:
         return Source(str(path), []), [f"{path}: {FILE} has more than {LIMITS[FILE] >> 20} MiB"]
-    lines = file.read_bytes().splitlines(keepends=True)
-    if lines and not lines[-1].endswith(b"\n"):
-        lines.pop()  # torn by a crash, or still being written
+    content = file.read_bytes()
+    end = content.rfind(b"\n") + 1
+    if isinstance(_record(content[end:], ""), str):  # torn by a crash, or still being written
+        content = content[:end]
     beside = {name: (path / name).read_bytes() for name in (SUITE, METHODS) if (path / name).is_file()}
     large = [name for name, content in beside.items() if len(content) > LIMITS[name]]
     if large:
         return Source(str(path), []), [f"{path}: {large[0]} has more than {LIMITS[large[0]] >> 20} MiB"]
-    return _source(path, lines, beside.get(SUITE), beside.get(METHODS))
+    return _source(path, content, beside.get(SUITE), beside.get(METHODS))
 
 
 def _source(
-    path: Path, lines: Iterable[bytes], suite: bytes | None, methods: bytes | None
+    path: Path, content: bytes, suite: bytes | None, methods: bytes | None
 ) -> tuple[Source, list[str]]:
-    reasons, records, unsealed = list[str](), list[Record](), 0
-    for number, line in enumerate(lines, 1):
-        found = _record(line, f"{path}, line {number}")
-        if isinstance(found, Record):
-            records.append(found)
-            unsealed += (whole := intact(line.decode())) is None
-            wrong = objections(found) or ([EDITED] if whole is False else [])
-            reasons += [f"{path}, line {number}: {reason}" for reason in wrong]
-        else:
-            reasons.append(found)
-    kept = latest(records)
+    kept, unsealed, reasons = _records(path, content)
+    if len(reasons) > MOST_REASONS:
+        return Source(str(path), []), reasons
     if not kept and not reasons:
         reasons.append(f"{path}: it holds no records")
     reasons += [f"{path}: {reason}" for reason in together(kept)] if not reasons else ()
@@ -90,10 +85,35 @@ def _source(
     reasons += [f"{path}: {reason}" for reason in wrong]
     rest = len(reasons) - MOST_REASONS
     shown = [*reasons[:MOST_REASONS], f"{path}: and {rest} more"] if rest > 0 else reasons
-    source = Source(str(path), kept, described=described, unsealed=unsealed)
+    source = Source(str(path), kept, described=described, unsealed=frozenset(unsealed))
     if identity is not None:
         source = replace(source, suite=identity.suite, data=identity.data, methods=identity.methods)
     return source, shown
+
+
+def _records(path: Path, content: bytes) -> tuple[list[Record], set[str], list[str]]:
+    """The latest record of each identity, which of them have no seal, and what is wrong with the lines.
+
+    Reading ends where there is too much of it, or too much wrong.
+    """
+    found, unsealed, reasons = list[Record](), set[str](), list[str]()
+    for number, line in enumerate(islice(BytesIO(content), MOST_LINES + 1), 1):
+        if number > MOST_LINES:
+            reasons.append(f"{path}: {FILE} has more than {MOST_LINES:,} lines")
+        elif line.strip():
+            record = _record(line, f"{path}, line {number}")
+            if isinstance(record, Record):
+                found.append(record)
+                whole = intact(line.decode())
+                (unsealed.add if whole is None else unsealed.discard)(record.id)
+                wrong = objections(record) or ([EDITED] if whole is False else [])
+                reasons += [f"{path}, line {number}: {reason}" for reason in wrong]
+            else:
+                reasons.append(record)
+        if len(reasons) >= MOST_REASONS:
+            rest = f"{path}: and perhaps more: reading stopped there"
+            return [], set(), [*reasons[:MOST_REASONS], rest]
+    return latest(found), unsealed, reasons
 
 
 def _described(records: Sequence[Record], content: bytes | None) -> tuple[Methods, list[str]]:

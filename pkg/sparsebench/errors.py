@@ -2,6 +2,12 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+LONG = 300  # characters of what a file brings into a message
 
 
 class SparsebenchError(ValueError):
@@ -24,3 +30,19 @@ def near(name: str, known: Iterable[str]) -> str:
         return "did you mean " + " or ".join(repr(match) for match in matches) + "?"
     shown = ", ".join(names[:40]) + (", …" if len(names) > 40 else "")
     return f"known are {shown}" if names else "none are known"
+
+
+def plain(text: str, most: int | None = None) -> str:
+    """The text for a terminal, which obeys some characters: what is not printable is written as Python
+    would, spaces and ends of lines are one space. At most `most` characters of it."""
+    words = " ".join(text.split())
+    found = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in words[:most])
+    return found if most is None or len(found) <= most else found[: most - 1] + "…"
+
+
+def problem(error: "ValidationError", whole: str = "") -> str:
+    """The first problem of what a file holds: where, and what. `whole` stands for all of it."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    where = ".".join(plain(str(part), 40) for part in first["loc"]) or whole
+    said = first["msg"].removeprefix("Value error, ")
+    return plain(f"{where}: {said}" if where else said, LONG)

@@ -66,7 +66,7 @@ def test_what_describe_says_of_our_methods_is_read_back() -> None:
 def test_a_merged_leaderboard_has_the_equations_of_plugins(tmp_path: Path) -> None:
     one = folder(tmp_path / "one", "ours", {"ours": told("ours"), "unused": told("unused")})
     two = folder(tmp_path / "two", "theirs", {"theirs": told("theirs", doc=MALICE)})
-    archive, _ = pack(two)
+    archive = pack(two).path
     merged = merge([one, archive], tmp_path / "all")
     assert set(read_methods(merged.folder)) == {"ours", "theirs"}
     pages = {path.name: path.read_text() for path in write_site(merged.folder, boards(merged.records))}
@@ -76,7 +76,7 @@ def test_a_merged_leaderboard_has_the_equations_of_plugins(tmp_path: Path) -> No
     )
     assert "&lt;img src=x" in pages["entry-theirs.html"]
     assert "<img" not in pages["entry-theirs.html"] and "\x1b" not in pages["entry-theirs.html"]
-    assert pack(merged.folder, tmp_path / "again.zip")[1] == 6
+    assert pack(merged.folder, tmp_path / "again.zip").records == 6
 
 
 def test_other_words_are_a_note_and_another_method_is_refused(tmp_path: Path) -> None:

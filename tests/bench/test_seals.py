@@ -41,6 +41,25 @@ def test_equal_outcomes_have_equal_seals_however_long_they_took(make_record: Mak
     assert one["seal"] == two["seal"] and one != two
 
 
+@pytest.mark.parametrize("name", ["seconds", "peak_memory_bytes"])
+@pytest.mark.parametrize("place", ["params", "diagnostics", "knobs", "versions", "curve"])
+def test_what_is_called_like_time_or_memory_deeper_in_a_line_is_sealed(
+    place: str, name: str, make_record: Make
+) -> None:
+    inner: dict[str, Any] = {"a": "{[1.0" if place in ("knobs", "versions") else 1.0, name: 2.0}
+    given = {**inner, name: "2"} if place == "versions" else inner
+    line = make_record(3, **{place: [given] if place == "curve" else given}, seconds=7.5).to_json()
+    assert intact(line) is True and intact(line.replace(":7.5", ":8.5")) is True
+    content = json.loads(line)
+    (content[place][0] if place == "curve" else content[place])[name] = "3" if place == "versions" else 3.0
+    assert intact(json.dumps(content, separators=(",", ":"))) is False
+
+
+def test_a_seal_written_before_stays_valid() -> None:
+    line = '{"a":{"x":[1]},"seconds":0.0015,"peak_memory_bytes":null,"b":"}","seal":"63f0db8048d70d11"}'
+    assert intact(line) is True
+
+
 NO_OBJECTS = ['{"seal"', '"seal"', '{"seal": 1}', '{"a": NaN, "seal": "x"}', "[" * 100_000 + '"seal"']
 
 
@@ -97,3 +116,23 @@ def test_an_edited_accuracy_is_refused_and_warned_of(
 def test_a_line_without_a_seal_is_counted(edit: Callable[..., Path], tmp_path: Path) -> None:
     merged = merge([edit(seal=None)], tmp_path / "all")
     assert "; 1 without a seal" in merged.notes[0]
+
+
+@pytest.mark.xdist_group("campaign")
+def test_packing_and_merging_give_no_seal_to_what_had_none(
+    edit: Callable[..., Path], finished: Path, tmp_path: Path, cli: Any
+) -> None:
+    path = edit(seal=None, val_accuracy=0.999)
+    first = pack(path, tmp_path / "one.zip")
+    assert first.unsealed == 1
+    merged = merge([first.path], tmp_path / "all")
+    again = pack(merged.folder, tmp_path / "two.zip")
+    assert again.unsealed == 1 and "; 1 without a seal" in merged.notes[0]
+    both = merge([again.path, finished], tmp_path / "both")
+    assert "; 1 without a seal" in both.notes[0]
+    lines = (both.folder / FILE).read_text().splitlines()
+    assert [intact(line) for line in lines].count(None) == 1
+    assert "1 without a seal" in cli("pack", both.folder).out
+    sealed_first = merge([finished, again.path], tmp_path / "sealed")
+    assert all(map(intact, (sealed_first.folder / FILE).read_text().splitlines()))
+    assert pack(sealed_first.folder, tmp_path / "three.zip").unsealed == 0

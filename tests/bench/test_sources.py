@@ -1,0 +1,87 @@
+"""What is read from others: bounded in time and memory, whole lines whatever stands between them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import pytest
+from exchanged import folder, made, refused
+from sparsebench.bench import sources
+from sparsebench.bench.exchange import merge, pack
+from sparsebench.bench.records import FILE, load_records
+from sparsebench.bench.scrutiny import objections
+from sparsebench.errors import SparsebenchError
+
+Edit = Callable[[dict[str, Any]], None]
+
+HUGE: dict[str, tuple[Edit, str]] = {
+    "command": (lambda r: r.update(command="a" * 2_000_000), "a text in it is longer than 20000"),
+    "arguments": (lambda r: r.update(command="--data-arg a=1 " * 100_000), "a text in it is longer"),
+    "dimensions": (lambda r: r["layers"][0].update(shape=[10**15] * 60_000), "at most 16 items"),
+    "dimension": (lambda r: r["layers"][0].update(shape=[10**16, 1]), "less than or equal to"),
+    "negative dimension": (lambda r: r["layers"][0].update(shape=[-10, -10]), "greater than or equal to 1"),
+}
+
+
+@pytest.mark.parametrize("what", HUGE)
+def test_what_would_take_minutes_is_refused_at_once(what: str, tmp_path: Path) -> None:
+    edit, said = HUGE[what]
+    lines = made("a")
+    edit(lines[1])
+    start = perf_counter()
+    reasons = refused([folder(tmp_path / "theirs", lines)], tmp_path / "all")
+    assert perf_counter() - start < 3
+    assert said in reasons[0] and len(reasons) == 1
+
+
+def test_a_long_command_is_not_taken_apart(make_record: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(record: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("sparsebench.bench.scrutiny.trial_of", never)
+    assert len(objections(make_record(1, command="a" * 30_000))) == 1
+    assert len(objections(make_record(1, steps=10**400))) == 1
+
+
+def test_reading_stops_where_too_much_is_wrong(tmp_path: Path) -> None:
+    path = folder(tmp_path / "theirs", [])
+    (path / FILE).write_bytes(b"{}\n" * 400_000)
+    start = perf_counter()
+    reasons = refused([path], tmp_path / "all")
+    assert perf_counter() - start < 3
+    assert len(reasons) == 21 and reasons[-1] == f"{path}: and perhaps more: reading stopped there"
+
+
+def test_too_many_lines_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MOST_LINES", 50)
+    path = folder(tmp_path / "theirs", made("a"))
+    with (path / FILE).open("a") as file:
+        file.write("\n" * 100)
+    assert refused([path], tmp_path / "all") == [f"{path}: {FILE} has more than 50 lines"]
+
+
+@pytest.mark.parametrize("ending", ["", "   ", '\n{"schema": 1, "id"', "\n\n"])
+def test_a_whole_last_line_counts_without_its_newline(ending: str, tmp_path: Path) -> None:
+    path = folder(tmp_path / "one", made("a"))
+    text = (path / FILE).read_text()
+    (path / FILE).write_text(text.rstrip() + ending)
+    assert pack(path).records == len(load_records(path)) == 4
+
+
+def test_empty_lines_are_skipped(tmp_path: Path) -> None:
+    path = folder(tmp_path / "one", made("a"))
+    lines = (path / FILE).read_text().splitlines()
+    (path / FILE).write_text("\n  \n".join(lines) + "\n")
+    assert merge([path], tmp_path / "all").records == load_records(path)
+    with (path / FILE).open("a") as file:
+        file.write("{}\n")
+    assert f"{path}, line 8: " in refused([path], tmp_path / "new")[0]
+
+
+def test_a_byte_order_mark_is_named(tmp_path: Path) -> None:
+    path = folder(tmp_path / "one", made("a"))
+    (path / FILE).write_text("\ufeff" + (path / FILE).read_text(), encoding="utf-8")
+    assert "byte order mark" in refused([path], tmp_path / "all")[0]
+    with pytest.raises(SparsebenchError, match="line 1: it begins with a byte order mark"):
+        load_records(path)
