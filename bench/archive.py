@@ -15,7 +15,7 @@ from typing import IO, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..errors import SparsebenchError
+from ..errors import SparsebenchError, problem
 from . import described
 from .records import FILE
 
@@ -160,6 +160,4 @@ def _manifest(content: bytes) -> Manifest:
     try:
         return Manifest.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part)[:40] for part in first["loc"])
-        raise SparsebenchError(f"its {MANIFEST} is damaged: {where} {first['msg']}") from error
+        raise SparsebenchError(f"its {MANIFEST} is damaged: {problem(error)}") from error

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from .folder import Folder
 from .kept import CHECKPOINTS
 from .mirror import Mirror
 from .models import create
-from .records import Record, Store, latest, load_records
+from .records import Record, Store, edits, latest, load_records
 from .shelf import Shelf, keep_fronts
 from .signals import Interrupts
 from .spec import Trial
@@ -163,6 +163,14 @@ def _open(suite: Suite, data: str | Path | None) -> tuple[str | None, dict[str, 
     return root, found
 
 
+def _stored(path: Path, say: Callable[[str], None]) -> Store:
+    """The records so far. An edited one steers the search that goes on from it: that is said first."""
+    store = Store(path)
+    if said := edits(path):
+        say(f"warning: {said}")
+    return store
+
+
 def run(
     suite: str | Path | Suite = "quickstart",
     *,
@@ -199,7 +207,7 @@ def run(
         shown = stack.enter_context(Watchers(display, StateFile(path)))
         workers = stack.enter_context(closing(machines.start(path, root, plugins, chosen.tasks, digests)))
         mirror = Mirror(storage) if storage else Mirror.of(path)
-        store = Store(path)
+        store = _stored(path, shown.say)
         live = publish.Live(tracking_uri, path, chosen, shown.say, begun=len(store) > 0)
         stack.enter_context(closing(live))
         searches = studies(chosen, digests, store)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import SparsebenchError
+from ..errors import SparsebenchError, plain
 
 app = typer.Typer(
     name="sparsebench",
@@ -298,4 +298,4 @@ def _leave() -> None:
 
 
 def _complain(message: str) -> None:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"error: {plain(message)}", file=sys.stderr)

@@ -12,9 +12,7 @@ from rich.console import Console
 from ..errors import SparsebenchError
 from .addresses import without_login
 from .mlflow_store import DATABASE
-from .records import FILE, changed_lines, load_records
-
-SHOWN = 10  # numbers of edited lines
+from .records import edits, load_records
 
 
 def pairs(words: Sequence[str], option: str) -> dict[str, str]:
@@ -130,13 +128,16 @@ def report(folder: Path) -> None:
     records = load_records(folder)
     if not records:
         raise SparsebenchError(f"no records in {str(folder)!r} yet")
-    if changed := changed_lines(folder):
-        where = ", ".join(map(str, changed[:SHOWN])) + (", …" if len(changed) > SHOWN else "")
-        print(f"warning: {FILE} was edited after it was written: line {where}", file=sys.stderr)
+    _warn_of_edits(folder)
     publish.report(folder, records)
     out = Console(width=None if sys.stdout.isatty() else 160)
     out.print(publish.board(folder, records))
     _point_to(out, folder)
+
+
+def _warn_of_edits(folder: Path) -> None:
+    if said := edits(folder):
+        print(f"warning: {said}", file=sys.stderr)
 
 
 def track(folder: Path, uri: str | None) -> None:
@@ -147,6 +148,7 @@ def track(folder: Path, uri: str | None) -> None:
     records = load_records(folder)
     if not records:
         raise SparsebenchError(f"no records in {str(folder)!r} yet")
+    _warn_of_edits(folder)
     count = publish.track(folder, records, uri, problems.append)
     if problems:
         raise SparsebenchError(problems[0])

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from ..errors import SparsebenchError
+from ..errors import SparsebenchError, problem
 
 FILE = "methods.json"
 MOST = 1000  # methods, knobs of one, choices of a knob
@@ -55,9 +55,7 @@ def parse_methods(content: bytes) -> Methods:
     try:
         found = _METHODS.validate_json(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part)[:40] for part in first["loc"])
-        raise SparsebenchError(f"{where}: {first['msg']}" if where else first["msg"]) from error
+        raise SparsebenchError(problem(error)) from error
     odd = next((key for key, text in found.items() if key != text.name or not key.isprintable()), None)
     if odd is not None:
         raise SparsebenchError(f"{odd[:40]!a} is not the name of the method described there")

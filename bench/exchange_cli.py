@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ..errors import SparsebenchError
+from ..errors import SparsebenchError, plain
 from . import publish
 from .exchange import Refused, merge, pack, without_seal
 
@@ -37,9 +37,9 @@ def print_merge(sources: Sequence[Path], out: Path) -> None:
         *merged.notes,
         f"{len(merged.records)} records in {out}; the table is {out / 'leaderboard.md'}",
     ):
-        console.print(note, highlight=False, markup=False, soft_wrap=True)
+        console.print(plain(note), highlight=False, markup=False, soft_wrap=True)
 
 
 def _list(refused: Refused) -> None:
     for reason in refused.reasons:
-        print(" ".join(reason.split()), file=sys.stderr)
+        print(plain(reason), file=sys.stderr)

@@ -14,6 +14,8 @@ from .hashes import SEAL, intact, sealed
 
 SCHEMA: Literal[1] = 1
 FILE = "records.jsonl"
+EDITED = "was edited after it was written, or written anew by another tool"
+SHOWN = 10  # numbers of edited lines
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Ratio = Annotated[float, Field(ge=1)]
@@ -185,9 +187,16 @@ def read_records(file: Path) -> Iterator[Record]:
             yield record
 
 
-def changed_lines(folder: Path) -> list[int]:
-    """The numbers of the records' lines that were changed after they were written, as their seals say."""
-    return [number for number, line, _ in _lines(folder / FILE) if intact(line) is False]
+def edits(folder: Path) -> str | None:
+    """Which lines of the records were changed after they were written, as their seals say, in a sentence;
+    None where none was."""
+    file = folder / FILE
+    lines = _lines(file) if file.is_file() else ()
+    changed = [n for n, line, whole in lines if intact(line) is False and (whole or line.endswith("}"))]
+    if not changed:
+        return None
+    where = ", ".join(map(str, changed[:SHOWN])) + (", …" if len(changed) > SHOWN else "")
+    return f"{FILE} {EDITED}: line {where}"
 
 
 def slim(record: Record) -> Record:

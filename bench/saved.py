@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
 from ..datasets.api import Data
-from ..errors import SparsebenchError
+from ..errors import SparsebenchError, problem
 from .records import Fraction, Phase, Ratio, Record
 
 KEY = "sparsebench"  # of the metadata; its value is the card as JSON
@@ -130,11 +130,7 @@ def read_card(path: Path) -> Card:
     try:
         return Card.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise SparsebenchError(
-            f"{str(path)!r}: its description is damaged: {where}: {first['msg']}"
-        ) from error
+        raise SparsebenchError(f"{str(path)!r}: its description is damaged: {problem(error)}") from error
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], Card]:

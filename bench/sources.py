@@ -9,18 +9,18 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ..errors import SparsebenchError
+from ..errors import SparsebenchError, problem
 from .archive import LIMITS, LONGEST_LINE, METHODS, SUITE, read_archive
 from .described import Methods, parse_methods
 from .fit import Source
 from .hashes import digest, intact
-from .records import FILE, Record, latest, parse
+from .records import EDITED, FILE, Record, latest, parse
 from .scrutiny import objections, together
 from .suite import Suite
 
 MOST_REASONS = 20  # of one source
 MOST_LINES = 200_000  # of one source
-EDITED = "its seal is not the hash of its content: it was edited after it was written"
+UNSEALED = f"its seal is not the hash of its content: it {EDITED}"
 
 
 class Identity(BaseModel):
@@ -106,7 +106,7 @@ def _records(path: Path, content: bytes) -> tuple[list[Record], set[str], list[s
                 found.append(record)
                 whole = intact(line.decode())
                 (unsealed.add if whole is None else unsealed.discard)(record.id)
-                wrong = objections(record) or ([EDITED] if whole is False else [])
+                wrong = objections(record) or ([UNSEALED] if whole is False else [])
                 reasons += [f"{path}, line {number}: {reason}" for reason in wrong]
             else:
                 reasons.append(record)
@@ -145,10 +145,9 @@ def _record(line: bytes, where: str) -> Record | str:
 
 
 def _first(error: Exception) -> str:
-    if not isinstance(error, ValidationError):
-        return "nested too deeply" if isinstance(error, RecursionError) else str(error)
-    first = error.errors()[0]
-    return f"{'.'.join(str(part)[:40] for part in first['loc'])}: {first['msg']}"
+    if isinstance(error, ValidationError):
+        return problem(error)
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
 def _unlisted(records: Sequence[Record], suite: Suite) -> Iterator[str]:

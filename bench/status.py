@@ -16,11 +16,11 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.text import Text
 
-from ..errors import SparsebenchError
+from ..errors import SparsebenchError, plain
 from .folder import SUITE, in_use, read_identity
 from .kept import LOG
 from .picture import described, entry_table, head, running_table
-from .records import FILE, Record, latest, load_records
+from .records import FILE, Record, edits, latest, load_records
 from .standing import Key, Now, Part, Standing, duration, parts_of
 from .state import FILE as STATE
 from .state import State, read_state, suite_hash
@@ -76,6 +76,8 @@ def status(folder: str | Path) -> Status:
     standing = _standing(suite, records, state, alive)
     condition = _condition(standing, state, alive)
     notes += _notes(condition, standing, state)
+    if said := edits(path):
+        notes.append(f"warning: {said}")
     return Status(
         folder=str(folder), condition=condition, records=len(records), notes=notes,
         pid=state.pid if state and alive else None, host=state.host if state and alive else None,
@@ -194,14 +196,14 @@ def show(found: Status, console: Console) -> None:
         for now in found.unfinished:
             line(f"  {described(now)} ({now.device})")
     for failure in found.failures:
-        line(f"\n{failure.count} failed: {failure.reason}", "red")
-        line(f"  {_some(failure.where)}\n  repeat one: {failure.command}")
+        line(f"\n{failure.count} failed: {plain(failure.reason)}", "red")
+        line(f"  {_some(failure.where)}\n  repeat one: {plain(failure.command)}")
     if found.failures and found.log:
         line(f"  what the workers printed: {found.log}")
     if found.diverged:
         line(f"\n{found.diverged} diverged: a result, which counts as chance accuracy")
     for note in found.notes:
-        line(f"\n{note}")
+        line(f"\n{plain(note)}")
     if advice := _advice(found):
         line(f"\n{advice}")
 

@@ -2,14 +2,14 @@
 
 from pydantic import BaseModel, ValidationError
 
-from ..errors import near
+from ..errors import near, plain
 
 
 def explain(error: ValidationError, model: type[BaseModel], where: str = "") -> str:
     """The first problem of a validation error, for a person. `model` is what was being read."""
     first = error.errors()[0]
     path = [part for part in first["loc"] if not (isinstance(part, str) and part.startswith("function-"))]
-    key = ".".join(str(part) for part in path)
+    key = ".".join(plain(str(part)) for part in path)
     prefix = f"{where}: " if where else ""
     if first["type"] == "extra_forbidden":
         known = _fields_at(model, path[:-1])

@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sparsebench.bench import publish
+from sparsebench.bench.campaign import run
 from sparsebench.bench.exchange import Refused, merge, pack
 from sparsebench.bench.hashes import intact, sealed
-from sparsebench.bench.records import FILE, Record, Store, changed_lines, load_records, parse
+from sparsebench.bench.records import FILE, Record, Store, edits, load_records, parse
+from sparsebench.bench.standing import Standing
+from sparsebench.bench.status import status
 
 Make = Callable[..., Record]
 
@@ -95,21 +99,54 @@ def edit(finished: Path, tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.mark.xdist_group("campaign")
 def test_an_edited_accuracy_is_refused_and_warned_of(
-    edit: Callable[..., Path], finished: Path, tmp_path: Path, cli: Any
+    edit: Callable[..., Path], finished: Path, tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = edit(val_accuracy=0.999)
-    assert changed_lines(path) == [3] and changed_lines(finished) == []
+    monkeypatch.setattr(publish, "track", lambda *args: 0)
+    said = "records.jsonl was edited after it was written, or written anew by another tool: line 3"
+    assert edits(path) == said and edits(finished) is edits(tmp_path) is None
     for sources in ([path], [finished, path]):
         with pytest.raises(Refused) as caught:
             merge(sources, tmp_path / "all")
         assert caught.value.reasons == [
-            f"{path}, line 3: its seal is not the hash of its content: it was edited after it was written"
+            f"{path}, line 3: its seal is not the hash of its content: it was edited after it was written, "
+            "or written anew by another tool"
         ]
     with pytest.raises(Refused, match="nothing was packed"):
         pack(path, tmp_path / "x.zip")
-    assert cli("report", path).err.splitlines()[0] == (
-        "warning: records.jsonl was edited after it was written: line 3"
-    )
+    for command in ("report", "track"):
+        assert cli(command, path).err.splitlines()[0] == f"warning: {said}"
+    assert said in " ".join(status(path).notes)
+
+
+class Listener:
+    """A display that remembers what it was told, first to last."""
+
+    def __init__(self) -> None:
+        self.told = list[object]()
+
+    def show(self, standing: Standing) -> None:
+        self.told.append(standing)
+
+    def say(self, message: str) -> None:
+        self.told.append(message)
+
+
+@pytest.mark.xdist_group("campaign")
+def test_a_campaign_that_is_continued_says_first_that_its_records_were_edited(
+    edit: Callable[..., Path], tiny: Path, tracking: str
+) -> None:
+    listener = Listener()
+    run(tiny, out=edit(device="another"), devices="cpu:1", tracking_uri=tracking, display=listener)
+    assert str(listener.told[0]).startswith("warning: records.jsonl was edited after it was written")
+
+
+def test_a_torn_last_line_was_not_edited(make_record: Make, tmp_path: Path) -> None:
+    line = make_record(1).to_json()
+    (tmp_path / FILE).write_text(f"{line}\n{line[:-5]}")
+    assert edits(tmp_path) is None
+    (tmp_path / FILE).write_text(f"{line}\n{line.replace('0.9', '0.8')}")
+    assert str(edits(tmp_path)).endswith("line 2")
 
 
 @pytest.mark.xdist_group("campaign")

@@ -1,17 +1,19 @@
 """What is read from others: bounded in time and memory, whole lines whatever stands between them."""
 
+import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import pytest
-from exchanged import folder, made, refused
+from exchanged import folder, made, refused, suite_of
 from sparsebench.bench import sources
 from sparsebench.bench.exchange import merge, pack
 from sparsebench.bench.records import FILE, load_records
 from sparsebench.bench.scrutiny import objections
-from sparsebench.errors import SparsebenchError
+from sparsebench.errors import SparsebenchError, plain
 
 Edit = Callable[[dict[str, Any]], None]
 
@@ -85,3 +87,39 @@ def test_a_byte_order_mark_is_named(tmp_path: Path) -> None:
     assert "byte order mark" in refused([path], tmp_path / "all")[0]
     with pytest.raises(SparsebenchError, match="line 1: it begins with a byte order mark"):
         load_records(path)
+
+
+ODD = "\x1b]0;title\x07\x1b[2J"
+
+
+def test_nothing_in_a_file_reaches_the_terminal_as_it_is(tmp_path: Path, cli: Any) -> None:
+    lines, suite = made("a"), suite_of("a")
+    name = ODD + "A" * 3000
+    lines[0]["diagnostics"] = {name: "x"}
+    lines[1][name] = 1
+    suite["suite"][name] = 1
+    path = folder(tmp_path / "theirs", lines, suite)
+    (path / "methods.json").write_text(json.dumps({name: {}}))
+    for command in (["merge", path, "--out", tmp_path / "all"], ["pack", path], ["report", path]):
+        said = cli(*command).err
+        assert "\\x1b]0;title\\x07" in said and "\x1b" not in said and "\x07" not in said
+        assert max(map(len, said.splitlines())) < 600
+    with pytest.raises(SparsebenchError) as caught:
+        load_records(path)
+    assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize("files", [{ODD: {}}, {}])
+def test_nothing_in_a_manifest_reaches_the_terminal(files: dict[str, Any], tmp_path: Path) -> None:
+    manifest = {"version": 1, "files": files, "provenance": {}, ODD: 1}
+    with zipfile.ZipFile(tmp_path / "theirs.zip", "w") as archive:
+        archive.writestr("manifest.json", json.dumps(manifest))
+        archive.writestr(FILE, "{}\n")
+    (reason,) = refused([tmp_path / "theirs.zip"], tmp_path / "all")
+    assert "damaged" in reason and "\x1b" not in reason
+
+
+@pytest.mark.parametrize("text", ["é 字", "a\x1bb", "a\u202eb", "a\udcffb", "a\n b", "x" * 400])
+def test_plain_text_is_printable(text: str) -> None:
+    assert plain(text, 300).isprintable() and len(plain(text, 300)) <= 300
+    assert plain("é 字") == "é 字"
