@@ -8,6 +8,7 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -54,8 +55,9 @@ class Manifest(BaseModel):
 def write_archive(path: Path, files: Mapping[str, bytes], provenance: Mapping[str, Any]) -> Path:
     """Pack the files with a manifest of their hashes; the same content gives the same bytes.
 
-    Errors: more than an archive may hold; a file that cannot be written.
+    Errors: more than an archive may hold; a file that cannot be written, or that is there and no archive.
     """
+    _check_target(path)
     for name, content in files.items():
         if len(content) > LIMITS[name]:
             raise SparsebenchError(
@@ -74,11 +76,30 @@ def write_archive(path: Path, files: Mapping[str, bytes], provenance: Mapping[st
             info.external_attr = (stat.S_IFREG | 0o644) << 16
             info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, content)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.part")
-    temporary.write_bytes(buffer.getvalue())
-    temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(buffer.getvalue())
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        raise SparsebenchError(f"cannot write {str(path)!r}: {error.strerror}") from error
     return path
+
+
+def _check_target(path: Path) -> None:
+    """An archive may replace an older one and nothing else: a mistaken name would cost records."""
+    if not path.exists():
+        return
+    try:
+        if not path.is_file():
+            raise SparsebenchError("it is no file")
+        read_archive(path)
+    except SparsebenchError as error:
+        raise SparsebenchError(
+            f"{str(path)!r} is there and no archive of results ({error}); choose another --out"
+        ) from None
 
 
 def read_archive(path: Path) -> tuple[Manifest, dict[str, bytes]]:

@@ -70,9 +70,10 @@ def pack(folder: Path, out: Path | None = None) -> Packed:
 def merge(sources: Sequence[Path], out: Path) -> Merged:
     """Join archives and folders into one folder of records, all of them or none.
 
-    What is in several sources is taken from the first of them. Errors: what does not
-    fit, in `Refused.reasons` line by line; an `out` that holds records already.
+    What is in several sources is taken from the first of them. Errors: what does not fit, in
+    `Refused.reasons` line by line; an `out` that holds records already, or cannot be written.
     """
+    out = Path(out)
     if not sources:
         raise SparsebenchError("merge needs at least one archive or folder")
     if any((out / name).exists() for name in (FILE, SUITE, METHODS)):
@@ -88,7 +89,10 @@ def merge(sources: Sequence[Path], out: Path) -> Merged:
         raise Refused(f"nothing was merged: {_count(reasons)}", reasons)
     records, unsealed, notes = _joined(found)
     methods, others = _told(found)
-    _write(out, found, _lines(records, unsealed), methods)
+    try:
+        _write(out, found, _lines(records, unsealed), methods)
+    except OSError as error:
+        raise SparsebenchError(f"cannot write to {str(out)!r}: {error.strerror}") from error
     return Merged(out, records, [*notes, *others])
 
 

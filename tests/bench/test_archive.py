@@ -182,3 +182,32 @@ def test_more_than_an_archive_takes_is_said_when_packing(
     monkeypatch.setitem(LIMITS, FILE, 10)
     with pytest.raises(SparsebenchError, match="fewer tasks"):
         write_archive(tmp_path / "a.zip", {FILE: LINES}, {})
+
+
+def test_only_an_archive_is_replaced_by_an_archive(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("mine")
+    target = tmp_path / "a.zip"
+    write_archive(target, {FILE: LINES}, {})
+    write_archive(target, {FILE: LINES * 2}, {})
+    assert read_archive(target)[1] == {FILE: LINES * 2}
+    for path, said in [
+        (tmp_path / "folder", "no archive of results"),
+        (tmp_path / "file", "no archive of results"),
+        (tmp_path / "file" / "a.zip", "cannot write"),
+    ]:
+        with pytest.raises(SparsebenchError, match=said) as caught:
+            write_archive(path, {FILE: LINES}, {})
+        assert "\n" not in str(caught.value)
+    assert (tmp_path / "file").read_text() == "mine"
+    assert {p.name for p in tmp_path.rglob("*")} == {"a.zip", "file", "folder"}
+
+
+def test_a_disk_that_refuses_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Path, target: Path) -> Path:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(SparsebenchError, match="No space left"):
+        write_archive(tmp_path / "a.zip", {FILE: LINES}, {})
+    assert list(tmp_path.iterdir()) == []

@@ -183,6 +183,10 @@ def test_a_torn_last_line_is_left_out_and_old_results_stay(tmp_path: Path) -> No
         merge([path], tmp_path / "all")
     with pytest.raises(SparsebenchError, match="no output folder"):
         pack(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("")
+    for taken in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(SparsebenchError, match="cannot write to"):
+            merge([path], taken)
     assert "no such archive" in refused([tmp_path / "nowhere"], tmp_path / "new")[0]
 
 
