@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ..errors import SparsebenchError
 from .archive import METHODS, SUITE, write_archive
 from .described import Methods, methods_json
-from .fit import Source, misfits, repeats
+from .fit import Source, misfits, repeats, uneven
 from .records import FILE, Record
 from .sources import from_folder, read
 from .versions import versions
@@ -55,6 +55,7 @@ def pack(folder: Path, out: Path | None = None) -> Packed:
     if not folder.is_dir():
         raise SparsebenchError(f"{str(folder)!r} is no output folder")
     source, reasons = from_folder(folder)
+    reasons += misfits([source]) if not reasons else ()
     if reasons:
         raise Refused(f"nothing was packed: {_count(reasons)} in {str(folder)!r}", reasons)
     files = {FILE: _lines(source.records, source.unsealed)}
@@ -152,6 +153,7 @@ def _joined(sources: Sequence[Source]) -> tuple[list[Record], set[str], list[str
             f"{sources[number].name}: its search of {entry!a} on {task} is left out, that of "
             f"{sources[first].name} is kept: one search for each entry"
         )
+    notes += uneven(sources)
     libraries = {json.dumps(r.versions, sort_keys=True) for r in kept.values()}
     if len(libraries) > 1:
         notes.append(f"they were made with {len(libraries)} different sets of library versions")
@@ -197,9 +199,10 @@ def _put(path: Path, text: str) -> None:
 
 
 def _identity(sources: Sequence[Source]) -> dict[str, Any] | None:
-    """The suites as one: tasks and entries of all. None where a source has no suite."""
+    """The suites as one: tasks and entries of all, which cover the records of sources without a suite too.
+    None where no source has one. What several say, all say alike; the first stands."""
     suites = [source.suite for source in sources if source.suite is not None]
-    if len(suites) < len(sources):
+    if not suites:
         return None
     whole = suites[0].model_dump(mode="json", exclude={"summary"})
     dumped = [suite.model_dump(mode="json") for suite in suites]
@@ -209,6 +212,13 @@ def _identity(sources: Sequence[Source]) -> dict[str, Any] | None:
     order_e = dict.fromkeys(e["label"] for suite in dumped for e in suite["entries"])
     return {
         "suite": {**whole, "tasks": [tasks[k] for k in order_t], "entries": [entries[k] for k in order_e]},
-        "data": {task: value for source in sources for task, value in source.data.items()},
-        "methods": {name: value for source in sources for name, value in source.methods.items()},
+        "data": _union(source.data for source in sources),
+        "methods": _union(source.methods for source in sources),
     }
+
+
+def _union(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for part in parts:
+        found = {**found, **part, **found}
+    return found

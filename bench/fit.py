@@ -38,9 +38,12 @@ def misfits(sources: Sequence[Source]) -> Iterator[str]:
         for what, value in _facts(source):
             where, known = first.setdefault(what, (source.name, value))
             if known != value:
-                yield f"{source.name}: {what} is {_short(value)}, in {where} it is {_short(known)}"
+                there = "in another of its records or files" if where == source.name else f"in {where}"
+                yield f"{source.name}: {what} is {_short(value)}, {there} it is {_short(known)}"
     yield from _unclear(sources)
+    yield from _uncovered(sources)
     yield from _swallowed(sources)
+    yield from _over_budget(sources)
 
 
 def _facts(source: Source) -> Iterator[tuple[str, Any]]:
@@ -54,6 +57,8 @@ def _facts(source: Source) -> Iterator[tuple[str, Any]]:
                 yield what, value
     if source.suite is not None:
         yield from _facts_of_suite(source.suite)
+        for task, data in source.data.items():
+            yield f"the data digest of {task}", data
         for method, version in source.methods.items():
             yield f"the version of method {method}", version
     for method, text in source.described.items():
@@ -81,10 +86,14 @@ def _facts_of_suite(suite: Suite) -> Iterator[tuple[str, Any]]:
     yield "the budget's points to confirm", suite.budget.points
     for task in suite.tasks:
         yield f"the cut-off x_max of {task.name}", task.x_max
+        yield f"the model's arguments on {task.name}", task.model_args
+        yield f"the data's arguments on {task.name}", task.data_args
+        yield f"what is kept dense on {task.name}", list(task.keep_dense)
         for name, value in task.recipe.model_dump().items():
             if name not in OWN:
                 yield f"the recipe's {name} on {task.name}", value
     for entry in suite.entries:
+        yield f"the method of entry {entry.label}", entry.method
         yield f"the configuration of entry {entry.label}", {"method": entry.method, **entry.knobs}
 
 
@@ -104,6 +113,60 @@ def repeats(sources: Sequence[Source]) -> dict[tuple[int, str, str], int]:
                 if known != record.id and before != number:
                     found.setdefault((number, record.task, record.entry), before)
     return found
+
+
+def _uncovered(sources: Sequence[Source]) -> Iterator[str]:
+    """Records without a suite that the suites of others do not cover: nothing says their x_max or budget."""
+    suites = [source.suite for source in sources if source.suite is not None]
+    tasks = {task.name for suite in suites for task in suite.tasks}
+    entries = {entry.label for suite in suites for entry in suite.entries}
+    for source in sources if suites else ():
+        if source.suite is None:
+            lost = [("task", r.task) for r in source.records if r.task not in tasks]
+            lost += [("entry", r.entry) for r in source.records if r.entry not in entries]
+            for what, name in dict.fromkeys(lost):
+                where = f"no suite of the others has its {what} {name!a}"
+                yield f"{source.name}: it has no suite.json, and {where}: merge all with theirs, or none"
+
+
+def searched(sources: Sequence[Source]) -> dict[tuple[str, str], dict[int, str]]:
+    """The trials of each search, by task and entry: their numbers, and which source has each of them first.
+
+    Repeated searches aside.
+    """
+    left_out = repeats(sources)
+    found: dict[tuple[str, str], dict[int, str]] = {}
+    for number, source in enumerate(sources):
+        for record in source.records:
+            key = (record.task, record.entry)
+            if record.phase == "search" and record.trial is not None and (number, *key) not in left_out:
+                found.setdefault(key, {}).setdefault(record.trial, source.name)
+    return found
+
+
+def _over_budget(sources: Sequence[Source]) -> Iterator[str]:
+    """Searches with more trials than the suite gives every entry."""
+    budget = next((source.suite.budget.trials for source in sources if source.suite is not None), None)
+    for (task, entry), trials in searched(sources).items() if budget is not None else ():
+        if len(trials) > budget:
+            where = " and ".join(dict.fromkeys(trials.values()))
+            yield f"{where}: entry {entry!a} was searched on {task} with {len(trials)} trials, not {budget}"
+
+
+def uneven(sources: Sequence[Source]) -> Iterator[str]:
+    """A line on each task where entries were searched with unequal numbers of trials, and no suite says how
+    many each was given."""
+    counts: dict[str, dict[str, int]] = {}
+    if all(source.suite is None for source in sources):
+        for (task, entry), trials in searched(sources).items():
+            counts.setdefault(task, {})[entry] = len(trials)
+    for task, count in counts.items():
+        least, most = min(count, key=count.__getitem__), max(count, key=count.__getitem__)
+        if count[least] < count[most]:
+            yield (
+                f"no suite says the budget: entry {most!a} was searched on {task} with {count[most]} trials, "
+                f"{least!a} with {count[least]}"
+            )
 
 
 def _unclear(sources: Sequence[Source]) -> Iterator[str]:

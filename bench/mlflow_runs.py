@@ -206,8 +206,9 @@ def _batches(metrics: list[Any], size: int) -> list[list[Any]]:
 
 
 def _key(name: str) -> str:
-    """A name that MLflow accepts: it refuses `@ ( ) %` and the like."""
-    return _REFUSED.sub("_", name)[:200]
+    """A name that MLflow accepts: it refuses `@ ( ) %` and the like, and what is no plain path."""
+    parts = _REFUSED.sub("_", name)[:200].split("/")
+    return "/".join("_" if part in ("", ".", "..") else part for part in parts)
 
 
 def _short(value: Any) -> str:

@@ -7,7 +7,7 @@ outcome, what can be recomputed from the record is; the rest is taken on trust o
 import json
 import math
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -44,16 +44,24 @@ def _texts(record: Record) -> Iterator[str]:
     ]
     names += [record.data_digest, record.device, *(layer.name for layer in record.layers)]
     names += [*record.versions, *record.versions.values(), *record.diagnostics, *record.knobs, *record.params]
-    for name in names:
-        if not name or len(name) > LONGEST or not name.isprintable():
-            yield f"a name in it is empty, longer than {LONGEST} characters or not printable"
-            break
-    if record.entry.startswith(tuple(FORMULAS)):
-        yield "its entry begins like a formula of a spreadsheet"
+    names += [*record.budget, *{name for row in record.curve for name in row}]
+    if odd := odd_name(names):
+        yield odd
+    shown = {"entry": record.entry, "dataset": record.dataset, "model": record.model, "method": record.method}
+    for what, name in shown.items():
+        if name.startswith(tuple(FORMULAS)):
+            yield f"its {what} begins like a formula of a spreadsheet"
     if max(map(len, (record.command, record.reason or "", *record.warnings))) > LONGEST_TEXT:
         yield f"a text in it is longer than {LONGEST_TEXT} characters"
     if len(record.layers) > MOST_LAYERS:
         yield f"it has more than {MOST_LAYERS} layers"
+
+
+def odd_name(names: Iterable[str]) -> str | None:
+    """What is wrong with the first name that no campaign has; None where all could be one."""
+    if any(not name or len(name) > LONGEST or not name.isprintable() for name in names):
+        return f"a name in it is empty, longer than {LONGEST} characters or not printable"
+    return None
 
 
 def _numbers(record: Record) -> Iterator[str]:
@@ -135,6 +143,8 @@ def _phase(record: Record) -> Iterator[str]:
     searching = record.phase == "search"
     if searching and (record.test_accuracy is not None or record.test_accuracy_exact is not None):
         yield "it is of the search and has seen the test set"
+    if searching and (record.trial is None or record.trial < 0):
+        yield "it is of the search and has no trial number"
     if record.status == "ok" and not searching and record.test_accuracy is None:
         yield "it has no test accuracy"
     if record.phase == "confirm" and record.confirms is None:
@@ -153,11 +163,30 @@ def together(records: Sequence[Record]) -> Iterator[str]:
         origin = found.get(record.confirms or "")
         if record.phase == "confirm" and origin is not None and _settings(origin) != _settings(record):
             yield f"record {record.id} does not repeat the trial that it confirms"
+    yield from _twice(found.values())
     methods: dict[str, set[str]] = {}
     for record in records:
         methods.setdefault(record.entry, set()).add(digest([record.method, record.method_version]))
     for entry in (entry for entry, used in methods.items() if len(used) > 1):
         yield f"entry {entry!a} has runs of two methods, or of two versions of one"
+
+
+def _twice(records: Iterable[Record]) -> Iterator[str]:
+    """Two searches of one entry, say of two folders written into one file.
+
+    A campaign may ask some numbers anew: after failures that were made good, or with other libraries. But the
+    first half of a search is the same whenever it is asked.
+    """
+    asked: dict[tuple[str, str], dict[int | None, set[str]]] = {}
+    for record in records:
+        if record.ok:
+            numbers = asked.setdefault((record.task, record.entry), {})
+            numbers.setdefault(record.trial, set()).add(record.id)
+    for (task, entry), numbers in asked.items():
+        twice = sum(len(ids) > 1 for ids in numbers.values())
+        if twice and 2 * twice >= len(numbers):
+            of = f"{twice} of {len(numbers)} trial numbers have several trials"
+            yield f"entry {entry!a} has two searches on {task}: {of}"
 
 
 def _settings(record: Record) -> str:

@@ -15,7 +15,7 @@ from .described import Methods, parse_methods
 from .fit import Source
 from .hashes import digest, intact
 from .records import EDITED, FILE, Record, latest, parse
-from .scrutiny import objections, together
+from .scrutiny import objections, odd_name, together
 from .suite import Suite
 
 MOST_REASONS = 20  # of one source
@@ -79,6 +79,8 @@ def _source(
             identity = Identity.model_validate_json(suite)
             digest(identity.suite.model_dump(mode="json"))  # numbers that JSON does not have
             reasons += [f"{path}: {reason}" for reason in _unlisted(kept, identity.suite)]
+            if odd := odd_name(_names(identity)):
+                reasons.append(f"{path}: its {SUITE} is damaged: {odd}")
         except (ValidationError, SparsebenchError, RecursionError) as error:
             reasons.append(f"{path}: its {SUITE} is damaged: {_first(error)}")
     described, wrong = _described(kept, methods)
@@ -148,6 +150,15 @@ def _first(error: Exception) -> str:
     if isinstance(error, ValidationError):
         return problem(error)
     return "nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
+def _names(identity: Identity) -> Iterator[str]:
+    yield identity.suite.name
+    for task in identity.suite.tasks:
+        yield from (task.dataset, task.model)
+    for entry in identity.suite.entries:
+        yield from (entry.label, entry.method)
+    yield from (*identity.data, *identity.methods)
 
 
 def _unlisted(records: Sequence[Record], suite: Suite) -> Iterator[str]:
