@@ -147,7 +147,9 @@ def searched(sources: Sequence[Source]) -> dict[tuple[str, str], dict[int, str]]
 def _over_budget(sources: Sequence[Source]) -> Iterator[str]:
     """Searches with more trials than the suite gives every entry."""
     budget = next((source.suite.budget.trials for source in sources if source.suite is not None), None)
-    for (task, entry), trials in searched(sources).items() if budget is not None else ():
+    if budget is None:
+        return
+    for (task, entry), trials in searched(sources).items():
         if len(trials) > budget:
             where = " and ".join(dict.fromkeys(trials.values()))
             yield f"{where}: entry {entry!a} was searched on {task} with {len(trials)} trials, not {budget}"
