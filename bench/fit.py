@@ -125,8 +125,8 @@ def _uncovered(sources: Sequence[Source]) -> Iterator[str]:
             lost = [("task", r.task) for r in source.records if r.task not in tasks]
             lost += [("entry", r.entry) for r in source.records if r.entry not in entries]
             for what, name in dict.fromkeys(lost):
-                where = f"no suite of the others has its {what} {name!a}"
-                yield f"{source.name}: it has no suite.json, and {where}: merge all with theirs, or none"
+                others = f"no suite of the others has its {what} {name!a}"
+                yield f"{source.name}: it has no suite.json, and {others}: merge all with suites, or none"
 
 
 def searched(sources: Sequence[Source]) -> dict[tuple[str, str], dict[int, str]]:

@@ -196,7 +196,9 @@ def test_a_real_campaign_packs_and_merges(finished: Path, tmp_path: Path) -> Non
     archive, count, unsealed = pack(finished, tmp_path / "real.zip")
     again = pack(finished, tmp_path / "again.zip").path
     assert (count, unsealed) == (len(records), 0) and archive.read_bytes() == again.read_bytes()
-    assert merge([archive], tmp_path / "all").records == records
+    merged = merge([archive], tmp_path / "all")
+    assert merged.records == records
+    assert pack(merged.folder, tmp_path / "merged.zip").path.read_bytes() == archive.read_bytes()
 
 
 @pytest.mark.slow
