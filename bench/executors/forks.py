@@ -33,10 +33,16 @@ class Fork:
         """None once it has ended."""
         return self.server.pid(self.number)
 
+    @property
+    def ended(self) -> bool:
+        """Whether it is known to have ended; asking does not wait."""
+        return self.server.ended(self.number)
+
     def kill(self) -> None:
+        """The process and all that it has forked or started: its group."""
         if (pid := self.pid) is not None:
             with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                os.killpg(pid, signal.SIGKILL)
 
     def end(self) -> int:
         """Wait for the process, which has died or been killed, and close its pipes; returns its exit code."""
@@ -95,11 +101,17 @@ class Forks:
 
     def pid(self, number: int) -> int | None:
         """Of a worker that runs: None once it has ended, or when it was never forked."""
-        while self._hear(socket.MSG_DONTWAIT):
-            pass
+        if self.ended(number):
+            return None
         while ("started", number) not in self._said and self._hear():
             pass
-        return None if ("ended", number) in self._said else self._said.get(("started", number))
+        return self._said.get(("started", number))
+
+    def ended(self, number: int) -> bool:
+        """Whether the server has said that a worker has ended."""
+        while self._hear(socket.MSG_DONTWAIT):
+            pass
+        return ("ended", number) in self._said
 
     def code(self, number: int) -> int:
         """A worker's exit code or minus its signal, once it has ended; SIGKILL where nobody can say."""

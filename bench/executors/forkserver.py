@@ -2,7 +2,8 @@
 
 In, on its socket: a worker's number and arguments with the descriptors of its three standard streams. Out:
 `started NUMBER PID` and `ended NUMBER CODE`, the code as `subprocess` has it. It has one thread and touches
-no device, so that what it forks is as good as a fresh process; it ends with its driver.
+no device, so that what it forks is as good as a fresh process; it ends with its driver. Each worker leads a
+process group of its own, so that what it has forked or started ends with it.
 """
 
 import json
@@ -38,6 +39,8 @@ class Server:
                     if key.fd == self.woken:
                         self.reap()
                     elif not self.receive():
+                        for pid in self.numbers:
+                            end_group(pid)
                         return
 
     def receive(self) -> bool:
@@ -52,6 +55,7 @@ class Server:
         pid = os.fork()
         if pid == 0:
             become(streams, arguments)
+        lead_group(pid)
         for stream in streams:
             os.close(stream)
         self.numbers[pid] = number
@@ -65,6 +69,7 @@ class Server:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
+            end_group(pid)
             self.say(f"ended {self.numbers.pop(pid)} {os.waitstatus_to_exitcode(status)}")
 
     def say(self, message: str) -> None:
@@ -72,10 +77,23 @@ class Server:
             self.driver.send(message.encode())
 
 
+def lead_group(pid: int) -> None:
+    """Both sides of a fork ask for it: neither knows which comes first. 0 is the caller."""
+    with suppress(OSError):
+        os.setpgid(pid, 0)
+
+
+def end_group(leader: int) -> None:
+    """Kill what is left of a worker's group."""
+    with suppress(OSError):
+        os.killpg(leader, signal.SIGKILL)
+
+
 def become(streams: list[int], arguments: list[str]) -> None:
     """Be the worker, in the forked process, to its end."""
     code = 1
     try:
+        lead_group(0)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for place, stream in enumerate(streams):

@@ -21,7 +21,7 @@ START_SECONDS = 600.0
 """A worker that is not ready after so long is not going to be."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Worker:
     slot: Slot
     process: Fork
@@ -112,14 +112,23 @@ class LocalExecutor:
     def _look(self, timeout: float) -> list[Back]:
         done: list[Back] = []
         for key, _ in self._selector.select(timeout):
-            worker: _Worker = key.data
-            chunk = os.read(worker.process.stdout.fileno(), 1 << 20)
-            if not chunk:
+            done += self._read(key.data)
+        # What a dead worker has forked may hold its output open: then its end is not to be read there.
+        for worker in [worker for worker in self._workers if worker.process.ended]:
+            while any(key.data is worker for key, _ in self._selector.select(0)):
+                done += self._read(worker)
+            if worker in self._workers:
                 done += self._replace(worker)
-                continue
-            *lines, worker.buffer = (worker.buffer + chunk).split(b"\n")
-            for line in lines:
-                done += self._receive(worker, line.decode())
+        return done
+
+    def _read(self, worker: _Worker) -> list[Back]:
+        chunk = os.read(worker.process.stdout.fileno(), 1 << 20)
+        if not chunk:
+            return self._replace(worker)
+        done: list[Back] = []
+        *lines, worker.buffer = (worker.buffer + chunk).split(b"\n")
+        for line in lines:
+            done += self._receive(worker, line.decode())
         return done
 
     def _stop_the_late(self) -> None:
@@ -153,6 +162,7 @@ class LocalExecutor:
     def _replace(self, worker: _Worker) -> list[Back]:
         """A worker has died: start another, and run its trial again or record that it can't be run."""
         self._selector.unregister(worker.process.stdout)
+        worker.process.kill()  # it may have closed its output, and live
         code = worker.process.end()
         self._workers.remove(worker)
         if not worker.ready:
