@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 
 from ..datasets.api import data_root
 from ..errors import SparsebenchError
@@ -21,7 +22,7 @@ from .mirror import Mirror
 from .models import create
 from .records import Record, Store, edits, latest, load_records
 from .shelf import Shelf, keep_fronts
-from .signals import Interrupts
+from .signals import Interrupts, watching
 from .spec import Trial
 from .state import StateFile
 from .studies import Study, studies
@@ -31,6 +32,7 @@ from .trial import open_data
 Owners = dict[str, list[Study]]
 """Who waits for a trial that is out, by the trial's identity."""
 
+AT_ONCE = "stopped at once; the same command continues from the last checkpoints"
 TICK = 0.5  # seconds between two looks at the clock and at the signals
 
 
@@ -66,24 +68,24 @@ class Campaign:
     publisher: publish.Live
     mirror: Mirror
     shelf: Shelf
+    interrupts: Interrupts
     owners: Owners = field(default_factory=dict)
-    interrupts: Interrupts = field(default_factory=Interrupts)
     pausing: bool = False
 
     def drive(self) -> int | None:
         """Run until every study is done. Returns the signal that stopped it before that, or None."""
         clerk = ThreadPoolExecutor(1, thread_name_prefix="optuna-mirror")
+        self.interrupts.stage(AT_ONCE, patient=True)
         try:
-            with self.interrupts:
-                while self._hand_out(clerk):
-                    self.display.running(self.executor.running)
-                    for trial, record in self.executor.wait(TICK):
-                        self._take(trial, record)
-                    if self.interrupts.number is not None and not self.pausing:
-                        self._pause()
+            while self._hand_out(clerk):
+                self.display.running(self.executor.running)
+                for trial, record in self.executor.wait(TICK):
+                    self._take(trial, record)
+                if self.interrupts.number is not None and not self.pausing:
+                    self._pause()
         finally:
             clerk.shutdown(wait=True)
-        return self.interrupts.number
+        return None if all(study.done for study in self.studies) else self.interrupts.number
 
     def _pause(self) -> None:
         self.pausing = True
@@ -196,13 +198,14 @@ def run(
     Everything lands in `out` (default `runs/<suite>`). The same call again continues an interrupted
     campaign, with `extend` one whose suite has gained entries, tasks, trials or seeds since. `time_limit`
     in seconds holds for a trial. `executor="ray"` runs it on a Ray cluster, whose head is at `address`.
-    Errors: `SparsebenchError`, one sentence; nothing already written is lost.
+    Errors: `SparsebenchError`, one sentence; `KeyboardInterrupt` with one too, where a signal (Ctrl-C,
+    SIGTERM, SIGHUP) finds no trials to pause, or is the second. Nothing already written is lost.
     """
     chosen = resolve(suite, methods=methods, trials=trials, epochs=epochs, seeds=seeds, plugins=plugins)
     machines = Machines(devices, per_device, time_limit, executor, address)
     root, digests = _open(chosen, data)
     path = Path(out) if out is not None else Path("runs") / chosen.name
-    with ExitStack() as stack:  # the workers early: they import for seconds, beside what is opened after
+    with watching() as interrupts, ExitStack() as stack:  # the workers early: they import for seconds
         stack.enter_context(Folder(path, chosen, digests, extend=extend))
         shown = stack.enter_context(Watchers(display, StateFile(path)))
         workers = stack.enter_context(closing(machines.start(path, root, plugins, chosen.tasks, digests)))
@@ -212,19 +215,29 @@ def run(
         stack.enter_context(closing(live))
         searches = studies(chosen, digests, store)
         shown.start(searches, workers.places)
-        stopped_by = Campaign(searches, workers, store, shown, live, mirror, Shelf(path, store)).drive()
+        shelf = Shelf(path, store)
+        stopped_by = Campaign(searches, workers, store, shown, live, mirror, shelf, interrupts).drive()
         workers.close()
         records = latest(load_records(path)) if len(store) else []
-        if stopped_by is None:
-            _conclude(path, records)
-        problems = live.finish(records) if stopped_by is None else live.stop()
-        return Result(path, records, stopped_by, problems)
+        if stopped_by is not None:
+            return Result(path, records, stopped_by, live.stop())
+        return Result(path, records, problems=_conclude(path, records, live, interrupts))
 
 
-def _conclude(folder: Path, records: Sequence[Record]) -> None:
-    """Clear away what killed workers left, and models off the fronts. Errors: no trial has a result."""
+def _conclude(
+    folder: Path, records: Sequence[Record], live: publish.Live, interrupts: Interrupts
+) -> list[str]:
+    """Clear away what killed workers left, and models off the fronts; write tables and figures.
+
+    Returns the problems met on the way. Errors: no trial has a result; a signal.
+    """
+    again = f"the same command, or `sparsebench report {quote(str(folder))}`, writes them"
+    interrupts.stage(f"stopped while tables and figures were written; {again}")
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     keep_fronts(folder, records)
     if not any(record.ok for record in records):
         reasons = sorted({record.reason or "" for record in records})
         raise SparsebenchError(f"every trial failed: {reasons[0] if reasons else 'none was run'}")
+    problems = live.finish(records)
+    interrupts.stage("stopped when everything was written: nothing is missing")
+    return problems

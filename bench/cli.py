@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import SparsebenchError, plain
+from .signals import stoppable
 
 app = typer.Typer(
     name="sparsebench",
@@ -54,6 +55,7 @@ def _root(
 
 
 @app.command()
+@stoppable()
 def run(
     suite: Annotated[str, typer.Argument(help="A shipped suite's name, or a TOML file.")] = "quickstart",
     out: Annotated[Path | None, typer.Option(help="Output folder.", show_default="runs/<suite>")] = None,

@@ -80,7 +80,9 @@ def test_a_late_workers_child_goes_with_it(executor: LocalExecutor, make_trial: 
     assert gone({int(file.read_text())}, seconds=2)
 
 
-def test_a_child_goes_when_the_executor_is_closed(executor: LocalExecutor, make_trial: Make, tmp_path: Path) -> None:
+def test_a_child_goes_when_the_executor_is_closed(
+    executor: LocalExecutor, make_trial: Make, tmp_path: Path
+) -> None:
     file = tmp_path / "child"
     executor.submit(make_trial(method="parent", knobs={"file": str(file), "hangs": True}))
     while not file.exists():

@@ -1,0 +1,118 @@
+"""A signal at any time of `run`: one line, the exit status of the signal, no traceback, no process left."""
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from processes import descendants, gone
+from sparsebench.bench.signals import START, Interrupted, Interrupts
+
+pytestmark = [
+    pytest.mark.xdist_group("campaign"),
+    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes under /proc"),
+]
+
+# It stands still where a test wants to stop it: in a start-up, or while figures are drawn.
+DRIVER = """
+import sys, time
+from pathlib import Path
+from sparsebench.bench import campaign, publish
+here = Path(sys.argv.pop())
+def still(*args, **more):
+    here.touch()
+    time.sleep(600)
+if sys.argv.pop() == "start":
+    campaign.studies = still
+else:
+    publish.report = still
+from sparsebench.bench.cli import main
+main()
+"""
+SUITE = """
+name = "one"
+budget = { trials = 1, seeds = 1, points = 1 }
+tasks = [{ dataset = "planted", model = "lenet_300_100", recipe = { epochs = 1 } }]
+entries = [{ method = "dense" }]
+"""
+ENDING = "stopped while tables and figures were written; the same command, or `sparsebench report "
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 90
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("where", "numbers"),
+    [
+        ("start", [signal.SIGTERM]),
+        ("end", [signal.SIGINT, signal.SIGINT]),
+        ("end", [signal.SIGTERM, signal.SIGTERM]),
+        ("end", [signal.SIGHUP]),
+    ],
+)
+def test_a_signal_before_and_after_the_trials_is_one_line(
+    tmp_path: Path, tracking: str, where: str, numbers: list[signal.Signals]
+) -> None:
+    (tmp_path / "one.toml").write_text(SUITE)
+    here, out = tmp_path / "here", tmp_path / "out"
+    command = [sys.executable, "-P", "-c", DRIVER, "run", str(tmp_path / "one.toml"), "--out", str(out)]
+    command += ["--devices", "cpu:1", "--tracking-uri", tracking, where, str(here)]
+    ours, theirs = pty.openpty()  # a terminal: its cursor is hidden meanwhile
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm"}
+    ) as process:
+        os.close(theirs)
+        until(here.exists)
+        others = descendants(process.pid)
+        for number in numbers:
+            process.send_signal(number)
+            time.sleep(0.1)
+        said = heard(ours)
+        assert process.wait(30) == 128 + numbers[0], said
+    assert gone(others, seconds=2)
+    assert "Traceback" not in said
+    assert said.rindex("\x1b[?25h") > said.rindex("\x1b[?25l")
+    assert (START if where == "start" else ENDING) in said.replace("\r\n", "")
+
+
+def heard(terminal: int) -> str:
+    """All that is said on a terminal until its last user is gone."""
+    said = b""
+    while select.select([terminal], [], [], 60)[0]:
+        try:
+            said += os.read(terminal, 1 << 16)
+        except OSError:
+            break
+    os.close(terminal)
+    return said.decode()
+
+
+def test_where_trials_run_the_second_signal_ends_them_with_the_firsts_number() -> None:
+    with Interrupts() as interrupts:
+        interrupts.stage("at once", patient=True)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert interrupts.number == signal.SIGTERM
+        with pytest.raises(Interrupted, match="at once"):
+            os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)  # the end is not disturbed
+        assert (interrupts.ended, interrupts.number) == (True, signal.SIGTERM)
+        with pytest.raises(Interrupted, match="at once"):  # had a library swallowed it
+            interrupts.stage("later")
+
+
+def test_a_signal_that_came_too_late_for_the_trials_ends_what_follows() -> None:
+    with Interrupts() as interrupts:
+        interrupts.stage("at once", patient=True)
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(Interrupted, match="while tables"):
+            interrupts.stage("while tables")
