@@ -207,7 +207,7 @@ def run(
     path = Path(out) if out is not None else Path("runs") / chosen.name
     with watching() as interrupts, ExitStack() as stack:  # the workers early: they import for seconds
         stack.enter_context(Folder(path, chosen, digests, extend=extend))
-        shown = stack.enter_context(Watchers(display, StateFile(path)))
+        shown = stack.enter_context(Watchers(display, StateFile(path, plugins)))
         workers = stack.enter_context(closing(machines.start(path, root, plugins, chosen.tasks, digests)))
         mirror = Mirror(storage) if storage else Mirror.of(path)
         store = _stored(path, shown.say)

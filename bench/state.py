@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -24,7 +25,8 @@ KEPT = 5  # sentences
 
 class State(BaseModel):
     """The driver's last words. `suite` is the hash of the folder's suite.json that they belong to; `command`
-    is None where the driver was not started by the command line; times in seconds since the epoch."""
+    is None where the driver was not started by the command line; `plugins` are whole paths; times in seconds
+    since the epoch."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -32,6 +34,7 @@ class State(BaseModel):
     host: str
     cwd: str
     command: str | None
+    plugins: tuple[str, ...] = ()
     suite: str
     written: float
     said: tuple[tuple[float, str], ...] = ()
@@ -41,8 +44,9 @@ class State(BaseModel):
 class StateFile:
     """A display that keeps DIR/state.json up to date, always whole. A full disk costs only the view."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, plugins: Sequence[str | Path] = ()) -> None:
         self.folder, self._wrote = folder, 0.0
+        self._plugins = tuple(str(Path(path).resolve()) for path in plugins)
         self._said: deque[tuple[float, str]] = deque(maxlen=KEPT)
         self._suite, self._command = suite_hash(folder), command_line()
         self._write(None)
@@ -67,7 +71,8 @@ class StateFile:
     def _state(self, standing: Standing | None) -> State:
         return State(
             pid=os.getpid(), host=socket.gethostname(), cwd=str(Path.cwd()), command=self._command,
-            suite=self._suite, written=time.time(), said=tuple(self._said), standing=standing,
+            plugins=self._plugins, suite=self._suite, written=time.time(), said=tuple(self._said),
+            standing=standing,
         )  # fmt: skip
 
 

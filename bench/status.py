@@ -26,6 +26,8 @@ from .state import FILE as STATE
 from .state import State, read_state, suite_hash
 
 FRESH, SILENT = 10.0, 30.0  # seconds
+COPIED = 5.0  # seconds between files that were copied one after the other; a driver starts in no less
+PAGE = "leaderboard.md"
 
 Condition = Literal["running", "complete", "stopped", "killed"]
 
@@ -41,7 +43,8 @@ class Failure(BaseModel):
 
 class Status(BaseModel):
     """An output folder as it stands. `unfinished` ran when the driver was killed; `continue_with` is the
-    command that goes on, None where it is not needed or not known."""
+    command that goes on, None where it is not needed or not known; `reported`: tables and figures are those
+    of all records."""
 
     folder: str
     condition: Condition
@@ -52,6 +55,7 @@ class Status(BaseModel):
     failures: list[Failure] = []
     diverged: int = 0
     records: int
+    reported: bool
     log: str | None = None
     notes: list[str] = []
     continue_with: str | None = None
@@ -79,11 +83,12 @@ def status(folder: str | Path) -> Status:
     if said := edits(path):
         notes.append(f"warning: {said}")
     return Status(
-        folder=str(folder), condition=condition, records=len(records), notes=notes,
+        folder=str(folder), condition=condition, records=len(records), notes=notes, reported=_reported(path),
         pid=state.pid if state and alive else None, host=state.host if state and alive else None,
         standing=standing if condition == "running" else standing.model_copy(update={"running": ()}),
         unfinished=[now for now in standing.running if condition == "killed" and now.id not in known],
-        failures=failures(records), diverged=sum(record.status == "diverged" for record in records),
+        failures=failures(records, state.plugins if state else ()),
+        diverged=sum(record.status == "diverged" for record in records),
         log=str(path / LOG) if (path / LOG).is_file() and (path / LOG).stat().st_size else None,
         continue_with=None if condition in ("running", "complete") else _continue(path, state),
     )  # fmt: skip
@@ -141,15 +146,24 @@ def _notes(condition: Condition, standing: Standing, state: State | None) -> lis
     return found
 
 
-def failures(records: Sequence[Record]) -> list[Failure]:
-    """The failed trials by reason, the most frequent first."""
+def _reported(path: Path) -> bool:
+    """As far as the files' times show."""
+    try:
+        return (path / PAGE).stat().st_mtime + COPIED >= (path / FILE).stat().st_mtime
+    except FileNotFoundError:
+        return False
+
+
+def failures(records: Sequence[Record], plugins: Sequence[str] = ()) -> list[Failure]:
+    """The failed trials by reason, the most frequent first. Their commands load the campaign's plugins."""
+    more = "".join(f" --plugin {quote(path)}" for path in plugins)
     groups: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         if not record.ok:
             groups[record.reason or "no reason was given"].append(record)
     return [
         Failure(
-            reason=reason, count=len(group), command=group[0].command,
+            reason=reason, count=len(group), command=group[0].command + more,
             where=list(dict.fromkeys(f"{record.entry} on {record.task}" for record in group)),
         )
         for reason, group in sorted(groups.items(), key=lambda item: -len(item[1]))
@@ -175,7 +189,9 @@ def print_status(folder: Path, *, as_json: bool = False) -> None:
 
 def show(found: Status, console: Console) -> None:
     """The status for a person."""
-    console.print(Text.assemble((found.condition, "bold"), f"  {_in_words(found)}"), soft_wrap=True)
+    lacks = found.condition == "complete" and not found.reported
+    condition = f"{found.condition}{' but for tables and figures' if lacks else ''}"
+    console.print(Text.assemble((condition, "bold"), f"  {_in_words(found)}"), soft_wrap=True)
     at_rest = {} if found.condition == "running" else {"ended": True}
     console.print(head(found.standing.model_copy(update=at_rest)))
     parts = found.standing.parts
@@ -222,6 +238,10 @@ def _advice(found: Status) -> str:
     if found.condition == "running":
         return ""
     if found.condition == "complete" and not found.failures:
-        return f"table and figures: sparsebench report {quote(found.folder)}"
+        return (
+            f"table and figures: sparsebench report {quote(found.folder)}"
+            if found.reported
+            else f"write them: sparsebench report {quote(found.folder)}; or the same command, for MLflow too"
+        )
     again = "continue" if found.condition != "complete" else "try the failed ones again"
     return f"{again}: {found.continue_with or 'the same command (or call of sparsebench.run) once more'}"

@@ -1,13 +1,19 @@
 """What a driver leaves for others to read while it runs."""
 
+import os
+import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sparsebench.bench.records import Record, Store
 from sparsebench.bench.standing import Part, Standing
 from sparsebench.bench.state import FILE as STATE
 from sparsebench.bench.state import StateFile, command_line, read_state
+from sparsebench.bench.status import status
 
 PART = Part(entry="dense", task="t", phase="search", planned=3, finished=1)
 NOW = Standing(suite="s", began=time.time(), places=2, parts=(PART,), planned=9)
@@ -51,3 +57,32 @@ def test_a_command_is_kept_without_the_logins_in_its_addresses(monkeypatch: pyte
     assert command_line() == "sparsebench run 'a b.toml' --tracking-uri https://…@host/x"
     monkeypatch.setattr(sys, "argv", ["notebook.py", "run"])
     assert command_line() is None
+
+
+def test_the_command_that_repeats_a_failed_trial_loads_the_campaigns_plugins(
+    tmp_path: Path, make_record: Callable[..., Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = make_record(status="failed", reason="no", val_accuracy=None, command="sparsebench train")
+    Store(tmp_path).append(broken)
+    monkeypatch.chdir(tmp_path)
+    StateFile(tmp_path, ["my plugin.py"])
+    (failure,) = status(tmp_path).failures
+    assert failure.command == f"sparsebench train --plugin '{tmp_path / 'my plugin.py'}'"
+
+
+@pytest.mark.xdist_group("campaign")
+def test_a_campaign_whose_tables_are_missing_or_old_is_not_quite_complete(
+    finished: Path, tmp_path: Path, cli: Callable[..., Any]
+) -> None:
+    out = tmp_path / "copy"
+    shutil.copytree(finished, out)
+    assert status(out).reported
+    page = out / "leaderboard.md"
+    os.utime(page, (0, 0))
+    assert not status(out).reported
+    page.unlink()
+    found = status(out)
+    assert (found.condition, found.reported) == ("complete", False)
+    text = cli("status", out).out
+    assert text.startswith(f"complete but for tables and figures  {out}: ")
+    assert f"write them: sparsebench report {out}; or the same command, for MLflow too" in text
