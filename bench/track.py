@@ -90,6 +90,8 @@ class Publisher:
             Exception
         ) as error:  # whatever MLflow, the database or the network raise: a view, not the truth
             self._retry = time.monotonic() + self._pause
+            if self._hurry.is_set():  # closed: what it works on may be cleared away by now
+                return
             if not self._reported and self._on_problem is not None:
                 self._reported = True
                 self._on_problem(problem(self.uri, error))

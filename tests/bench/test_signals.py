@@ -6,12 +6,14 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from processes import descendants, gone
+from sparsebench.bench import track
 from sparsebench.bench.signals import START, Interrupted, Interrupts
 
 pytestmark = [
@@ -116,3 +118,22 @@ def test_a_signal_that_came_too_late_for_the_trials_ends_what_follows() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         with pytest.raises(Interrupted, match="while tables"):
             interrupts.stage("while tables")
+
+
+def test_what_mlflow_meets_after_the_end_is_no_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its thread may find its files cleared away: the campaign has given it up by then."""
+    cleared = threading.Event()
+
+    def prepare(publisher: track.Publisher) -> None:
+        cleared.wait(30)
+        raise FileNotFoundError("record.json")
+
+    monkeypatch.setattr(track.Publisher, "_prepare", prepare)
+    met: list[str] = []
+    publisher = track.Publisher("sqlite:///mlflow.db", tmp_path, {}, on_problem=met.append)
+    publisher.close(timeout=0.0)
+    cleared.set()
+    publisher._thread.join(30)
+    assert met == []
