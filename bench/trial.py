@@ -129,8 +129,9 @@ def _fields(trial: Trial, outcome: Outcome, data: Data) -> dict[str, Any]:
     }
 
 
-def described(trial: Trial) -> dict[str, Any]:
-    """The fields of a record that the trial alone decides."""
+def described(trial: Trial, threads: int | None = None) -> dict[str, Any]:
+    """The fields of a record that the trial alone decides; it ran on `threads`, by default this process's."""
+    threads = threads or torch.get_num_threads()
     return {
         "id": trial.id,
         "config": trial.config,
@@ -148,16 +149,20 @@ def described(trial: Trial) -> dict[str, Any]:
         "trial": trial.number,
         "seed": trial.seed,
         "phase": trial.phase,
-        "command": trial.command
-        + (f" --threads {torch.get_num_threads()}" if torch.get_num_threads() > 1 else ""),
+        "command": trial.command + (f" --threads {threads}" if threads > 1 else ""),
         "versions": versions(),
         "data_digest": trial.data_digest,
     }
 
 
-def failed(trial: Trial, reason: str, *, device: str, seconds: float = 0.0) -> Record:
-    """The record of a trial that ended in an error; a later run tries it again."""
-    return Record(**described(trial), status="failed", reason=reason, device=device, seconds=seconds)
+def failed(
+    trial: Trial, reason: str, *, device: str, seconds: float = 0.0, threads: int | None = None
+) -> Record:
+    """The record of a trial that ended in an error; a later run tries it again.
+
+    `threads` are its worker's, where that is another process.
+    """
+    return Record(**described(trial, threads), status="failed", reason=reason, device=device, seconds=seconds)
 
 
 def _measures(trial: Trial, training: Training, data: Data, place: torch.device) -> dict[str, Any]:

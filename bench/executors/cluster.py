@@ -248,7 +248,8 @@ class ClusterExecutor:
             self._queue.insert(0, Waiting(trial, None if opened is None or opened.shares else place.node))
         else:
             reason = tried(times, how) if again else how
-            self._end(place, trial, trials.failed(trial, reason, device=device))
+            threads = self.setting.threads
+            self._end(place, trial, trials.failed(trial, reason, device=device, threads=threads))
 
     def _end(self, place: Place, trial: Trial, record: Record) -> None:
         self._attempts.pop(trial.id)

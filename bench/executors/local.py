@@ -192,7 +192,7 @@ class LocalExecutor:
 
     def _give_up(self, slot: Slot, trial: Trial, reason: str) -> list[Back]:
         self._attempts.pop(trial.id, None)
-        return [(trial, trials.failed(trial, reason, device=slot.device))]
+        return [(trial, trials.failed(trial, reason, device=slot.device, threads=slot.threads))]
 
     def close(self) -> None:
         for worker in self._workers:

@@ -67,6 +67,7 @@ def test_a_dead_workers_child_does_not_hide_its_end(
     file = tmp_path / "child"
     record = ran(executor, make_trial(method="parent", knobs={"file": str(file), "aside": aside}))
     assert record.reason == "tried 1 times, at last its worker died with exit code 9"
+    assert record.command.endswith(" --threads 2")  # its place's, not this process's
     child = int(file.read_text())
     if aside:
         os.kill(child, signal.SIGKILL)
