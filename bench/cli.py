@@ -85,7 +85,7 @@ def run(
     from . import commands
 
     options: dict[str, Any] = {
-        "methods": [name.strip() for name in methods.split(",")] if methods is not None else None,
+        "methods": commands.names(methods, "--methods") if methods is not None else None,
         "trials": trials, "epochs": epochs, "seeds": seeds, "plugins": plugin or [],
     }  # fmt: skip
     machines = {

@@ -26,6 +26,14 @@ def pairs(words: Sequence[str], option: str) -> dict[str, str]:
     return found
 
 
+def names(text: str, option: str) -> list[str]:
+    """The names of `a,b`. Errors: an empty one."""
+    found = [name.strip() for name in text.split(",")]
+    if not all(found):
+        raise SparsebenchError(f"{option} {text!r} has an empty name: write them as a,b")
+    return found
+
+
 def values(words: Sequence[str], option: str) -> dict[str, Any]:
     """The same with numbers, true and false as such, since nothing says what a model's argument should be."""
 

@@ -60,18 +60,23 @@ def perform(
             print(error, file=sys.stderr)
         return error.record
     except SparsebenchError as error:
-        reason = str(error)
+        reason = _line(error)
     except Exception as error:
         with suppress(OSError):  # the log may be on a full disk
             traceback.print_exc(file=sys.stderr)
-        reason = f"{type(error).__name__}: {error}"
+        name, text = type(error).__name__, _line(error)
+        reason = f"{name}: {text}" if text else name
         if _is_memory(error):
-            raise OutOfMemory("out of memory: " + " ".join(reason.split())[:300]) from error
+            raise OutOfMemory(f"out of memory: {reason[:300]}" if text else "out of memory") from error
     return trials.failed(trial, reason, device=device, seconds=time.perf_counter() - start)
 
 
 def _model(trial: Trial, models: Path | None) -> Path | None:
     return path_of(models, trial.id) if models and trial.phase == "confirm" else None
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _is_memory(error: Exception) -> bool:

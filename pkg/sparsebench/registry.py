@@ -60,7 +60,7 @@ class Registry(Mapping[str, T], Generic[T]):
         for point in entry_points(group=self.group):
             try:
                 point.load()
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self._plugins_loaded = False  # so that the next look-up says it again
                 raise SparsebenchError(
                     f"the installed plugin {point.value!r} ({self.group}) does not import: {error!r}"
@@ -97,6 +97,8 @@ def load_plugin(path: str | Path) -> None:
     Errors: a missing file, or one that fails to import, is a `SparsebenchError` with the file's line.
     """
     file = Path(path).resolve()
+    if file.is_dir():
+        raise SparsebenchError(f"plugin {str(path)!r} is a folder: name a Python file in it")
     if not file.is_file():
         raise SparsebenchError(f"plugin file {str(path)!r} does not exist")
     name = f"sparsebench_plugin_{file.stem}_{sha256(str(file).encode()).hexdigest()[:8]}"
@@ -109,7 +111,7 @@ def load_plugin(path: str | Path) -> None:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         line = _line_in(error, file)
         raise SparsebenchError(f"plugin file {str(path)!r} fails to import{line}: {error!r}") from error

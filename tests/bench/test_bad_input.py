@@ -62,6 +62,8 @@ BAD: dict[str, Bad] = {
     "unknown dataset": train("unknown dataset 'digit': did you mean 'digits'?", "--dataset", "digit"),
     "unknown model": train("unknown model 'lenet_300_10': did you mean 'lenet_300_100'", "--model", "lenet_300_10"),
     "unknown knob": train("'dpth': did you mean 'depth'?", "--set", "dpth=3"),
+    "no entry": Bad(["run", "--methods", ""], "--methods '' has an empty name: write them as a,b"),
+    "empty entry": Bad(["run", "--methods", "dense,,dwf"], "--methods 'dense,,dwf' has an empty name"),
     "unknown entry": Bad(["run", "--methods", "dense,dfw-3"], "'dfw-3': did you mean 'dwf-3'"),
     "unknown list": Bad(["list", "datasts"], "'datasts': did you mean 'datasets'?"),
     "unknown to show": Bad(["show", "lasso"], "unknown method 'lasso': known are "),
@@ -105,6 +107,8 @@ BAD: dict[str, Bad] = {
     "save to a folder": train("cannot save to 'dir': it is a folder", "--save", "dir", **{"dir/x": ""}),
     "save below a file": train("cannot save to 'file/model'", "--save", "file/model", file="mine"),
     "plugin missing": train("plugin file 'no.py' does not exist", "--plugin", "no.py"),
+    "plugin is a folder": train("plugin 'dir' is a folder: name a Python file in it", "--plugin", "dir", **{"dir/x": ""}),
+    "plugin leaves": train("plugin file 'p.py' fails to import at line 1: SystemExit(3)", "--plugin", "p.py", **{"p.py": "raise SystemExit(3)"}),
     "plugin broken": train(
         "plugin file 'p.py' fails to import at line 2: ZeroDivisionError", "--plugin", "p.py", **{"p.py": "\n1/0"}
     ),

@@ -1,0 +1,48 @@
+"""What a worker says of a trial that ended in an error."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sparsebench.bench import trial as trials
+from sparsebench.bench.executors.work import OutOfMemory, perform
+from sparsebench.bench.spec import Trial
+from sparsebench.errors import SparsebenchError
+
+
+def raising(error: Exception) -> Callable[..., Any]:
+    def run(*args: Any, **more: Any) -> Any:
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ValueError("bad luck\nsecond line"), "ValueError: bad luck second line"),
+        (SparsebenchError("no data:\n  none"), "no data: none"),
+        (ValueError(), "ValueError"),
+    ],
+)
+def test_a_reason_is_one_line(
+    error: Exception, reason: str, make_trial: Callable[..., Trial], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trials, "run", raising(error))
+    assert perform(make_trial(), device="cpu").reason == reason
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError(), "out of memory"),
+        (MemoryError("5 GB\nwanted"), "out of memory: MemoryError: 5 GB wanted"),
+    ],
+)
+def test_too_little_memory_is_said_with_what_there_is_to_say(
+    error: Exception, reason: str, make_trial: Callable[..., Trial], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trials, "run", raising(error))
+    with pytest.raises(OutOfMemory) as met:
+        perform(make_trial(), device="cpu")
+    assert str(met.value) == reason
