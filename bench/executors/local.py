@@ -162,7 +162,6 @@ class LocalExecutor:
     def _replace(self, worker: _Worker) -> list[Back]:
         """A worker has died: start another, and run its trial again or record that it can't be run."""
         self._selector.unregister(worker.process.stdout)
-        worker.process.kill()  # it may have closed its output, and live
         code = worker.process.end()
         self._workers.remove(worker)
         if not worker.ready:
