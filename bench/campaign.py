@@ -198,8 +198,8 @@ def run(
     Everything lands in `out` (default `runs/<suite>`). The same call again continues an interrupted
     campaign, with `extend` one whose suite has gained entries, tasks, trials or seeds since. `time_limit`
     in seconds holds for a trial. `executor="ray"` runs it on a Ray cluster, whose head is at `address`.
-    Errors: `SparsebenchError`, one sentence; `KeyboardInterrupt` with one too, where a signal (Ctrl-C,
-    SIGTERM, SIGHUP) finds no trials to pause, or is the second. Nothing already written is lost.
+    Errors, a sentence each: `SparsebenchError`; `KeyboardInterrupt` where a signal (Ctrl-C, SIGTERM, SIGHUP)
+    finds no trials to pause, or is the second. Nothing already written is lost.
     """
     chosen = resolve(suite, methods=methods, trials=trials, epochs=epochs, seeds=seeds, plugins=plugins)
     machines = Machines(devices, per_device, time_limit, executor, address)
@@ -212,16 +212,15 @@ def run(
         mirror = Mirror(storage) if storage else Mirror.of(path)
         store = _stored(path, shown.say)
         live = publish.Live(tracking_uri, path, chosen, shown.say, begun=len(store) > 0)
-        stack.enter_context(closing(live))
+        stack.callback(live.close)
         searches = studies(chosen, digests, store)
         shown.start(searches, workers.places)
-        shelf = Shelf(path, store)
-        stopped_by = Campaign(searches, workers, store, shown, live, mirror, shelf, interrupts).drive()
+        campaign = Campaign(searches, workers, store, shown, live, mirror, Shelf(path, store), interrupts)
+        stopped_by = campaign.drive()
         workers.close()
         records = latest(load_records(path)) if len(store) else []
-        if stopped_by is not None:
-            return Result(path, records, stopped_by, live.stop())
-        return Result(path, records, problems=_conclude(path, records, live, interrupts))
+        problems = _conclude(path, records, live, interrupts) if stopped_by is None else live.stop()
+        return Result(path, records, stopped_by, problems)
 
 
 def _conclude(

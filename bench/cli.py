@@ -37,6 +37,7 @@ Extend = Annotated[
 ]
 Tracking = Annotated[str | None, typer.Option(help="MLflow server.", show_default="<folder>/mlflow.db")]
 Storage = Annotated[str | None, typer.Option(help="Optuna storage URL.", show_default="<folder>/optuna.db")]
+OutFolder = Annotated[Path, typer.Argument(help="Output folder of a run.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable, on stdout.")]
 
 
@@ -166,7 +167,7 @@ def show(
 
 
 @app.command()
-def report(folder: Annotated[Path, typer.Argument(help="Output folder of a run.")]) -> None:
+def report(folder: OutFolder) -> None:
     """Leaderboard and figures again, from the records alone."""
     from . import commands
 
@@ -174,9 +175,7 @@ def report(folder: Annotated[Path, typer.Argument(help="Output folder of a run."
 
 
 @app.command()
-def status(
-    folder: Annotated[Path, typer.Argument(help="Output folder of a run.")], json: AsJson = False
-) -> None:
+def status(folder: OutFolder, json: AsJson = False) -> None:
     """What is done, what runs, what failed and why; while a run goes on, and after it."""
     from .status import print_status
 
@@ -202,10 +201,7 @@ def doctor(
 
 
 @app.command()
-def track(
-    folder: Annotated[Path, typer.Argument(help="Output folder of a run.")],
-    tracking_uri: Tracking = None,
-) -> None:
+def track(folder: OutFolder, tracking_uri: Tracking = None) -> None:
     """Publish to MLflow what it does not have yet; twice does no harm."""
     from . import commands
 
@@ -241,7 +237,7 @@ def export(
 
 @app.command()
 def pack(
-    folder: Annotated[Path, typer.Argument(help="Output folder of a run.")],
+    folder: OutFolder,
     out: Annotated[Path | None, typer.Option(help="The archive.", show_default="DIR.sparsebench.zip")] = None,
 ) -> None:
     """One archive of a run's records with their provenance, for `merge` on another machine."""
@@ -263,7 +259,7 @@ def merge(
 
 @app.command()
 def ui(
-    folder: Annotated[Path, typer.Argument(help="Output folder of a run.")],
+    folder: OutFolder,
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 5000,
     browser: Annotated[bool, typer.Option("--open", help="Open the browser on it.")] = False,
 ) -> None:
