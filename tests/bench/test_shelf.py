@@ -92,7 +92,7 @@ def test_a_campaign_keeps_one_model_for_every_point_of_its_fronts(finished: Path
 def test_a_disk_that_takes_no_model_costs_the_model_alone(tiny: Path, tracking: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    (out / MODELS).write_text("in the way")
+    (out / MODELS).symlink_to(tmp_path / "gone" / "models")  # a disk that is not there
     result = run(tiny, out=out, methods=["dense"], trials=1, seeds=1, devices="cpu:1", tracking_uri=tracking)
     assert result.complete
     assert all(record.status == "ok" for record in result.records)
