@@ -10,9 +10,8 @@ from ..errors import SparsebenchError
 SEAL = "seal"
 LENGTH = 16
 LAST = re.compile(rf',"{SEAL}":"([0-9a-f]{{{LENGTH}}})"}}\Z')
-VARYING = re.compile(
-    r',"(?:seconds|peak_memory_bytes)":(?:[-+.\deE]+|null)'
-)  # equal outcomes have equal seals
+# What varies from run to run: equal outcomes have equal seals.
+VARYING = re.compile(r',"(?:seconds|peak_memory_bytes)":(?:[-+.\deE]+|null)')
 STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
 
 

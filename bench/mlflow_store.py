@@ -6,6 +6,8 @@ MLflow takes seconds to import and reads its settings then, so it is imported wh
 import logging
 import os
 from pathlib import Path
+from shutil import rmtree
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from .addresses import sqlite, without_login
@@ -13,9 +15,11 @@ from .mlflow_runs import experiment_name
 from .mlflow_views import save_view
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from mlflow.entities import LoggedModel, Run
 
 DATABASE = "mlflow.db"
+PART = ".mlflow-"  # begins the name of a folder in which a database is made
 ARTIFACTS = "mlartifacts"
 KIND = "mlflow.experimentKind"  # its pages are those for training models, not those for language models
 _SETTINGS = {
@@ -45,8 +49,19 @@ class Tracker:
         from mlflow import MlflowClient  # seconds; MLflow reads the settings above when imported
 
         self.uri, self.folder = uri, Path(folder).absolute()
+        if uri == default_uri(folder) and not (self.folder / DATABASE).exists():
+            self._make_database(MlflowClient)
         self.client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         self._experiments: dict[str, str] = {}
+
+    def _make_database(self, client: "type[MlflowClient]") -> None:
+        """Beside its place: a process killed meanwhile would leave one that MLflow never opens again."""
+        for left in self.folder.glob(f"{PART}*"):
+            rmtree(left, ignore_errors=True)
+        with TemporaryDirectory(prefix=PART, dir=self.folder) as place:
+            made = Path(place) / DATABASE
+            client(tracking_uri=sqlite(made)).search_experiments(max_results=1)
+            made.replace(self.folder / DATABASE)
 
     def experiment(self, suite: str, task: str) -> str:
         """The id of the task's experiment, which is made (with its chart view) if it is not there."""

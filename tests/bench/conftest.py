@@ -66,8 +66,13 @@ def tracker(folder: Path) -> Any:
 
 @pytest.fixture(scope="session")
 def tracking(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """One MLflow database for all campaigns of the tests: making it takes seconds."""
-    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+    """One MLflow database for all campaigns of the tests: making it takes seconds, and some are killed."""
+    from sparsebench.bench.mlflow_store import Tracker
+
+    folder = tmp_path_factory.mktemp("mlflow")
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    Tracker(uri, folder).client.search_experiments()
+    return uri
 
 
 @pytest.fixture(scope="session")

@@ -119,3 +119,16 @@ def test_a_server_that_is_down_is_one_line(folder: Path, records: list[Record]) 
     assert count == 0
     assert len(problems) == 2, "one for the trials, one for the studies"
     assert all("records.jsonl has everything" in problem for problem in problems)
+
+
+def test_a_database_whose_maker_died_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def die(engine: Any) -> None:
+        raise SystemExit("in the middle of MLflow's migrations")
+
+    uri = default_uri(tmp_path)
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr("mlflow.store.db.utils._upgrade_db", die)
+        Tracker(uri, tmp_path)
+    (tmp_path / ".mlflow-killed").mkdir()  # what a kill leaves
+    assert Tracker(uri, tmp_path).client.search_experiments()
+    assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -46,6 +46,16 @@ entries = [{ method = "dense" }]
 ENDING = "stopped while tables and figures were written; the same command, or `sparsebench report "
 
 
+@pytest.fixture(autouse=True)
+def heeded() -> Iterator[None]:
+    """Signals as at a terminal: whoever started the tests may ignore some (nohup, a shell's `&`)."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, how) for number, how in usual.items()}
+    yield
+    for number, how in before.items():
+        signal.signal(number, how)
+
+
 def until(true: Callable[[], bool]) -> None:
     end = time.monotonic() + 90
     while not true():
@@ -70,9 +80,10 @@ def test_a_signal_before_and_after_the_trials_is_one_line(
     command = [sys.executable, "-P", "-c", DRIVER, "run", str(tmp_path / "one.toml"), "--out", str(out)]
     command += ["--devices", "cpu:1", "--tracking-uri", tracking, where, str(here)]
     ours, theirs = pty.openpty()  # a terminal: its cursor is hidden meanwhile
-    with subprocess.Popen(
+    process = subprocess.Popen(
         command, stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm"}
-    ) as process:
+    )
+    try:
         os.close(theirs)
         until(here.exists)
         others = descendants(process.pid)
@@ -81,6 +92,9 @@ def test_a_signal_before_and_after_the_trials_is_one_line(
             time.sleep(0.1)
         said = heard(ours)
         assert process.wait(30) == 128 + numbers[0], said
+    finally:
+        process.kill()
+        process.wait()
     assert gone(others, seconds=2)
     assert "Traceback" not in said
     assert said.rindex("\x1b[?25h") > said.rindex("\x1b[?25l")
