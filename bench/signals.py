@@ -45,6 +45,8 @@ class Interrupts:
         Errors: `Interrupted` by a signal of the stage before, which nobody has acted on: noted too late
         there, or swallowed by a library.
         """
+        for number in self._before:  # a library may have put its own in their place: Ray does, once started
+            signal.signal(number, self._note)
         if self._ended is None:
             self.where, self._patient = where, patient
         if self.number is not None:

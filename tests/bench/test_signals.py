@@ -48,9 +48,12 @@ ENDING = "stopped while tables and figures were written; the same command, or `s
 
 @pytest.fixture(autouse=True)
 def heeded() -> Iterator[None]:
-    """Signals as at a terminal: whoever started the tests may ignore some (nohup, a shell's `&`)."""
-    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
-    before = {number: signal.signal(number, how) for number, how in usual.items()}
+    """Signals as at a terminal: whoever started the tests may ignore some (nohup, a shell's `&`), and a Ray
+    that was here has left a handler of its own."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for number in before:
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     for number, how in before.items():
         signal.signal(number, how)
@@ -124,6 +127,16 @@ def test_where_trials_run_the_second_signal_ends_them_with_the_firsts_number() -
         assert (interrupts.ended, interrupts.number) == (True, signal.SIGTERM)
         with pytest.raises(Interrupted, match="at once"):  # had a library swallowed it
             interrupts.stage("later")
+
+
+def test_a_handler_that_a_library_puts_over_ours_holds_until_the_next_stage() -> None:
+    """Ray does so when it starts, and would end the campaign with status 1."""
+    with Interrupts() as interrupts:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        interrupts.stage("at once", patient=True)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert interrupts.number == signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 def test_a_signal_that_came_too_late_for_the_trials_ends_what_follows() -> None:
