@@ -136,9 +136,8 @@ def _check_directory(path: Path) -> None:
     if len(tail) < 22 or not tail.startswith(END) or tail[20:] != b"\0\0":
         raise SparsebenchError("it is no archive that `sparsebench pack` made")
     length = int.from_bytes(tail[12:16], "little")
-    if before.startswith(END64):  # it would point to another table of contents, of any length
-        raise SparsebenchError("its table of contents is not what `sparsebench pack` writes")
-    if length > DIRECTORY or int.from_bytes(tail[16:20], "little") + length + 22 != size:
+    elsewhere = before.startswith(END64)  # it would point to another table of contents, of any length
+    if elsewhere or length > DIRECTORY or int.from_bytes(tail[16:20], "little") + length + 22 != size:
         raise SparsebenchError("its table of contents is not what `sparsebench pack` writes")
 
 

@@ -220,5 +220,6 @@ def _identity(sources: Sequence[Source]) -> dict[str, Any] | None:
 def _union(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for part in parts:
-        found = {**found, **part, **found}
+        for name, value in part.items():
+            found.setdefault(name, value)
     return found

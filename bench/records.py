@@ -45,7 +45,8 @@ def _forgotten(seal: str | None) -> None:
     """A seal is the line's: see `hashes.intact`. Equal records are equal however they were written."""
 
 
-MOST_DIMENSIONS, LARGEST = 16, 10**15
+MOST_DIMENSIONS = 16
+LARGEST = 10**15  # no count, ratio or time of a trial comes near
 Dimension = Annotated[int, Field(ge=1, le=LARGEST)]
 
 

@@ -14,10 +14,9 @@ from pydantic import ValidationError
 
 from ..errors import SparsebenchError
 from .hashes import digest
-from .records import Record
+from .records import LARGEST, Record
 from .spec import Recipe, Trial
 
-LARGEST = 1e15  # no count, ratio or time of a trial comes near
 LONGEST = 200  # characters of a name
 LONGEST_TEXT = 20_000  # of a command, a reason
 MOST_LAYERS = 20_000

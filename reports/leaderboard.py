@@ -20,7 +20,6 @@ from .pairs import pairs, summary
 from .pareto import X_MAX
 from .rows import Board, Row, boards, rows
 from .text import markdown, plain, share
-from .winner import winner
 
 if TYPE_CHECKING:
     from .shares import Importance
@@ -69,7 +68,7 @@ class terminal:
         shown = fitting(board, width)
         for column in shown:
             table.add_column(column.title, justify="right" if column.right else "left", no_wrap=True)
-        best = winner(board)
+        best = board.winner
         for row in board.rows:
             style = "dim" if row.baseline or row.rank is None else "green" if row.entry == best else ""
             table.add_row(*(Text(column.cell(row)) for column in shown), style=style)

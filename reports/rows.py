@@ -89,6 +89,12 @@ class Board:
         return next(row for row in self.rows if row.entry == entry)
 
     @property
+    def winner(self) -> str | None:
+        """The entry of rank 1; None where the next one is missing or not distinguishable from it."""
+        ranked = {row.rank: row for row in self.rows if row.rank is not None}
+        return ranked[1].entry if 1 in ranked and 2 in ranked and ranked[2].tied is False else None
+
+    @property
     def references(self) -> References:
         """Chance, dense accuracy and the limit of x, which every measure needs."""
         return References(self.chance, self.dense, self.x_max)

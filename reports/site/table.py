@@ -9,7 +9,6 @@ from ..notes import between
 from ..rows import Board, Row
 from ..style import Style
 from ..text import NOTHING, plain, share
-from ..winner import winner
 from .address import Addresses
 
 GLYPHS = dict(zip("os^DvPX<>ph*", "●■▲◆▼✚✖◀▶⬟⬢★", strict=True))
@@ -57,7 +56,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Line:
-    """A row: its entry and task with their pages and mark, and a cell a heading. `wins`: see `winner`."""
+    """A row: its entry and task with their pages and mark, and a cell a heading; `wins`: `Board.winner`."""
 
     row: Row
     entry: str
@@ -98,7 +97,7 @@ def lines(board: Board, number: int, at: Addresses, heads: Sequence[Heading],
     """The rows of one board (or of one entry of it) under headings that may be wider than its own."""
     shown = {c.title: c for c in columns(board)}
     ends = {c.title: c for c in interval_columns(board)}
-    best = winner(board)
+    best = board.winner
     return [
         Line(
             row, _named(row), at.entries[row.entry], plain(board.task), number, at.tasks[board.task],

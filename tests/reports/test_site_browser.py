@@ -35,13 +35,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_site(tmp_path_factory.mktemp("a report"), boards(records()))[0].parent
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    started = Chromium(tmp_path_factory.mktemp("profile"))
-    yield started
-    started.close()
-
-
 @pytest.fixture
 def page(browser: Chromium) -> Iterator[Chromium]:
     """The browser, at a desk and in daylight; nothing may have gone wrong in it when a test is over."""

@@ -38,13 +38,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    started = Chromium(tmp_path_factory.mktemp("profile"))
-    started.size(1280, 900)
-    yield started
-    problems = started.problems
-    started.close()
-    assert problems == []
+def page(browser: Chromium) -> Iterator[Chromium]:
+    browser.size(1280, 900)
+    yield browser
+    assert browser.problems == []
 
 
 def test_points_below_the_picture_are_counted_in_words(page: Chromium, site: Path) -> None:
