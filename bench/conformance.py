@@ -21,14 +21,13 @@ from torch import nn
 
 from ..datasets.api import Data
 from ..datasets.on_device import OnDevice
-from ..methods.api import Clock, Knob, Sparsifier, configure, keep_count, knobs_of, registry
-from ..methods.net import Net
-from . import train
-from .checkpoint import load_state, state_of
-from .measure import zero_below
-from .space import settle
-from .spec import Recipe
-from .train import Training
+from ..methods.api import Clock, Knob, Net, Sparsifier, configure, keep_count, knobs_of, registry
+from .config.search_space import settle_recipe
+from .config.trial_spec import Recipe
+from .measurement.compression import zero_below
+from .training import loop
+from .training.checkpointing import load_state, state_of
+from .training.loop import Training
 
 CHECKS = ("plain", "reproducible", "resume", "target", "masked", "layout", "monotone")
 NETS = ("mlp", "conv")
@@ -125,7 +124,7 @@ def training(
     configured = configure(method, knobs)
     recipe = Recipe(epochs=EPOCHS, batch_size=BATCH, optimizer=optimizer, weight_decay=1e-3, **more)  # type: ignore[arg-type]
     watcher = Watcher(configured) if watch else None
-    settled = settle(recipe, type(configured))
+    settled = settle_recipe(recipe, type(configured))
     made = Training(build(kind).to(device), configured, data(), settled, seed=3, device=device)
     return made, watcher
 
@@ -185,8 +184,8 @@ class MethodConformance:
             )
             assert knob.check(name, knob.default) == knob.default
             for bound in (knob.low, knob.high):
-                assert bound is None or knob.least <= bound <= knob.most, name
-            for outside in (knob.least - 1, knob.most + 1):
+                assert bound is None or knob.minimum <= bound <= knob.maximum, name
+            for outside in (knob.minimum - 1, knob.maximum + 1):
                 if not knob.choices and math.isfinite(outside):
                     with pytest.raises(ValueError, match="out of range"):
                         configure(self.method, {name: type(knob.default)(outside)})
@@ -273,7 +272,7 @@ class MethodConformance:
 
     def test_layout__of_the_weights_in_memory_does_not_matter(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """On a GPU convolutions lie channels last: a method flattens weights, it does not `view` them."""
-        monkeypatch.setattr(train, "layout", lambda recipe, device: torch.channels_last)
+        monkeypatch.setattr(loop, "memory_format", lambda recipe, device: torch.channels_last)
         made, _ = training(self.method, self.knobs, "deep")
         outcome = made.run()
         assert outcome.status == "ok", outcome.reason

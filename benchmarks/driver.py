@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from sparsebench.bench import campaign
-from sparsebench.bench.executors.api import Back, Running
-from sparsebench.bench.executors.machines import Machines
-from sparsebench.bench.memory import peak, reset_peak
-from sparsebench.bench.records import Record
-from sparsebench.bench.spec import Trial
-from sparsebench.bench.suite import Suite
-from sparsebench.bench.trial import described
+from sparsebench.bench.campaign import driver as campaign
+from sparsebench.bench.config.suite import Suite
+from sparsebench.bench.config.trial_spec import Trial
+from sparsebench.bench.executors.base import FinishedTrial, Running
+from sparsebench.bench.executors.resources import Resources
+from sparsebench.bench.system.peak_memory import peak, reset_peak
+from sparsebench.bench.training.trial import record_of
+from sparsebench.records.record import Measurements, Record, TrainingResult
 from timing import write
 
 STUDIES = 250  # that the stored records are of
@@ -37,13 +37,13 @@ class Instant:
     out: list[Trial] = field(default_factory=list)
 
     def free(self) -> bool:
-        return len(self.out) < self.places
+        return len(self.out) < self.capacity
 
     def submit(self, trial: Trial) -> None:
         self.out.append(trial)
 
-    def wait(self, timeout: float) -> list[Back]:
-        back: list[Back] = [(trial, made_up(trial)) for trial in self.out]
+    def wait(self, timeout: float) -> list[FinishedTrial]:
+        back: list[FinishedTrial] = [(trial, made_up(trial)) for trial in self.out]
         self.out.clear()
         return back
 
@@ -59,11 +59,11 @@ def made_up(trial: Trial) -> Record:
     layers = [
         {"name": f"{n}.weight", "shape": (300, 784), "nonzeros": int(235_200 * share)} for n in range(8)
     ]
-    return Record(
-        **{**described(trial), "data_digest": trial.data_digest}, status="ok", classes=10,
-        val_accuracy=0.98 - 0.5 * share**2, test_accuracy=None if trial.phase == "search" else 0.97,
-        compression=1 / (1 - share), layers=layers, curve=CURVE, steps=770, device="none",
+    measured = Measurements(
+        classes=10, val_accuracy=0.98 - 0.5 * share**2, compression=1 / (1 - share), layers=layers,
+        test_accuracy=None if trial.phase == "search" else 0.97,
     )  # fmt: skip
+    return record_of(trial, TrainingResult(curve=CURVE, steps=770), measured, threads=1, device="none")
 
 
 def suite(entries: int, trials: int) -> Suite:
@@ -107,7 +107,7 @@ def timed(out: Path, chosen: Suite, uri: str | None, extend: bool = False) -> di
 
 
 def instant(
-    self: Machines,
+    self: Resources,
     folder: Path,
     root: str | None,
     plugins: Sequence[Any],
@@ -118,7 +118,7 @@ def instant(
 
 
 def main(trials: int = 200, stored: int = 5000) -> None:
-    Machines.start = instant  # type: ignore[method-assign, assignment]
+    Resources.start = instant  # type: ignore[method-assign, assignment]
     table = {}
     with tempfile.TemporaryDirectory() as folder:
         empty, full = Path(folder, "empty"), Path(folder, "full")

@@ -2,7 +2,7 @@
 
 import torch
 from loops import CPU, fresh_model, mnist
-from sparsebench.bench.measure import accuracy
+from sparsebench.bench.measurement.accuracy import accuracy
 from timing import compare, one_thread, write
 
 one_thread()

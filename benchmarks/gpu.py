@@ -10,10 +10,10 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from loops import harness_steps, sgd
-from sparsebench.bench import models
-from sparsebench.bench.layout import lay_out
-from sparsebench.bench.spec import Recipe
-from sparsebench.bench.train import Training
+from sparsebench.bench.config.trial_spec import Recipe
+from sparsebench.bench.models import factory as models
+from sparsebench.bench.training.loop import Training
+from sparsebench.bench.training.memory_format import set_memory_format
 from sparsebench.datasets.api import Data
 from sparsebench.datasets.on_device import OnDevice, channel_statistics
 from sparsebench.methods.api import configure
@@ -75,7 +75,7 @@ def by_hand(batch: int) -> Callable[[], None]:
     """The same arithmetic in the shortest loop over images that lie on the device."""
     model, train = fresh_model(), data.train
     assert isinstance(train, OnDevice)
-    lay_out(model, torch.channels_last)
+    set_memory_format(model, torch.channels_last)
     optimizer = sgd(model)
     padded, labels = F.pad(train.images, (4, 4, 4, 4)).to(DEVICE), train.labels.to(DEVICE)
     mean, std = (value.to(DEVICE).view(1, 3, 1, 1) for value in (train.mean, train.std))

@@ -5,9 +5,9 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from sparsebench.bench import models
-from sparsebench.bench.spec import Recipe
-from sparsebench.bench.train import Training
+from sparsebench.bench.config.trial_spec import Recipe
+from sparsebench.bench.models import factory as models
+from sparsebench.bench.training.loop import Training
 from sparsebench.datasets.api import Data, data_root, open_dataset
 from sparsebench.methods.api import configure
 from torch import Tensor, nn
@@ -35,7 +35,7 @@ def harness(data: Data, method: str = "dense", epochs: int = 1000, **knobs: Any)
 
 def harness_steps(training: Training, count: int) -> Callable[[], object]:
     """The next `count` steps at each call; rows of the curve (a validation each) are left to the epoch."""
-    training.meter.every = training.clock.steps
+    training.metrics.every = training.clock.steps
     return lambda: training.run(stop_at=training.clock.step + count)
 
 

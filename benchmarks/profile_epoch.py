@@ -10,7 +10,7 @@ ROWS = 12
 def profiled(method: str, **knobs: int) -> str:
     """Operations of one epoch by their own time; what is left of the total is Python and the profiler."""
     training = harness(data, method, **knobs)
-    training.meter.every = training.clock.steps
+    training.metrics.every = training.clock.steps
     training.run(stop_at=20)
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
         training.run(stop_at=20 + len(data.train) // BATCH)

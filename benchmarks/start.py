@@ -5,9 +5,9 @@ import subprocess
 from functools import partial
 
 from loops import BATCH, MODEL
-from sparsebench.bench import trial as trials
-from sparsebench.bench.spec import Recipe, Trial
-from sparsebench.bench.train import Training
+from sparsebench.bench.config.trial_spec import Recipe, Trial
+from sparsebench.bench.training import trial as trials
+from sparsebench.bench.training.loop import Training
 from timing import interleaved, one_thread, write
 
 REPETITIONS = 9

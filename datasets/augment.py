@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ..errors import SparsebenchError, near
+from ..errors import SparsebenchError, suggest
 from .api import AUGMENTATIONS
 
 
 def check_augmentation(name: str) -> None:
     """Errors: `SparsebenchError` for a name that is not in `AUGMENTATIONS`."""
     if name not in AUGMENTATIONS:
-        raise SparsebenchError(f"unknown augmentation {name!r}: {near(name, AUGMENTATIONS)}")
+        raise SparsebenchError(f"unknown augmentation {name!r}: {suggest(name, AUGMENTATIONS)}")
 
 
 def margin(side: int) -> int:

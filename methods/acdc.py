@@ -21,10 +21,14 @@ class ACDC(Sparsifier):
 
     sparsity: float = sparsity_knob()
     phase: float = knob(
-        0.1, low=0.05, high=0.15, least=0.001, most=0.5, doc="length of a phase as a share of the steps"
+        0.1, low=0.05, high=0.15, minimum=0.001, maximum=0.5, doc="length of a phase as a share of the steps"
     )
-    first: float = knob(0.05, least=0.0, most=0.5, doc="share of the steps that are dense at the beginning")
-    last: float = knob(0.15, least=0.01, most=0.9, doc="least share of the steps for the last sparse phase")
+    first: float = knob(
+        0.05, minimum=0.0, maximum=0.5, doc="share of the steps that are dense at the beginning"
+    )
+    last: float = knob(
+        0.15, minimum=0.01, maximum=0.9, doc="least share of the steps for the last sparse phase"
+    )
     scope: str = scope_knob()
 
     def phases(self) -> list[tuple[str, float]]:

@@ -21,24 +21,24 @@ class ContinuousSparsification(Sparsifier):
     higher rate than θ (`mask_rate`): a mask that has not left 0 by the end is cut while still half open.
     """
 
-    claims: ClassVar = {"lr": Knob(0.1, 0.03, 0.3, "log", least=0.0)}
+    claims: ClassVar = {"lr": Knob(0.1, 0.03, 0.3, "log", minimum=0.0)}
 
     s0: float = knob(
-        -0.1, low=-0.3, high=0.3, most=10.0, least=-10.0, operating=True, doc="s₀, where the masks start"
+        -0.1, low=-0.3, high=0.3, maximum=10.0, minimum=-10.0, operating=True, doc="s₀, where the masks start"
     )
     lam: float = knob(
-        1e-8, low=1e-10, high=1e-6, log=True, least=0.0, most=1e3, doc="λ, the strength of Σc·σ(βs)"
+        1e-8, low=1e-10, high=1e-6, log=True, minimum=0.0, maximum=1e3, doc="λ, the strength of Σc·σ(βs)"
     )
     beta_end: float = knob(
-        200.0, low=100.0, high=300.0, log=True, least=1.0, most=1e5, doc="β at the last step"
+        200.0, low=100.0, high=300.0, log=True, minimum=1.0, maximum=1e5, doc="β at the last step"
     )
     mask_rate: float = knob(
         10.0,
         low=1.0,
         high=30.0,
         log=True,
-        least=1e-3,
-        most=1e4,
+        minimum=1e-3,
+        maximum=1e4,
         doc="the masks' learning rate over the weights'; long runs do with 1",
     )
 

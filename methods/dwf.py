@@ -27,16 +27,16 @@ class DeepWeightFactorization(Sparsifier):
     """
 
     exact_zeros: ClassVar[bool] = False
-    claims: ClassVar = {"lr": Knob(0.3, 0.05, 1.0, "log", least=0.0), "weight_decay": NO_DECAY}
+    claims: ClassVar = {"lr": Knob(0.3, 0.05, 1.0, "log", minimum=0.0), "weight_decay": NO_DECAY}
 
     lam: float = strength(3e-4, 1e-5, 5e-3, "λ, the strength of Σ|w|^(2/D)")
-    depth: int = knob(2, low=2, high=4, most=16, doc="D, the number of factors")
+    depth: int = knob(2, low=2, high=4, maximum=16, doc="D, the number of factors")
     eps: float = knob(
         0.1,
         low=0.01,
         high=0.25,
-        least=1e-6,
-        most=1.999,
+        minimum=1e-6,
+        maximum=1.999,
         searched=False,
         doc="smallest initial |w|, as a share of the layer's σ_w",
     )
@@ -78,7 +78,7 @@ class Spred(DeepWeightFactorization):
     one; "balanced" starts from Algorithm D.1 at depth 2.
     """
 
-    depth: int = knob(2, least=2, most=2, searched=False, doc="two factors, always")
+    depth: int = knob(2, minimum=2, maximum=2, searched=False, doc="two factors, always")
     init: str = knob(
         "balanced", choices=("balanced", "dense"), searched=False, doc="first factors: D.1, or w₀ and 1"
     )

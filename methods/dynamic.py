@@ -51,18 +51,18 @@ class SparseEvolutionaryTraining(Random):
     least_interval: ClassVar[int] = 4
 
     alpha: float = knob(
-        0.3, low=0.1, high=0.5, least=0.0, most=1.0, doc="α, the share of a layer that moves at first"
+        0.3, low=0.1, high=0.5, minimum=0.0, maximum=1.0, doc="α, the share of a layer that moves at first"
     )
     updates: int = knob(
         50,
         low=20,
         high=200,
         log=True,
-        least=1,
-        most=100_000,
+        minimum=1,
+        maximum=100_000,
         doc="how often the mask is updated up to T_end",
     )
-    end: float = knob(0.75, least=0.01, most=1.0, doc="T_end, as a share of the steps")
+    end: float = knob(0.75, minimum=0.01, maximum=1.0, doc="T_end, as a share of the steps")
 
     def share(self, clock: Clock) -> float:
         """f(t), the share of a layer's weights to move; 0 between updates and from T_end on."""

@@ -25,11 +25,16 @@ class GradualMagnitude(Sparsifier):
     """
 
     sparsity: float = sparsity_knob()
-    start: float = knob(0.15, least=0.0, most=0.9, doc="t₀, the first pruning, as a share of the steps")
+    start: float = knob(0.15, minimum=0.0, maximum=0.9, doc="t₀, the first pruning, as a share of the steps")
     end: float = knob(
-        0.75, low=0.6, high=0.85, least=0.05, most=1.0, doc="t₁, the last pruning, as a share of the steps"
+        0.75,
+        low=0.6,
+        high=0.85,
+        minimum=0.05,
+        maximum=1.0,
+        doc="t₁, the last pruning, as a share of the steps",
     )
-    events: int = knob(60, least=1, most=100_000, doc="n, how often the mask tightens between t₀ and t₁")
+    events: int = knob(60, minimum=1, maximum=100_000, doc="n, how often the mask tightens between t₀ and t₁")
     scope: str = scope_knob()
 
     def __post_init__(self) -> None:

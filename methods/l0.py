@@ -47,17 +47,19 @@ class HardConcrete(Sparsifier):
     rate that lets log a travel `reach` over the whole training, however long that is.
     """
 
-    claims: ClassVar = {"lr": Knob(0.1, 0.02, 0.3, "log", least=0.0)}
+    claims: ClassVar = {"lr": Knob(0.1, 0.02, 0.3, "log", minimum=0.0)}
 
     lam: float = strength(1e-4, 1e-7, 3e-3, "λ, the price of one live weight")
-    drop: float = knob(0.5, low=0.2, high=0.5, least=0.01, most=0.99, doc="δ: log a starts at log((1-δ)/δ)")
+    drop: float = knob(
+        0.5, low=0.2, high=0.5, minimum=0.01, maximum=0.99, doc="δ: log a starts at log((1-δ)/δ)"
+    )
     reach: float = knob(
         60.0,
         low=20.0,
         high=200.0,
         log=True,
-        least=0.1,
-        most=1e4,
+        minimum=0.1,
+        maximum=1e4,
         doc="Σ of the gates' learning rates: how far log a can travel in the training",
     )
 

@@ -9,7 +9,7 @@ from .api import Clock, Knob, ParamGroup, Plan, Probe, Sparsifier, register
 from .knobs import NO_DECAY, strength
 from .net import Net
 
-LR = Knob(0.05, 0.01, 0.2, "log", least=0.0)
+LR = Knob(0.05, 0.01, 0.2, "log", minimum=0.0)
 
 
 @register("l1", reference="Tibshirani 1996, subgradient descent")

@@ -19,7 +19,7 @@ class LearningRateRewinding(Sparsifier):
     """
 
     sparsity: float = sparsity_knob()
-    levels: int = knob(3, low=1, high=6, most=100, doc="n, how often the network is pruned and retrained")
+    levels: int = knob(3, low=1, high=6, maximum=100, doc="n, how often the network is pruned and retrained")
     scope: str = scope_knob()
 
     def rounds(self) -> tuple[Round, ...]:
@@ -48,7 +48,7 @@ class LotteryTicket(LearningRateRewinding):
     """
 
     rewind: float = knob(
-        0.02, low=0.0, high=0.05, most=0.9, searched=False, doc="k, as a share of one training's steps"
+        0.02, low=0.0, high=0.05, maximum=0.9, searched=False, doc="k, as a share of one training's steps"
     )
 
     def rounds(self) -> tuple[Round, ...]:

@@ -41,15 +41,20 @@ class Magnitude(Sparsifier):
     sparsity: float = sparsity_knob()
     scope: str = scope_knob()
     finetune: float = knob(
-        0.25, low=0.1, high=0.5, least=0.0, most=0.9, doc="share of the steps after pruning; 0 leaves it out"
+        0.25,
+        low=0.1,
+        high=0.5,
+        minimum=0.0,
+        maximum=0.9,
+        doc="share of the steps after pruning; 0 leaves it out",
     )
     finetune_lr: float = knob(
         0.3,
         low=0.03,
         high=1.0,
         log=True,
-        least=1e-4,
-        most=10.0,
+        minimum=1e-4,
+        maximum=10.0,
         doc="peak rate of fine-tuning over that of training",
     )
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..errors import SparsebenchError
 from . import fused
-from .api import ParamGroup
+from .plan import ParamGroup
 from .storage import Elementwise, Factors, Plain, Storage
 
 Masks = dict[str, Tensor]

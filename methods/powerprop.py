@@ -23,13 +23,13 @@ class Powerpropagation(Magnitude):
     (wd/2)·Σ|w|^(2/α).
     """
 
-    claims: ClassVar = {"lr": Knob(0.1, 0.03, 0.5, "log", least=0.0)}
+    claims: ClassVar = {"lr": Knob(0.1, 0.03, 0.5, "log", minimum=0.0)}
 
-    alpha: float = knob(2.0, low=1.5, high=4.0, least=1.0, most=16.0, doc="α, the power")
+    alpha: float = knob(2.0, low=1.5, high=4.0, minimum=1.0, maximum=16.0, doc="α, the power")
     prune: str = knob(
         "one_shot", choices=("one_shot", "gmp", "imp"), searched=False, doc="when the weights are pruned"
     )
-    levels: int = knob(3, least=1, most=100, searched=False, doc="how often imp prunes and trains again")
+    levels: int = knob(3, minimum=1, maximum=100, searched=False, doc="how often imp prunes and trains again")
 
     def __post_init__(self) -> None:
         target: dict[str, Any] = {"sparsity": self.sparsity, "scope": self.scope}

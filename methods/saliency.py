@@ -21,7 +21,11 @@ TEMPERATURE = 200.0
 def batches_knob() -> Any:
     """How many labelled batches a score is taken over."""
     return knob(
-        1, least=1, most=10_000, searched=False, doc="training batches to score on, out of the same budget"
+        1,
+        minimum=1,
+        maximum=10_000,
+        searched=False,
+        doc="training batches to score on, out of the same budget",
     )
 
 

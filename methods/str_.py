@@ -48,8 +48,8 @@ class SoftThreshold(Sparsifier):
 
     optimizers: ClassVar = ("sgd",)
     claims: ClassVar = {
-        "lr": Knob(0.1, 0.03, 0.3, "log", least=0.0),
-        "weight_decay": Knob(3e-3, 1e-5, 3e-2, "log", least=0.0, most=1e3, doc="decay of θ"),
+        "lr": Knob(0.1, 0.03, 0.3, "log", minimum=0.0),
+        "weight_decay": Knob(3e-3, 1e-5, 3e-2, "log", minimum=0.0, maximum=1e3, doc="decay of θ"),
     }
 
     s0: float = knob(
@@ -57,8 +57,8 @@ class SoftThreshold(Sparsifier):
         low=-3200.0,
         high=-5.0,
         scale="minus_log",
-        least=-1e6,
-        most=0.0,
+        minimum=-1e6,
+        maximum=0.0,
         doc="s₀, where the thresholds start; 0: chosen from the decay",
     )
     decay: float = knob(
@@ -66,8 +66,8 @@ class SoftThreshold(Sparsifier):
         low=1.0,
         high=24.0,
         log=True,
-        least=0.0,
-        most=100.0,
+        minimum=0.0,
+        maximum=100.0,
         operating=True,
         doc="wd_s·Ση_eff, the most e-folds by which s decays; 0: the recipe's weight decay",
     )

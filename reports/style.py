@@ -1,8 +1,9 @@
 """One colour, marker and dash an entry, the same in every figure and wherever else entries are coloured."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from .text import natural
+from .analysis.boards import TaskLeaderboard
+from .formatting import natural
 
 Dash = tuple[int, tuple[int, ...]]
 Style = tuple[str, str, Dash]
@@ -32,3 +33,9 @@ def style_of(entries: Iterable[str], dense: Iterable[str] = ("dense",)) -> dict[
         dash = DASHES[number // len(COLOURS) % len(DASHES)]
         styles[name] = colour, marker, dash
     return styles
+
+
+def style_for(found: Sequence[TaskLeaderboard]) -> dict[str, Style]:
+    """One style for each entry over all tasks, so that colours agree between figures."""
+    rows = [row for board in found for row in board.rows]
+    return style_of((row.entry for row in rows), {row.entry for row in rows if row.baseline})

@@ -1,77 +1,74 @@
 """The house rules that a machine can check: who may import whom, what stays lazy, and how long things grow.
 
-The source tree is parsed, never imported. Modules are named without the package: `bench.records`.
+The source tree is parsed, never imported. Modules are named without the package: `records.store`.
 """
 
 import ast
-import re
 import sys
-import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
 import pytest
+from source_tree import imports, modules
 
 pytestmark = pytest.mark.smoke
 
-ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("methods", "datasets", "bench", "reports")
-
-# The parts of the house, lowest first: their modules, and what these may import beside each other.
-# A name on the right is a part or a single module: of the methods and the datasets, everyone else
-# sees the protocol alone.
-PARTS = """
-foundation | errors registry                                         |
-methods    | methods methods.*                                       | foundation
-datasets   | datasets datasets.*                                     | foundation
-records    | bench bench.hashes bench.records bench.described        | foundation
-reports    | reports reports.*                                       | foundation records
-plan       | bench.spec bench.suite bench.space bench.validation bench.describe | foundation records methods.api datasets.api
-machine    | bench.cores bench.devices bench.memory bench.versions bench.kept bench.addresses | foundation
-measures   | bench.models bench.networks bench.zoo bench.measure bench.threshold | foundation records datasets.api
-train      | bench.train bench.optim bench.schedule bench.stream     | foundation methods.api methods.net datasets.api plan measures
-train      | bench.clock bench.probe bench.meter bench.checkpoint    |
-train      | bench.layout                                            |
-train      | bench.keeper                                            | machine
-trial      | bench.trial bench.saved                                 | foundation records methods.api datasets.api plan machine measures train
-executors  | bench.executors bench.executors.*                       | foundation records plan machine trial bench.keeper
-search     | bench.search bench.studies bench.importance bench.mirror | foundation records methods.api reports.pareto plan bench.addresses
-track      | bench.track bench.mlflow_* bench.ui                     | foundation records reports bench.addresses
-shelf      | bench.shelf                                            | foundation records reports machine
-folder     | bench.folder bench.changes                             | foundation records methods.api plan bench.kept
-watch      | bench.standing bench.pace bench.display bench.lines    | foundation records reports folder
-watch      | bench.picture bench.bars bench.state                   |
-campaign   | bench.campaign bench.publish bench.signals             | foundation records methods.api datasets.api reports plan machine bench.models trial executors search track shelf folder watch
-doctor     | bench.doctor bench.reach                                | foundation machine datasets.api track
-status     | bench.status                                            | foundation records reports machine folder watch
-api        | bench.api                                               | foundation records methods.api plan machine trial
-estimate   | bench.estimate                                          | foundation methods.api datasets.api plan machine bench.models trial executors campaign bench.standing
-export     | bench.export bench.export_cli bench.formats bench.loading | foundation records plan machine bench.models bench.networks bench.zoo trial shelf bench.scrutiny
-exchange   | bench.exchange bench.exchange_cli bench.sources        | foundation records plan machine bench.publish
-exchange   | bench.archive bench.scrutiny bench.fit                  |
-cli        | bench.cli bench.commands bench.catalogue                | foundation records methods.api datasets.api reports plan machine bench.models bench.networks bench.executors.forks bench.executors.machines track campaign estimate api export exchange watch status doctor public
-conformance | bench.conformance                                      | foundation methods datasets.api datasets.on_device plan measures train
-public     | __init__                                                |
+# The packages, lowest floor first: what each may import beside itself, `base` and `records`.
+# A name on the right is a package or a single module: of the methods and the datasets, everyone else sees
+# the protocol alone. Imports under TYPE_CHECKING count like all others.
+PACKAGES = """
+0 | base            | errors registry files validation gc_pause |
+1 | records         | records records.*           |
+1 | methods         | methods methods.*           |
+1 | datasets        | datasets datasets.*         |
+2 | reports.text    | reports reports.formatting reports.accuracy_scale |
+3 | reports.analysis | reports.analysis*          |
+4 | reports.style   | reports.style               | reports.analysis reports.text
+5 | reports.tables  | reports.tables*             | reports.analysis reports.text
+6 | reports.figures | reports.figures*            | reports.analysis reports.text reports.style reports.tables
+6 | reports.site    | reports.site*               | reports.analysis reports.text reports.style reports.tables
+7 | reports.write   | reports.write               | reports.analysis reports.tables reports.figures reports.site
+8 | bench.system    | bench bench.system*         |
+8 | bench.config    | bench.config*               | methods.api datasets.api
+8 | bench.models    | bench.models* bench.networks | datasets.api
+8 | bench.measurement | bench.measurement*        | datasets.api
+9 | bench.training  | bench.training*             | methods.api datasets.api bench.config bench.system bench.models bench.measurement
+9 | bench.search    | bench.search*               | methods.api bench.config bench.system
+9 | bench.tracking  | bench.tracking*             | bench.system
+9 | bench.output_folder | bench.output_folder*    | methods.api bench.config
+9 | bench.exchange  | bench.exchange*             | bench.config bench.system
+10 | bench.executors | bench.executors*           | bench.config bench.system bench.models bench.training bench.output_folder
+10 | bench.export   | bench.export*               | bench.config bench.system bench.models bench.training bench.output_folder
+10 | bench.conformance | bench.conformance        | methods.api datasets.api datasets.on_device bench.config bench.measurement bench.training
+11 | bench.progress | bench.progress*             | bench.search bench.output_folder bench.executors
+12 | bench.campaign | bench.campaign*             | methods.api datasets.api reports.analysis reports.style reports.tables reports.write bench.config bench.system bench.models bench.training bench.search bench.tracking bench.output_folder bench.executors bench.progress
+13 | bench.cli      | bench.cli*                  | methods.api datasets.api bench.config bench.system bench.models bench.training bench.tracking bench.exchange bench.executors bench.export bench.progress bench.campaign
+14 | public         | __init__                    | methods.api datasets.api bench.training bench.export bench.campaign
 """  # noqa: E501 (a table is read by its columns)
 
-# Libraries that belong to few: the parts and modules that may import them, lazily or not.
+# Folders that hold plugins, one family a file, may have more modules than this.
+LARGEST_FOLDER = 12
+OPEN_FOLDERS = {"methods", "datasets"}
+LARGEST_FLOORS = 6  # of the packages of bench/
+
+# Libraries that belong to few: the packages and modules that may import them, lazily or not.
 OWNERS = {
-    "optuna": "bench.search bench.mirror bench.importance",
-    "mlflow": "track",
-    "ray": "bench.executors.ray",
-    "torch": "methods datasets machine measures train trial executors api export estimate conformance "
-    "bench.commands",
+    "optuna": "bench.search",
+    "mlflow": "bench.tracking",
+    "ray": "bench.executors.ray_cluster.client",
+    "torch": "methods datasets bench.system bench.models bench.measurement bench.training bench.executors "
+    "bench.export bench.conformance bench.campaign.dry_run bench.cli.run",
     "torchvision": "datasets",
     "sklearn": "datasets",
-    "timm": "bench.networks bench.zoo",
-    "seaborn": "reports",
-    "matplotlib": "reports",
-    "jinja2": "reports",
-    "typer": "cli",
-    "pytest": "conformance",
+    "timm": "bench.models",
+    "seaborn": "reports.figures",
+    "matplotlib": "reports.figures",
+    "jinja2": "reports.site",
+    "typer": "bench.cli",
+    "pytest": "bench.conformance",
 }
 HEAVY = {
     "torch",
@@ -90,104 +87,47 @@ HEAVY = {
 
 # What starting from these modules never loads: (start, lazy imports too?, libraries).
 NEVER_LOADED = [
-    ("reports.*", True, {"torch", "torchvision", "timm", "optuna", "mlflow"}),
-    ("bench.records", True, {"torch", "optuna", "mlflow"}),
-    ("bench.trial", True, {"optuna", "mlflow"}),
-    ("bench.train", True, {"optuna", "mlflow"}),
-    ("bench.api", True, {"optuna", "mlflow"}),
+    ("reports*", True, {"torch", "torchvision", "timm", "optuna", "mlflow"}),
+    ("records*", True, {"torch", "optuna", "mlflow"}),
+    ("bench.training.*", True, {"optuna", "mlflow"}),
     ("bench.executors.*", True, {"optuna", "mlflow"}),
     ("methods.*", True, {"torchvision", "timm", "optuna", "mlflow"}),
-    ("bench.status", False, {"torch", "torchvision", "timm", "optuna", "mlflow", "scipy", "pandas"}),
-    ("bench.exchange_cli", False, {"torch", "torchvision", "timm", "optuna", "mlflow"}),
-    ("bench.campaign", False, {"torchvision", "timm", "mlflow"}),
+    ("bench.progress.status", False, {"torch", "torchvision", "timm", "optuna", "mlflow", "scipy", "pandas"}),
+    ("bench.cli.exchange", False, {"torch", "torchvision", "timm", "optuna", "mlflow"}),
+    ("bench.campaign.driver", False, {"torchvision", "timm", "mlflow"}),
     ("bench.executors.*", False, {"torchvision", "timm"}),
-    ("bench.publish", False, {"torch", "torchvision", "timm", "optuna", "mlflow"}),
-    ("bench.cli", False, HEAVY),
-    ("bench.commands", False, HEAVY),
+    ("bench.campaign.publish", False, {"torch", "torchvision", "timm", "optuna", "mlflow"}),
+    ("bench.campaign.options", False, HEAVY),
+    ("bench.cli.app", False, HEAVY),
+    ("bench.cli.run", False, HEAVY),
     ("__init__", False, HEAVY),
 ]
 
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "pillow"}
-OPTIONAL = {"ray", "pytest"}
-
 
 @dataclass(frozen=True)
-class Import:
-    """One import: a module of ours, or the top name of a library; lazy when inside a function."""
+class Package:
+    """A row of PACKAGES."""
 
-    target: str
-    ours: bool
-    lazy: bool
-    line: int
-
-
-@cache
-def modules() -> dict[str, Path]:
-    """All modules of the package by name; the four rooms lie at the root, the rest in pkg/."""
-    places = [(ROOT / "pkg" / "sparsebench", ())] + [(ROOT / room, (room,)) for room in ROOMS]
-    found = {}
-    for folder, prefix in places:
-        for path in sorted(folder.rglob("*.py")):
-            parts = (*prefix, *path.relative_to(folder).with_suffix("").parts)
-            parts = parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts
-            found[".".join(parts)] = path
-    return found
-
-
-def is_type_checking(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
-
-
-def statements(node: ast.AST, lazy: bool = False) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
-    """Every import that can run, with whether a function has to be called first."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.Import | ast.ImportFrom):
-            yield child, lazy
-        elif not is_type_checking(child):
-            yield from statements(child, lazy or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef))
-
-
-def resolve(module: str, node: ast.ImportFrom) -> list[str]:
-    """The modules of ours that a relative import means."""
-    package = module.split(".") if modules()[module].name == "__init__.py" else module.split(".")[:-1]
-    package = [part for part in package if part != "__init__"]
-    base = package[: len(package) - node.level + 1] + (node.module.split(".") if node.module else [])
-    inside = [".".join([*base, alias.name]) for alias in node.names]
-    return sorted({name if name in modules() else ".".join(base) or "__init__" for name in inside})
+    floor: int
+    name: str
+    members: tuple[str, ...]
+    allowed: tuple[str, ...]
 
 
 @cache
-def imports(module: str) -> tuple[Import, ...]:
-    found = []
-    for node, lazy in statements(ast.parse(modules()[module].read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            found += [Import(name, True, lazy, node.lineno) for name in resolve(module, node)]
-        else:
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
-            found += [Import(name.split(".")[0], False, lazy, node.lineno) for name in names]
-    return tuple(found)
+def packages() -> tuple[Package, ...]:
+    rows = [[cell.split() for cell in row.split("|")] for row in PACKAGES.strip().splitlines()]
+    return tuple(Package(int(f[0]), name[0], tuple(members), tuple(may)) for f, name, members, may in rows)
 
 
-@cache
-def table() -> dict[str, tuple[list[str], list[str]]]:
-    """Members and permissions of each part; a part may take several rows."""
-    parts: dict[str, tuple[list[str], list[str]]] = {}
-    for row in PARTS.strip().splitlines():
-        (name,), members, allowed = (cell.split() for cell in row.split("|"))
-        known = parts.setdefault(name, ([], []))
-        known[0].extend(members)
-        known[1].extend(allowed)
-    return parts
-
-
-def part_of(module: str) -> str:
-    homes = [part for part, (members, _) in table().items() if any(fnmatchcase(module, m) for m in members)]
-    assert len(homes) == 1, f"{module} stands in {len(homes)} rows of PARTS; it belongs in one"
+def package_of(module: str) -> Package:
+    homes = [package for package in packages() if any(fnmatchcase(module, m) for m in package.members)]
+    assert len(homes) == 1, f"{module} stands in {len(homes)} rows of PACKAGES; it belongs in one"
     return homes[0]
 
 
-def allowed_in(module: str, names: list[str]) -> bool:
-    return any(name in (module, part_of(module)) for name in names)
+def allowed_in(module: str, names: Iterable[str]) -> bool:
+    return any(name in (module, package_of(module).name) for name in names)
 
 
 def loaded_by(start: str, lazily: bool) -> dict[str, list[str]]:
@@ -195,10 +135,11 @@ def loaded_by(start: str, lazily: bool) -> dict[str, list[str]]:
     chains, libraries, queue = {start: [start]}, {}, [start]
     while queue:
         module = queue.pop()
-        packages = [".".join(module.split(".")[:i]) for i in range(1, module.count(".") + 1)]
-        ours = packages + [i.target for i in imports(module) if i.ours and (lazily or not i.lazy)]
+        parents = [".".join(module.split(".")[:i]) for i in range(1, module.count(".") + 1)]
+        when = {"", "lazily"} if lazily else {""}
+        ours = parents + [i.target for i in imports(module) if i.ours and i.when in when]
         for item in imports(module):
-            if not item.ours and (lazily or not item.lazy):
+            if not item.ours and item.when in when:
                 libraries.setdefault(item.target, chains[module])
         for target in ours:
             if target not in chains:
@@ -213,13 +154,36 @@ def matching(pattern: str) -> list[str]:
 
 @pytest.mark.parametrize("module", modules())
 def test_imports_follow_the_arrows(module: str) -> None:
-    home = part_of(module)
+    home = package_of(module)
+    may = (*home.allowed, "base", "records")
     wrong = [
-        f"line {item.line}: {home} may not import {item.target}"
+        f"line {item.line}: {home.name} may not import {item.target}"
         for item in imports(module)
-        if item.ours and part_of(item.target) != home and not allowed_in(item.target, table()[home][1])
+        if item.ours and package_of(item.target) != home and not allowed_in(item.target, may)
     ]
     assert not wrong
+
+
+def test_no_arrow_points_upwards() -> None:
+    found = {(package_of(m), package_of(i.target)) for m in modules() for i in imports(m) if i.ours}
+    upwards = [(a.name, b.name) for a, b in found if a != b and a.floor <= b.floor]
+    assert upwards == []
+
+
+def test_the_harness_has_few_floors() -> None:
+    floors = {package.floor for package in packages() if package.name.startswith("bench.")}
+    assert len(floors) <= LARGEST_FLOORS
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in modules().values()}), ids=lambda p: p.name)
+def test_a_folder_holds_few_modules(folder: Path) -> None:
+    found = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
+    assert len(found) <= LARGEST_FOLDER or folder.name in OPEN_FOLDERS
+
+
+@pytest.mark.parametrize("module", [m for m, path in modules().items() if path.name == "__init__.py"])
+def test_a_package_says_what_it_is_for(module: str) -> None:
+    assert ast.get_docstring(ast.parse(modules()[module].read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("library", OWNERS)
@@ -257,41 +221,3 @@ def test_there_are_no_import_cycles() -> None:
     for module in modules():
         visit(module, [])
     assert sorted(order) == sorted(modules())
-
-
-@pytest.mark.parametrize("module", modules())
-def test_ours_is_imported_relatively(module: str) -> None:
-    """A bare `import datasets` would be Hugging Face's package, or ours in its place."""
-    assert [i for i in imports(module) if not i.ours and i.target in (*ROOMS, "sparsebench")] == []
-
-
-def test_what_is_imported_is_declared() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {re.split(r"[<>=~! \[;]", entry)[0] for entry in project["dependencies"]}
-    used = (
-        {i.target for m in modules() for i in imports(m) if not i.ours} - sys.stdlib_module_names - OPTIONAL
-    )
-    assert {DISTRIBUTIONS.get(name, name) for name in used} - declared == set()
-
-
-def sources() -> list[Path]:
-    return [*modules().values(), *sorted((ROOT / "tests").rglob("*.py")), ROOT / "setup.py"]
-
-
-def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Lines of signature and body; the docstring is not counted."""
-    lines = (function.end_lineno or function.lineno) - function.lineno + 1
-    if ast.get_docstring(function) is None:
-        return lines
-    docstring = function.body[0]
-    return lines - ((docstring.end_lineno or docstring.lineno) - docstring.lineno + 1)
-
-
-@pytest.mark.parametrize("path", sources(), ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_files_and_functions_stay_short(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    nodes = ast.walk(ast.parse(text))
-    functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    lines = len(text.splitlines())
-    assert lines <= 300, "longer than 300 lines: split it by job"
-    assert [f"{f.name}: {length(f)} lines" for f in functions if length(f) > 40] == []

@@ -7,11 +7,11 @@ import sys
 from itertools import dropwhile, takewhile
 from pathlib import Path
 
-from sparsebench.bench.records import Record
+from sparsebench.records.record import Record
 
 
 def sparsebench(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-P", "-c", "from sparsebench.bench.cli import main; main()", *words]
+    command = [sys.executable, "-P", "-c", "from sparsebench.bench.cli.app import main; main()", *words]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300)
 
 

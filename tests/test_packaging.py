@@ -101,7 +101,7 @@ def test_importing_the_package_loads_no_library(installed: Path) -> None:
 
 
 def test_records_are_read_without_torch(installed: Path) -> None:
-    code = "import sys; from sparsebench.bench.records import Record; print('torch' in sys.modules)"
+    code = "import sys; from sparsebench.records.record import Record; print('torch' in sys.modules)"
     assert python(code, cwd=installed.parent, path=installed) == "False"
 
 

@@ -96,7 +96,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def sparsebench(*words: str, cwd: Path, site: Path) -> str:
-    command = [sys.executable, "-P", "-c", "from sparsebench.bench.cli import main; main()", *words]
+    command = [sys.executable, "-P", "-c", "from sparsebench.bench.cli.app import main; main()", *words]
     environment = {**os.environ, "PYTHONPATH": str(site)}
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

@@ -8,21 +8,32 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .bench.api import train
-    from .bench.campaign import run
-    from .bench.export import export
-    from .bench.records import Record, load_records
+    from .bench.campaign.driver import run
+    from .bench.export.export import export
+    from .bench.training.train import train
     from .datasets.api import Data, register_dataset
     from .errors import SparsebenchError
-    from .methods.api import Clock, ParamGroup, Plan, Probe, Round, Sparsifier, knob, register, sparsity_knob
-    from .methods.net import Net
+    from .methods.api import (
+        Clock,
+        Net,
+        ParamGroup,
+        Plan,
+        Probe,
+        Round,
+        Sparsifier,
+        knob,
+        register,
+        sparsity_knob,
+    )
+    from .records.record import Record
+    from .records.store import load_records
 
 _HOMES = {
-    "run": "bench.campaign",
-    "train": "bench.api",
-    "export": "bench.export",
-    "Record": "bench.records",
-    "load_records": "bench.records",
+    "run": "bench.campaign.driver",
+    "train": "bench.training.train",
+    "export": "bench.export.export",
+    "Record": "records.record",
+    "load_records": "records.store",
     "Data": "datasets.api",
     "register_dataset": "datasets.api",
     "SparsebenchError": "errors",
@@ -35,7 +46,7 @@ _HOMES = {
     "knob": "methods.api",
     "register": "methods.api",
     "sparsity_knob": "methods.api",
-    "Net": "methods.net",
+    "Net": "methods.api",
 }
 
 __all__ = [

@@ -5,9 +5,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
-
-LONG = 300  # characters of what a file brings into a message
+    pass
 
 
 class SparsebenchError(ValueError):
@@ -18,10 +16,10 @@ class UnknownName(SparsebenchError):
     """A name that nothing is registered under; the message lists what comes near."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "") -> None:
-        super().__init__(f"{where}unknown {kind} {name!r}: {near(name, known)}")
+        super().__init__(f"{where}unknown {kind} {name!r}: {suggest(name, known)}")
 
 
-def near(name: str, known: Iterable[str]) -> str:
+def suggest(name: str, known: Iterable[str]) -> str:
     """`did you mean 'x' or 'y'?`, or all known names where none comes near."""
     names = sorted(known)
     matches = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.6)
@@ -32,17 +30,9 @@ def near(name: str, known: Iterable[str]) -> str:
     return f"known are {shown}" if names else "none are known"
 
 
-def plain(text: str, most: int | None = None) -> str:
+def printable(text: str, most: int | None = None) -> str:
     """The text for a terminal, which obeys some characters: what is not printable is written as Python
     would, spaces and ends of lines are one space. At most `most` characters of it."""
     words = " ".join(text.split())
     found = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in words[:most])
     return found if most is None or len(found) <= most else found[: most - 1] + "…"
-
-
-def problem(error: "ValidationError", whole: str = "") -> str:
-    """The first problem of what a file holds: where, and what. `whole` stands for all of it."""
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = ".".join(plain(str(part), 40) for part in first["loc"]) or whole
-    said = first["msg"].removeprefix("Value error, ")
-    return plain(f"{where}: {said}" if where else said, LONG)

@@ -7,19 +7,19 @@ A page is its template filled in: escaped text, and one JSON document that the s
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...bench.described import read_methods
-from ..files import write_atomic
-from ..rows import Board
-from .address import Addresses
-from .entry import entry_page
-from .overview import overview_page
-from .task import task_page
+from ...files import write_atomic
+from ...records.method_docs import read_methods
+from ..analysis.boards import TaskLeaderboard
+from .entry_page import entry_page
+from .overview_page import overview_page
+from .page_names import Addresses
+from .task_page import task_page
 from .template import assets
 
 __all__ = ["write_site"]
 
 
-def write_site(folder: Path, found: Sequence[Board]) -> list[Path]:
+def write_site(folder: Path, found: Sequence[TaskLeaderboard]) -> list[Path]:
     """Write the site of a report's boards into `folder`/site; returns its files, the first page first.
 
     What `folder`/methods.json says of the methods is shown where it is there. Pages of entries and tasks

@@ -4,14 +4,14 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ...bench.records import Record
-from ..focus import focus_on
-from ..pareto import front
-from ..points import XY, Point, outcome
-from ..rows import Board
+from ...records.pareto import front
+from ...records.record import Record
+from ..accuracy_scale import focus_on
+from ..analysis.boards import TaskLeaderboard
+from ..analysis.points import XY, Point, seed_result
+from ..formatting import one_line
 from ..style import DASHES, Style
-from ..text import plain
-from .words import knobs
+from .values import knobs
 
 SYMBOLS = {
     "o": "circle", "s": "square", "^": "triangle-up", "D": "diamond", "v": "triangle-down", "P": "cross",
@@ -23,7 +23,7 @@ Payload = dict[str, Any]
 
 
 def payload(
-    found: Sequence[Board],
+    found: Sequence[TaskLeaderboard],
     styles: Mapping[str, Style],
     entries: Iterable[str] | None = None,
     searched: str | None = None,
@@ -46,11 +46,11 @@ def payload(
     }
 
 
-def _task(board: Board) -> Payload:
+def _task(board: TaskLeaderboard) -> Payload:
     points = [p for group in board.points.values() for p in group]
     focus = focus_on([p.accuracy.mean for p in points], board.chance, board.dense)
     return {
-        "name": plain(board.task),
+        "name": one_line(board.task),
         "source": board.source,
         "dense": board.dense,
         "chance": board.chance,
@@ -61,10 +61,10 @@ def _task(board: Board) -> Payload:
 
 def _entry(name: str, style: Style) -> Payload:
     colour, marker, dash = style
-    return {"name": plain(name), "colour": colour, "symbol": SYMBOLS[marker], "dash": STROKES[dash]}
+    return {"name": one_line(name), "colour": colour, "symbol": SYMBOLS[marker], "dash": STROKES[dash]}
 
 
-def _points(number: int, board: Board, names: Sequence[str]) -> list[Payload]:
+def _points(number: int, board: TaskLeaderboard, names: Sequence[str]) -> list[Payload]:
     searched = {r.id: r for r in board.records if r.phase == "search"}
     made = []
     for e, name in enumerate(names):
@@ -106,18 +106,18 @@ def _point(point: Point, searched: Mapping[str, Record]) -> Payload:
         "y": _digits(point.accuracy.mean),
         "sd": _digits(point.accuracy.sd),
         "ye": exact and _digits(exact[1]),
-        "trial": f"{number}{plain(origin.id)}; seeds {seeds}",
+        "trial": f"{number}{one_line(origin.id)}; seeds {seeds}",
         "knobs": knobs(origin),
-        "command": plain(record.command),
+        "command": one_line(record.command),
     }
 
 
-def own_records(found: Sequence[Board], entry: str) -> list[tuple[int, Record]]:
+def own_records(found: Sequence[TaskLeaderboard], entry: str) -> list[tuple[int, Record]]:
     """An entry's records in the order of its page's table, each with its board's number."""
     return [(number, r) for number, board in enumerate(found) for r in board.records if r.entry == entry]
 
 
-def _trials(found: Sequence[Board], entry: str, e: int) -> list[Payload]:
+def _trials(found: Sequence[TaskLeaderboard], entry: str, e: int) -> list[Payload]:
     """The trials of the search, on validation, where the points themselves are confirmed ones.
 
     `row` is the trial's row in the page's table, which says the rest.
@@ -126,7 +126,7 @@ def _trials(found: Sequence[Board], entry: str, e: int) -> list[Payload]:
     for row, (number, record) in enumerate(own_records(found, entry)):
         board = found[number]
         if record.phase == "search" and any(p.source == "test" for p in board.points[entry]):
-            seen = outcome(record, board.chance, "validation")
+            seen = seed_result(record, board.chance, "validation")
             if seen is not None:
                 at_eps = seen.exact
                 x = [_digits(10**seen.x), at_eps and _digits(10 ** at_eps[0]), _digits(seen.speedup)]

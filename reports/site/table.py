@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..columns import Column, columns, interval_columns
-from ..figures import style_for
-from ..notes import between
-from ..rows import Board, Row
-from ..style import Style
-from ..text import NOTHING, plain, share
-from .address import Addresses
+from ..analysis.boards import LeaderboardRow, TaskLeaderboard
+from ..formatting import NOTHING, format_hypervolume, one_line
+from ..style import Style, style_for
+from ..tables.columns import Column, columns, interval_columns
+from ..tables.notes import between
+from .page_names import Addresses
 
 GLYPHS = dict(zip("os^DvPX<>ph*", "●■▲◆▼✚✖◀▶⬟⬢★", strict=True))
 COST = "training cost"
@@ -58,7 +57,7 @@ class Heading:
 class Line:
     """A row: its entry and task with their pages and mark, and a cell a heading; `wins`: `Board.winner`."""
 
-    row: Row
+    row: LeaderboardRow
     entry: str
     page: str
     task: str
@@ -69,7 +68,7 @@ class Line:
     wins: bool
 
 
-def marks(found: Sequence[Board]) -> dict[str, Mark]:
+def marks(found: Sequence[TaskLeaderboard]) -> dict[str, Mark]:
     """By entry, from the figures' own style."""
     styles: dict[str, Style] = style_for(found)
     return {entry: Mark(style[0], GLYPHS[style[1]]) for entry, style in styles.items()}
@@ -78,10 +77,10 @@ def marks(found: Sequence[Board]) -> dict[str, Mark]:
 def legend(names: Iterable[str], at: Addresses, looks: dict[str, Mark]) -> list[tuple[str, str, Mark]]:
     """What the chart's choice of entries shows, dense first as in the figures: text, page, mark."""
     wanted = set(names)
-    return [(plain(name), at.entries[name], look) for name, look in looks.items() if name in wanted]
+    return [(one_line(name), at.entries[name], look) for name, look in looks.items() if name in wanted]
 
 
-def headings(found: Sequence[Board]) -> list[Heading]:
+def headings(found: Sequence[TaskLeaderboard]) -> list[Heading]:
     """Every column that any board has, less the entry's name, which is a link in the page."""
     titles: dict[str, Column] = {}
     for board in found:
@@ -92,7 +91,7 @@ def headings(found: Sequence[Board]) -> list[Heading]:
     return [*kept[:-1], Heading(COST, True, MEANING[COST], True), kept[-1]]
 
 
-def lines(board: Board, number: int, at: Addresses, heads: Sequence[Heading],
+def lines(board: TaskLeaderboard, number: int, at: Addresses, heads: Sequence[Heading],
           looks: dict[str, Mark], only: str | None = None) -> list[Line]:  # fmt: skip
     """The rows of one board (or of one entry of it) under headings that may be wider than its own."""
     shown = {c.title: c for c in columns(board)}
@@ -100,7 +99,7 @@ def lines(board: Board, number: int, at: Addresses, heads: Sequence[Heading],
     best = board.winner
     return [
         Line(
-            row, _named(row), at.entries[row.entry], plain(board.task), number, at.tasks[board.task],
+            row, _named(row), at.entries[row.entry], one_line(board.task), number, at.tasks[board.task],
             looks[row.entry], [_cell(head.title, row, shown, ends) for head in heads], row.entry == best,
         )
         for row in board.rows
@@ -108,14 +107,17 @@ def lines(board: Board, number: int, at: Addresses, heads: Sequence[Heading],
     ]  # fmt: skip
 
 
-def _named(row: Row) -> str:
-    return plain(row.entry) + ("" if row.source == "test" else " (validation)")
+def _named(row: LeaderboardRow) -> str:
+    return one_line(row.entry) + ("" if row.source == "test" else " (validation)")
 
 
-def _cell(title: str, row: Row, shown: dict[str, Column], ends: dict[str, Column]) -> Cell:
+def _cell(title: str, row: LeaderboardRow, shown: dict[str, Column], ends: dict[str, Column]) -> Cell:
     if title == COST:
         found = row.training_flops_ratio_interval
-        return Cell(share(row.training_flops_ratio), f"[{between(found, share)}]" if found else "")
+        return Cell(
+            format_hypervolume(row.training_flops_ratio),
+            f"[{between(found, format_hypervolume)}]" if found else "",
+        )
     text = shown[title].cell(row) if title in shown else NOTHING
     _, bracket, rest = ends[title].cell(row).partition(" [") if title in ends else ("", "", "")
     return Cell(text, f"[{rest}" if bracket else "")

@@ -6,7 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ..text import plain
+from ..formatting import one_line
 
 HERE = Path(__file__).parent
 # plotly.min.js is the bundle that npm has as plotly.js-basic-dist-min 4.1.1 (MIT, its licence beside it),
@@ -34,7 +34,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["plain"] = plain
+    environment.filters["one_line"] = one_line
     environment.policies["json.dumps_kwargs"] = {
         "allow_nan": False,
         "ensure_ascii": False,

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sparsebench.bench.records import Layer, Record, load_records
+from sparsebench.records.record import Layer, Record
+from sparsebench.records.store import load_records
 
 TINY = """
 name = "tiny"
@@ -57,7 +58,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def tracker(folder: Path) -> Any:
     """That folder's own MLflow database."""
-    from sparsebench.bench.mlflow_store import Tracker, default_uri
+    from sparsebench.bench.tracking.client import Tracker, default_uri
 
     made = Tracker(default_uri(folder), folder)
     made.client.search_experiments()  # makes the database: a server wants to find it
@@ -67,7 +68,7 @@ def tracker(folder: Path) -> Any:
 @pytest.fixture(scope="session")
 def tracking(tmp_path_factory: pytest.TempPathFactory) -> str:
     """One MLflow database for all campaigns of the tests: making it takes seconds, and some are killed."""
-    from sparsebench.bench.mlflow_store import Tracker
+    from sparsebench.bench.tracking.client import Tracker
 
     folder = tmp_path_factory.mktemp("mlflow")
     uri = f"sqlite:///{folder / 'mlflow.db'}"
@@ -78,7 +79,7 @@ def tracking(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="session")
 def finished(tiny: Path, tracking: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output folder of that suite, run to its end on two slots. To be read; copy it to change it."""
-    from sparsebench.bench.campaign import run
+    from sparsebench.bench.campaign.driver import run
 
     out = tmp_path_factory.mktemp("campaign") / "out"
     result = run(tiny, out=out, devices="cpu:2", tracking_uri=tracking)
@@ -168,7 +169,7 @@ SIZE = {"n": 320, "valid": 64}
 @pytest.fixture
 def make_trial() -> Callable[..., Any]:
     """A trial on a small planted set; any field can be given, recipe fields as `recipe={...}`."""
-    from sparsebench.bench.spec import Recipe, Trial
+    from sparsebench.bench.config.trial_spec import Recipe, Trial
 
     def make(**fields: Any) -> Trial:
         recipe = {"epochs": 1, "lr": 0.05, "weight_decay": 0.0, **fields.pop("recipe", {})}
@@ -210,7 +211,7 @@ class Answer:
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
     """The real entry point, in this process: `cli("list", "methods").out`."""
-    from sparsebench.bench.cli import main
+    from sparsebench.bench.cli.app import main
 
     def call(*words: object) -> Answer:
         monkeypatch.setattr(sys, "argv", ["sparsebench", *map(str, words)])

@@ -13,8 +13,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sparsebench.bench import campaign, mirror, publish, studies, track  # noqa: F401
-from sparsebench.bench.records import Record, Store
+from sparsebench.bench.campaign import driver as campaign
+from sparsebench.bench.search import storage_mirror as mirror
+from sparsebench.bench.search import study as studies
+from sparsebench.bench.tracking import publisher as track  # noqa: F401
+from sparsebench.records.record import Record
+from sparsebench.records.store import Store
 
 
 def die() -> None:
@@ -48,7 +52,7 @@ def arm(moment: str) -> None:
     elif kind == "told":
         on_call(studies.Study, "take", int(number), lambda *args: die())
     elif kind == "mirror":
-        on_call(mirror.Mirror, "_write", int(number), lambda *args: die())
+        on_call(mirror.StudyMirror, "_write", int(number), lambda *args: die())
 
 
 def attempt(moment: str, suite: str, out: str, uri: str) -> int:

@@ -11,9 +11,9 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from sparsebench.bench.archive import LIMITS, MANIFEST, SUITE, read_archive, write_archive
-from sparsebench.bench.records import FILE
+from sparsebench.bench.exchange.archive import LIMITS, MANIFEST, SUITE, read_archive, write_archive
 from sparsebench.errors import SparsebenchError
+from sparsebench.records.store import FILE
 
 LINES = b'{"some": "record"}\n' * 3
 
@@ -159,7 +159,7 @@ def test_the_bomb_is_not_unpacked_beyond_its_limit(tmp_path: Path, monkeypatch: 
 
 
 def test_an_archive_too_large_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sparsebench.bench.archive.MOST_PACKED", 100)
+    monkeypatch.setattr("sparsebench.bench.exchange.archive.MOST_PACKED", 100)
     path = tmp_path / "large.zip"
     path.write_bytes(honest())
     with pytest.raises(SparsebenchError, match="more than"):

@@ -221,15 +221,15 @@ def test_a_corrupt_line_stops_a_campaign_before_it_writes(
     cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_record: Callable[..., Any]
 ) -> None:
     """A half-written last line is mended (test_records.py, test_campaign.py); a whole one that is wrong is not."""
-    from sparsebench.bench.campaign import resolve
-    from sparsebench.bench.folder import Folder
-    from sparsebench.bench.trial import open_data
+    from sparsebench.bench.campaign.driver import resolve
+    from sparsebench.bench.output_folder.folder import OutputFolder
+    from sparsebench.bench.training.trial import open_data
 
     monkeypatch.chdir(tmp_path)
     write({"suite.toml": f'name = "s"\n{TASK}{ENTRY}'})
     plan = resolve("suite.toml")
     planted = open_data(plan.tasks[0].dataset, None, plan.tasks[0].data_args).digest
-    with Folder("out", plan, {plan.tasks[0].name: planted}):
+    with OutputFolder("out", plan, {plan.tasks[0].name: planted}):
         lines = f"{make_record(0).to_json()}\n{make_record(1).to_json()[:-9]}\n"
         Path("out/records.jsonl").write_text(lines)
     is_one_sentence(cli(*RUN), "records.jsonl, line 2: the line: Invalid JSON")

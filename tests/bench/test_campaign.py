@@ -8,10 +8,11 @@ from typing import Any
 
 import optuna
 import pytest
-from sparsebench.bench.campaign import run
-from sparsebench.bench.mlflow_store import Tracker, default_uri
-from sparsebench.bench.records import FILE, Record, load_records
+from sparsebench.bench.campaign.driver import run
+from sparsebench.bench.tracking.client import Tracker, default_uri
 from sparsebench.errors import SparsebenchError
+from sparsebench.records.record import Record
+from sparsebench.records.store import FILE, load_records
 
 pytestmark = pytest.mark.xdist_group("campaign")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sparsebench.bench.records import FILE, load_records
+from sparsebench.records.store import FILE, load_records
 
 Cli = Callable[..., Any]
 
@@ -52,7 +52,7 @@ class Block:
         if name.partition(".")[0] in {blocked!r}:
             raise ImportError(name)
 sys.meta_path.insert(0, Block())
-from sparsebench.bench.cli import main
+from sparsebench.bench.cli.app import main
 main()
 """
     return [sys.executable, "-c", program]

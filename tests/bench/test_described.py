@@ -5,15 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sparsebench.bench.archive import LIMITS, METHODS, write_archive
-from sparsebench.bench.describe import describe
-from sparsebench.bench.described import methods_json, parse_methods, read_methods
-from sparsebench.bench.exchange import Refused, merge, pack
-from sparsebench.bench.records import FILE, Record
-from sparsebench.bench.spec import Recipe, Trial
+from sparsebench.bench.config.method_docs import describe_method
+from sparsebench.bench.config.trial_spec import Recipe, Trial
+from sparsebench.bench.exchange.archive import LIMITS, METHODS, write_archive
+from sparsebench.bench.exchange.merge import merge
+from sparsebench.bench.exchange.pack import IncompatibleResults, pack
 from sparsebench.errors import SparsebenchError
 from sparsebench.methods.api import registry
-from sparsebench.reports.leaderboard import boards
+from sparsebench.records.method_docs import methods_json, parse_methods, read_methods
+from sparsebench.records.record import Record
+from sparsebench.records.store import FILE
+from sparsebench.reports.analysis.boards import boards
 from sparsebench.reports.site import write_site
 
 MALICE = "</script><script>document.title='run'</script><img src=x onerror=alert(1)>\x1b[31m"
@@ -57,7 +59,7 @@ def folder(path: Path, method: str, described: Any = None, version: int = 1) -> 
 
 
 def test_what_describe_says_of_our_methods_is_read_back() -> None:
-    described = {name: describe(name) for name in registry}
+    described = {name: describe_method(name) for name in registry}
     found = parse_methods(json.dumps(described).encode())
     assert {name: json.loads(text.model_dump_json()) for name, text in found.items()} == described
     assert parse_methods(methods_json(found).encode()) == found
@@ -86,11 +88,11 @@ def test_other_words_are_a_note_and_another_method_is_refused(tmp_path: Path) ->
     assert any("describes method m otherwise" in note for note in merged.notes)
     assert read_methods(merged.folder)["m"].doc.startswith("min L(w)")
     three = folder(tmp_path / "three", "m", {"m": told("m", knobs=[{"name": "other"}])})
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(IncompatibleResults) as caught:
         merge([one, three], tmp_path / "none")
     assert any("the knobs of method m is ['other']" in reason for reason in caught.value.reasons)
     four = folder(tmp_path / "four", "m", {"m": told("m", version=2)})
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(IncompatibleResults) as caught:
         merge([four], tmp_path / "none")
     assert "tells of version 2 of method m, its records are of 1" in caught.value.reasons[0]
 
@@ -119,7 +121,7 @@ def test_what_is_no_description_is_refused(tmp_path: Path, described: Any, said:
         if bad.suffix:
             content = {FILE: ("\n".join(lines("m")) + "\n").encode(), METHODS: json.dumps(described).encode()}
             write_archive(bad, content, {})
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(IncompatibleResults) as caught:
             merge([bad], tmp_path / "out")
         assert len(caught.value.reasons) == 1 and said in caught.value.reasons[0]
         assert caught.value.reasons[0].isprintable() and len(caught.value.reasons[0]) < 500
@@ -132,7 +134,7 @@ def test_a_description_of_megabytes_or_no_end_is_refused(tmp_path: Path) -> None
     large = folder(tmp_path / "large", "m")
     (large / METHODS).write_bytes(b" " * (LIMITS[METHODS] + 1))
     for bad, said in ((deep, "methods.json is damaged"), (large, "has more than 1 MiB")):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(IncompatibleResults) as caught:
             merge([bad], tmp_path / "out")
         assert said in caught.value.reasons[0]
     with pytest.raises(SparsebenchError, match=r"methods\.json has 1 MiB"):

@@ -7,40 +7,54 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from sparsebench.bench.bars import Bars
-from sparsebench.bench.display import Watchers
-from sparsebench.bench.executors.api import Running
-from sparsebench.bench.lines import Lines
-from sparsebench.bench.pace import Job, Pace
-from sparsebench.bench.picture import picture
-from sparsebench.bench.records import Record, Store
-from sparsebench.bench.spec import Trial
-from sparsebench.bench.standing import Front, Now, Part, Standing, duration, front_of, parts_of
-from sparsebench.bench.studies import Study, studies
-from sparsebench.bench.suite import Suite
-from sparsebench.bench.trial import described, failed
+from sparsebench.bench.config.suite import Suite
+from sparsebench.bench.config.trial_spec import Trial
+from sparsebench.bench.executors.base import Running
+from sparsebench.bench.progress.eta import EtaEstimator, RemainingWork
+from sparsebench.bench.progress.live_table import LiveTable, campaign_table
+from sparsebench.bench.progress.log_lines import LogLines
+from sparsebench.bench.progress.monitor import ProgressMonitor
+from sparsebench.bench.progress.snapshot import (
+    CampaignSnapshot,
+    EntryProgress,
+    FrontSummary,
+    RunningTrial,
+    duration,
+    entries_progress,
+    front_summary,
+)
+from sparsebench.bench.search.study import Study, studies
+from sparsebench.bench.training.trial import failed, record_of
+from sparsebench.records.record import Measurements, Record, TrainingResult
+from sparsebench.records.store import Store
 
 TASKS = ("cifar10-resnet18_cifar", "mnist-lenet_300_100", "kmnist-lenet5", "digits-vit", "a-b", "c-d")
 
 
-def part(entry: str = "dwf-3", task: str = "t", **fields: Any) -> Part:
-    return Part(**{"entry": entry, "task": task, "phase": "search", "planned": 16, "finished": 0, **fields})
+def part(entry: str = "dwf-3", task: str = "t", **fields: Any) -> EntryProgress:
+    return EntryProgress(
+        **{"entry": entry, "task": task, "phase": "search", "planned": 16, "finished": 0, **fields}
+    )
 
 
-def now(entry: str = "dwf-3", task: str = "t", device: str = "cpu", ago: float = 5.0) -> Now:
+def now(entry: str = "dwf-3", task: str = "t", device: str = "cpu", ago: float = 5.0) -> RunningTrial:
     since = time.time() - ago
-    return Now(id="i", device=device, entry=entry, task=task, phase="search", trial=3, seed=0, since=since)
+    return RunningTrial(
+        id="i", device=device, entry=entry, task=task, phase="search", trial=3, seed=0, since=since
+    )
 
 
-def standing(parts: Sequence[Part], running: Sequence[Now] = (), **fields: Any) -> Standing:
+def snapshot(
+    parts: Sequence[EntryProgress], running: Sequence[RunningTrial] = (), **fields: Any
+) -> CampaignSnapshot:
     base = {"suite": "mine", "began": time.time() - 100, "places": 2, "planned": 99}
-    return Standing(**{**base, "parts": tuple(parts), "running": tuple(running), **fields})
+    return CampaignSnapshot(**{**base, "parts": tuple(parts), "running": tuple(running), **fields})
 
 
 @pytest.fixture
-def large() -> Standing:
+def large() -> CampaignSnapshot:
     """26 entries on 6 tasks, half of it done, three searches with 32 trials out."""
-    front = Front(points=5, best=0.98, at_10=0.951, at_100=None)
+    front = FrontSummary(points=5, best=0.98, at_10=0.951, at_100=None)
     parts = []
     for number, (task, entry) in enumerate((t, f"entry-{e}") for t in TASKS for e in range(26)):
         if number < 75:
@@ -50,19 +64,19 @@ def large() -> Standing:
                 part(entry, task, finished=7 if number < 78 else 0, front=front if number < 78 else None)
             )
     running = [now(f"entry-{23 + i % 3}", TASKS[2], f"cuda:{i % 8}", ago=60.0 * i) for i in range(32)]
-    return standing(parts, running, planned=4000, places=32)
+    return snapshot(parts, running, planned=4000, capacity=32)
 
 
-def drawn(one: Standing, width: int, height: int | None = None) -> list[str]:
+def drawn(one: CampaignSnapshot, width: int, height: int | None = None) -> list[str]:
     console = Console(width=width, height=height, record=True, quiet=False, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
     with console.file:
-        console.print(picture(one, width, height))
+        console.print(campaign_table(one, width, height))
         return console.export_text().splitlines()
 
 
 @pytest.mark.parametrize(("width", "height"), [(40, 20), (60, 24), (80, 24), (120, 40), (200, 60)])
 def test_a_large_campaign_fits_any_terminal_with_what_is_active_first(
-    large: Standing, width: int, height: int
+    large: CampaignSnapshot, width: int, height: int
 ) -> None:
     lines = drawn(large, width, height)
     assert len(lines) < height
@@ -78,7 +92,7 @@ def test_a_large_campaign_fits_any_terminal_with_what_is_active_first(
     assert "entry-0 95.1" in leaders
 
 
-def test_without_a_height_every_entry_has_its_row(large: Standing) -> None:
+def test_without_a_height_every_entry_has_its_row(large: CampaignSnapshot) -> None:
     text = "\n".join(drawn(large, 160))
     assert "more done" not in text
     assert text.count("28/28") == 75
@@ -86,8 +100,8 @@ def test_without_a_height_every_entry_has_its_row(large: Standing) -> None:
 
 
 def test_a_row_says_progress_failures_and_the_front_on_validation_data() -> None:
-    front = Front(points=4, best=0.981, at_10=0.952, at_100=0.5)
-    lines = drawn(standing([part(finished=8, failed=2, front=front), part("dense")], [now(ago=200)]), 120, 30)
+    front = FrontSummary(points=4, best=0.981, at_10=0.952, at_100=0.5)
+    lines = drawn(snapshot([part(finished=8, failed=2, front=front), part("dense")], [now(ago=200)]), 120, 30)
     columns, row, waiting = lines[3:6]
     assert columns.split("  ")[0] == "entry"
     assert [word for word in ("best val", "≥10× val", "≥100× val") if word not in columns] == []
@@ -99,18 +113,18 @@ def test_a_row_says_progress_failures_and_the_front_on_validation_data() -> None
 
 
 def test_names_are_shown_as_they_are_written() -> None:
-    assert any("[red]x[/]" in line for line in drawn(standing([part("[red]x[/]")]), 80, 24))
+    assert any("[red]x[/]" in line for line in drawn(snapshot([part("[red]x[/]")]), 80, 24))
 
 
 def test_the_front_is_of_finished_searches_alone(make_record: Callable[..., Record]) -> None:
-    found = front_of(
+    found = front_summary(
         make_record(n, val_accuracy=accuracy, compression=compression, status=status)
         for n, (accuracy, compression, status) in enumerate(
             [(0.9, 2.0, "ok"), (0.8, 10.0, "ok"), (0.7, 5.0, "ok"), (0.99, 500.0, "diverged")]
         )
     )
-    assert found == Front(points=2, best=0.9, at_10=0.8, at_100=None)
-    assert front_of([make_record(status="failed", val_accuracy=None, compression=None)]) is None
+    assert found == FrontSummary(points=2, best=0.9, at_10=0.8, at_100=None)
+    assert front_summary([make_record(status="failed", val_accuracy=None, compression=None)]) is None
 
 
 def test_parts_are_told_from_records(make_record: Callable[..., Record]) -> None:
@@ -123,7 +137,7 @@ def test_parts_are_told_from_records(make_record: Callable[..., Record]) -> None
     confirm = [make_record(n, phase="confirm", confirms="id-0", seed=n, trial=None) for n in (2, 3)]
 
     def dense(records: Sequence[Record], **options: Any) -> tuple[str, int, int, int]:
-        found = parts_of(suite, records, **options)
+        found = entries_progress(suite, records, **options)
         assert [one.entry for one in found] == ["dense", "other"]
         return found[0].phase, found[0].finished, found[0].planned, found[0].failed
 
@@ -133,13 +147,13 @@ def test_parts_are_told_from_records(make_record: Callable[..., Record]) -> None
     assert dense(search, count_failed=False) == ("search", 1, 2, 0)
     assert dense([*search, confirm[0]]) == ("confirm", 3, 4, 1)
     assert dense([*search, *confirm]) == ("done", 4, 4, 1)
-    assert [one.finished for one in parts_of({}, [*search, *confirm])] == [4]
+    assert [one.finished for one in entries_progress({}, [*search, *confirm])] == [4]
 
 
 def test_the_time_left_is_the_work_over_the_places(make_record: Callable[..., Record]) -> None:
-    pace = Pace()
+    pace = EtaEstimator()
     mine, other = ("digits-lenet_300_100", "dense"), ("mnist-lenet5", "dense")
-    assert pace.left([Job(mine, 10, 4)], 2) is None
+    assert pace.left([RemainingWork(mine, 10, 4)], 2) is None
     pace.learn(make_record(seconds=10.0))
     pace.learn(make_record(seconds=20.0))
     pace.learn(make_record(seconds=900.0, status="failed", val_accuracy=None))
@@ -148,9 +162,9 @@ def test_the_time_left_is_the_work_over_the_places(make_record: Callable[..., Re
     assert pace.seconds((mine[0], "new")) == 15  # its task's mean
     assert pace.seconds(other) == 60
     assert pace.seconds(("none", "none")) == 30  # everyone's
-    assert pace.left([Job(mine, 10, 4), Job(other, 5, 4)], 2) == (150 + 300) / 2
-    assert pace.left([Job(mine, 10, 4, (5.0, 100.0))], 2) == (150 - 5 - 15) / 2
-    assert pace.left([Job(mine, 8, 4)], 64) == 8 * 15 / 4  # a search asks four at a time
+    assert pace.left([RemainingWork(mine, 10, 4), RemainingWork(other, 5, 4)], 2) == (150 + 300) / 2
+    assert pace.left([RemainingWork(mine, 10, 4, (5.0, 100.0))], 2) == (150 - 5 - 15) / 2
+    assert pace.left([RemainingWork(mine, 8, 4)], 64) == 8 * 15 / 4  # a search asks four at a time
     assert pace.left([], 2) == 0
 
 
@@ -165,12 +179,12 @@ class Seen:
     """Keeps all that a display is told."""
 
     def __init__(self, error: type[BaseException] | None = None) -> None:
-        self.shown: list[Standing] = []
+        self.shown: list[CampaignSnapshot] = []
         self.said: list[str] = []
         self.error = error
 
-    def show(self, standing: Standing) -> None:
-        self.shown.append(standing)
+    def show(self, snapshot: CampaignSnapshot) -> None:
+        self.shown.append(snapshot)
         if self.error:
             raise self.error
 
@@ -190,16 +204,11 @@ def study(tmp_path: Path) -> Study:
 
 def outcome(trial: Trial) -> Record:
     sparsity = trial.knobs["sparsity"]
-    result = {
-        "status": "ok",
-        "classes": 10,
-        "val_accuracy": 0.95 - sparsity / 9,
-        "compression": 1 / (1 - sparsity),
-    }
-    return Record(**{**described(trial), **result, "device": "cpu", "seconds": 3.0})
+    found = Measurements(classes=10, val_accuracy=0.95 - sparsity / 9, compression=1 / (1 - sparsity))
+    return record_of(trial, TrainingResult(), found, threads=1, device="cpu", seconds=3.0)
 
 
-def through(watchers: Watchers, study: Study, run: Callable[[Trial], Record] = outcome) -> None:
+def through(watchers: ProgressMonitor, study: Study, run: Callable[[Trial], Record] = outcome) -> None:
     """All trials of a study, one after the other."""
     while (trial := study.next()) is not None:
         watchers.running([Running("cpu", trial, time.time())])
@@ -211,9 +220,9 @@ def through(watchers: Watchers, study: Study, run: Callable[[Trial], Record] = o
 
 
 def test_watchers_tell_how_a_study_stands(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sparsebench.bench.display.PAUSE", 0.0)
+    monkeypatch.setattr("sparsebench.bench.progress.monitor.PAUSE", 0.0)
     seen = Seen()
-    with Watchers(None, seen) as watchers:
+    with ProgressMonitor(None, seen) as watchers:
         watchers.start([study], 2)
         through(watchers, study)
         watchers.say("hello")
@@ -231,7 +240,7 @@ def test_watchers_tell_how_a_study_stands(study: Study, monkeypatch: pytest.Monk
 
 def test_a_reason_is_told_once_for_each_study(study: Study) -> None:
     seen = Seen()
-    with Watchers(seen) as watchers:
+    with ProgressMonitor(seen) as watchers:
         watchers.start([study], 2)
         through(watchers, study, lambda trial: failed(trial, "no room", device="cpu"))
     assert seen.said == ["magnitude on digits-lenet_300_100: a trial failed: no room"]
@@ -239,19 +248,19 @@ def test_a_reason_is_told_once_for_each_study(study: Study) -> None:
 
 
 def test_what_lies_on_the_disk_counts_before_the_study_comes_to_it(study: Study) -> None:
-    with Watchers() as watchers:
+    with ProgressMonitor() as watchers:
         watchers.start([study], 1)
         through(watchers, study)
     again = studies(study.suite, {study.task.name: "digest"}, Store(study.store.path.parent))[0]
     seen = Seen()
-    Watchers(seen).start([again], 1)
+    ProgressMonitor(seen).start([again], 1)
     assert seen.shown[0].finished == study.finished
     assert seen.shown[0].parts[0].front is not None
 
 
 def test_a_display_whose_terminal_is_gone_is_left_out(study: Study) -> None:
     broken, seen = Seen(BrokenPipeError), Seen()
-    with Watchers(broken, seen) as watchers:
+    with ProgressMonitor(broken, seen) as watchers:
         watchers.start([study], 1)
         watchers.say("on it goes")
     assert (len(broken.shown), broken.said) == (1, [])
@@ -264,14 +273,14 @@ def recorded() -> Console:
 
 def test_a_log_has_lines_for_what_ends_and_a_heartbeat() -> None:
     console = Console(width=40, record=True)
-    log = Lines(console, heartbeat=0.05)
-    log.show(standing([part(), part("dense")]))
-    log.show(standing([part(), part("dense", finished=3)]))
+    log = LogLines(console, heartbeat=0.05)
+    log.show(snapshot([part(), part("dense")]))
+    log.show(snapshot([part(), part("dense", finished=3)]))
     log.say("[red]as it is[/]")
-    log.show(standing([part(), part("dense", phase="done", finished=20, planned=20, failed=1)]))
+    log.show(snapshot([part(), part("dense", phase="done", finished=20, planned=20, failed=1)]))
     time.sleep(0.06)
-    log.show(standing([part(), part("dense", phase="done", finished=20)], [now()], seconds_left=600.0))
-    log.show(standing([part(), part("dense", phase="done", finished=20)], [now()], seconds_left=600.0))
+    log.show(snapshot([part(), part("dense", phase="done", finished=20)], [now()], seconds_left=600.0))
+    log.show(snapshot([part(), part("dense", phase="done", finished=20)], [now()], seconds_left=600.0))
     assert console.export_text().splitlines() == [
         "2 searches, 2 at a time",
         "[red]as it is[/]",
@@ -282,16 +291,16 @@ def test_a_log_has_lines_for_what_ends_and_a_heartbeat() -> None:
 
 def test_a_log_folds_what_is_there_from_an_earlier_run() -> None:
     console = Console(record=True)
-    Lines(console).show(standing([part(str(n), phase="done" if n else "confirm") for n in range(9)]))
+    LogLines(console).show(snapshot([part(str(n), phase="done" if n else "confirm") for n in range(9)]))
     assert console.export_text().splitlines()[1] == "2 min  8 entries confirmed and 1 searched already"
 
 
 def test_the_live_display_redraws_below_what_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sparsebench.bench.bars.PAUSE", 0.0)
+    monkeypatch.setattr("sparsebench.bench.progress.live_table.PAUSE", 0.0)
     console = recorded()
-    with Bars(console) as bars:
-        bars.show(standing([part(finished=1)]))
+    with LiveTable(console) as bars:
+        bars.show(snapshot([part(finished=1)]))
         bars.say("[red]as it is[/]")
-        bars.show(standing([part(finished=2)]))
+        bars.show(snapshot([part(finished=2)]))
     text = console.export_text()
     assert text.index("1/16") < text.index("[red]as it is[/]") < text.index("2/16")

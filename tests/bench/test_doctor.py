@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sparsebench.bench import doctor, reach
-from sparsebench.bench.doctor import Check, examine
+from sparsebench.bench.cli import doctor
+from sparsebench.bench.cli.doctor import Check, examine
+from sparsebench.bench.system import reachability as reach
 
 Cli = Callable[..., Any]
 
@@ -112,7 +113,7 @@ def test_the_command_is_a_table_with_what_to_do_and_json(cli: Cli, closed_port: 
 def test_a_server_that_is_not_there_is_told_in_seconds(port: str, request: pytest.FixtureRequest) -> None:
     start = time.monotonic()
     with pytest.raises(reach.Unreachable, match=r"refused|timed out|no answer within 0\.5 s"):
-        reach.server(f"http://127.0.0.1:{request.getfixturevalue(port)}", "/health", 0.5)
+        reach.check_server(f"http://127.0.0.1:{request.getfixturevalue(port)}", "/health", 0.5)
     assert time.monotonic() - start < 5
 
 
@@ -226,7 +227,7 @@ def test_a_machine_without_a_compiler_is_told_what_that_costs(monkeypatch: pytes
 
 
 def test_a_gpu_that_torch_does_not_see_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from sparsebench.bench import devices
+    from sparsebench.bench.system import devices
 
     monkeypatch.setattr(devices, "gpus", list)
     smi = tmp_path / "nvidia-smi"

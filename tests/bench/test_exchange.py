@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from exchanged import BUDGET, folder, made, refused, suite_of
-from sparsebench.bench.exchange import Refused, merge, pack
-from sparsebench.bench.records import FILE, latest, load_records
-from sparsebench.bench.scrutiny import objections
+from sparsebench.bench.exchange.merge import merge
+from sparsebench.bench.exchange.pack import IncompatibleResults, pack
+from sparsebench.bench.exchange.record_checks import record_errors
 from sparsebench.errors import SparsebenchError
+from sparsebench.records.store import FILE, latest, load_records
 
 Edit = Callable[[dict[str, Any]], None]
 
@@ -133,7 +134,7 @@ def test_an_edited_record_is_refused_by_its_line(what: str, tmp_path: Path) -> N
     path = folder(tmp_path / "theirs", lines)
     reasons = refused([path], tmp_path / "all")
     assert any(said in reason and f"{path}, line 2: " in reason for reason in reasons), reasons
-    with pytest.raises(Refused, match="nothing was packed"):
+    with pytest.raises(IncompatibleResults, match="nothing was packed"):
         pack(path, tmp_path / "x.zip")
     assert not (tmp_path / "x.zip").exists()
 
@@ -168,7 +169,8 @@ def test_a_damaged_suite_is_refused(suite: str, tmp_path: Path) -> None:
 def test_names_with_html_are_text(tmp_path: Path) -> None:
     name = "<img src=x onerror=alert(1)>"
     merged = merge([folder(tmp_path / "one", made(name), suite_of(name))], tmp_path / "all")
-    from sparsebench.reports.leaderboard import boards, to_markdown
+    from sparsebench.reports.analysis.boards import boards
+    from sparsebench.reports.tables.markdown import to_markdown
 
     assert "<img" not in to_markdown(boards(merged.records))
 
@@ -192,7 +194,7 @@ def test_a_torn_last_line_is_left_out_and_old_results_stay(tmp_path: Path) -> No
 
 def test_a_real_campaign_packs_and_merges(finished: Path, tmp_path: Path) -> None:
     records = latest(load_records(finished))
-    assert [objections(record) for record in records] == [[]] * len(records)
+    assert [record_errors(record) for record in records] == [[]] * len(records)
     archive, count, unsealed = pack(finished, tmp_path / "real.zip")
     again = pack(finished, tmp_path / "again.zip").path
     assert (count, unsealed) == (len(records), 0) and archive.read_bytes() == again.read_bytes()

@@ -6,17 +6,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
 from processes import descendants, gone
-from sparsebench.bench.devices import Slot
-from sparsebench.bench.executors import local
-from sparsebench.bench.executors.local import LocalExecutor
-from sparsebench.bench.keeper import path_of
-from sparsebench.bench.records import Record
-from sparsebench.bench.spec import Trial
+from sparsebench.bench.config.trial_spec import Trial
+from sparsebench.bench.executors.local import pool as local
+from sparsebench.bench.executors.local.pool import LocalExecutor
+from sparsebench.bench.system.devices import DeviceSlot
+from sparsebench.bench.training.checkpointing import checkpoint_path
 from sparsebench.errors import SparsebenchError
+from sparsebench.records.record import Record
 
 pytestmark = pytest.mark.xdist_group("workers")
 
@@ -55,7 +56,7 @@ def executor(acting: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     folder = tmp_path_factory.mktemp("executor")
     plugin = folder / "plugin.py"
     plugin.write_text(acting + PLUGIN)
-    made = LocalExecutor([Slot("cpu")], plugins=[str(plugin)], log=folder / "workers.log")
+    made = LocalExecutor([DeviceSlot("cpu")], plugins=[str(plugin)], log=folder / "workers.log")
     yield made
     made.close()
     made.close()  # twice does no harm
@@ -85,15 +86,15 @@ def refused(*args):
 for name in ("is_available", "device_count", "_lazy_init"):
     setattr(torch.cuda, name, refused)
 torch._C._cuda_getDeviceCount = refused
-from sparsebench.bench.executors.forkserver import preload
-preload()
+from sparsebench.bench.executors.local.preload import import_for_trials
+import_for_trials()
 print(len(os.listdir("/proc/self/task")), torch.cuda.is_initialized())
 """
 DRIVER = """
 import time
-from sparsebench.bench.devices import Slot
-from sparsebench.bench.executors.local import LocalExecutor
-made = LocalExecutor([Slot("cpu"), Slot("cpu")])
+from sparsebench.bench.system.devices import DeviceSlot
+from sparsebench.bench.executors.local.pool import LocalExecutor
+made = LocalExecutor([DeviceSlot("cpu"), DeviceSlot("cpu")])
 while not all(worker.ready for worker in made._workers):
     made.wait(0.1)
 print("ready", flush=True)
@@ -156,15 +157,15 @@ def test_workers_outlive_the_process_that_forked_them(
     executor: LocalExecutor, make_trial: Make, tmp_path: Path
 ) -> None:
     """Nobody can say then what ended one; it is replaced all the same."""
-    server = executor._forks
-    server._process.kill()
-    server._process.wait()
+    server = forkserver._forkserver._forkserver_pid
+    os.kill(server, signal.SIGKILL)
+    assert gone({server}, seconds=2)
     executor.submit(make_trial())
     assert result(executor)[1].status == "ok"
     worker = hang(executor, make_trial(method="hanging", knobs={"file": str(tmp_path / "1")}), tmp_path / "1")
     os.kill(worker, signal.SIGKILL)
     assert result(executor)[1].status == "ok"
-    assert executor._forks is not server
+    assert forkserver._forkserver._forkserver_pid != server
     (new,) = executor._workers
     assert new.process.pid not in (None, worker)
 
@@ -200,8 +201,8 @@ def test_a_worker_told_to_stop_goes_on_from_its_checkpoint(
     straight = make_trial(recipe=LENGTHY, method="gmp")
     executor.submit(straight)
     expected = result(executor)[1]
-    made = LocalExecutor([Slot("cpu")], checkpoints=tmp_path / "kept", checkpoint_seconds=0.01)
-    file = path_of(tmp_path / "kept", straight.id)
+    made = LocalExecutor([DeviceSlot("cpu")], checkpoints=tmp_path / "kept", checkpoint_seconds=0.01)
+    file = checkpoint_path(tmp_path / "kept", straight.id)
     try:
         made.submit(straight)
         (worker,) = made._workers
@@ -228,7 +229,7 @@ def test_a_worker_ends_with_its_driver_even_in_mid_trial(
     executor: LocalExecutor, make_trial: Make, tmp_path: Path
 ) -> None:
     trial = make_trial(method="hanging", knobs={"file": str(tmp_path / "pid")})
-    made = LocalExecutor([Slot("cpu")], plugins=executor.plugins)
+    made = LocalExecutor([DeviceSlot("cpu")], plugins=executor.plugins)
     try:
         pid = hang(made, trial, tmp_path / "pid")
         (worker,) = made._workers
@@ -246,7 +247,8 @@ def test_a_driver_that_is_killed_leaves_no_process() -> None:
             assert driver.stdout is not None
             assert driver.stdout.readline() == b"ready\n"
             others = descendants(driver.pid)
-            assert len(others) == 3  # two workers, and what they were forked from
+            # Two workers, what they were forked from, and the standard library's resource tracker.
+            assert len(others) == 4
         finally:
             driver.kill()
     assert gone(others, seconds=2)
@@ -255,7 +257,7 @@ def test_a_driver_that_is_killed_leaves_no_process() -> None:
 def test_a_worker_that_does_not_start_is_one_sentence(tmp_path: Path) -> None:
     broken = tmp_path / "broken.py"
     broken.write_text("raise RuntimeError('no')")
-    made = LocalExecutor([Slot("cpu")], plugins=[str(broken)], log=tmp_path / "workers.log")
+    made = LocalExecutor([DeviceSlot("cpu")], plugins=[str(broken)], log=tmp_path / "workers.log")
     try:
         with pytest.raises(SparsebenchError, match=r"before it was ready \(exit 1\); see .*workers.log"):
             result(made)

@@ -14,16 +14,16 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from sparsebench import SparsebenchError, export, load_records
-from sparsebench.bench import formats
-from sparsebench.bench import trial as trials
-from sparsebench.bench.kept import MODELS, kept
-from sparsebench.bench.loading import images, lines
-from sparsebench.bench.models import create
-from sparsebench.bench.networks import OURS
-from sparsebench.bench.records import Record
-from sparsebench.bench.saved import Card, read_card
-from sparsebench.bench.shelf import shown
-from sparsebench.bench.spec import Trial
+from sparsebench.bench.campaign.kept_models import front_models
+from sparsebench.bench.config.trial_spec import Trial
+from sparsebench.bench.export import formats
+from sparsebench.bench.export.load_snippet import input_description, load_lines
+from sparsebench.bench.models.factory import create
+from sparsebench.bench.models.model_file import ModelCard, read_card
+from sparsebench.bench.models.networks import OURS
+from sparsebench.bench.output_folder.layout import MODELS, model_files
+from sparsebench.bench.training import trial as trials
+from sparsebench.records.record import Record
 
 Cli = Callable[..., Any]
 ARGUMENTS = {"n": 320, "valid": 64, "size": 16}
@@ -110,7 +110,7 @@ def test_a_file_says_what_it_is(trained: dict[str, tuple[Path, Record]], tmp_pat
         with safe_open(out, framework="numpy") as opened:
             assert opened.metadata()["format"] == "pt"
             said = opened.metadata()["sparsebench"]
-    card = Card.model_validate_json(said)
+    card = ModelCard.model_validate_json(said)
     wanted = json.loads(record.to_json())
     shared = {name: value for name, value in json.loads(said).items() if name in wanted}
     assert shared == {name: wanted[name] for name in shared}
@@ -125,7 +125,7 @@ def test_a_file_says_what_it_is(trained: dict[str, tuple[Path, Record]], tmp_pat
     } <= shared.keys()
     assert card.shape == (1, 16, 16)
     assert (card.mean, card.std) == ((0.0,), (1.0,))
-    assert images(card) == "images: float32 (N, 1, 16, 16), as they are stored"
+    assert input_description(card) == "images: float32 (N, 1, 16, 16), as they are stored"
 
 
 def test_onnx_takes_any_number_of_images_and_gives_torchs_logits(
@@ -162,7 +162,7 @@ def test_the_lines_build_the_same_network(
     path = tmp_path / "a 'quoted' name.pt"
     torch.save(model.state_dict(), path)
     there: dict[str, Any] = {}
-    exec("\n".join(lines(card, path)), there)
+    exec("\n".join(load_lines(card, path)), there)
     x = torch.randn(2, *shape)
     with torch.no_grad():
         torch.testing.assert_close(there["model"](x), model.eval()(x), rtol=0, atol=0)
@@ -177,7 +177,7 @@ def test_a_folder_lists_the_models_of_its_fronts_and_exports_one(
     listed = cli("export", finished)
     assert listed.code == 0
     by_id = {record.id: record for record in load_records(finished)}
-    models = shown(finished, list(by_id.values()))
+    models = front_models(finished, list(by_id.values()))
     assert models
     assert all(identity in listed.out for identity in models)
     identity = next(iter(models))
@@ -192,7 +192,7 @@ def test_a_trial_off_the_fronts_is_trained_again_bit_for_bit(
     cli: Cli, finished: Path, tmp_path: Path
 ) -> None:
     records = load_records(finished)
-    models = kept(finished / MODELS)
+    models = model_files(finished / MODELS)
     record = next(r for r in records if r.entry == "dwf-3" and r.phase == "confirm" and r.id not in models)
     refused = cli("export", finished, record.id, "--out", tmp_path / "x.pt")
     assert refused.code == 2

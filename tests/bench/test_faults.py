@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 from processes import children
-from sparsebench.bench.campaign import Result, run
-from sparsebench.bench.mlflow_store import Tracker, default_uri
-from sparsebench.bench.records import FILE, load_records, parse
-from sparsebench.bench.standing import Standing
-from sparsebench.bench.ui import free_port, running
+from sparsebench.bench.campaign.driver import Result, run
+from sparsebench.bench.progress.snapshot import CampaignSnapshot
+from sparsebench.bench.tracking.client import Tracker, default_uri
+from sparsebench.bench.tracking.server import free_port, running
 from sparsebench.errors import SparsebenchError
+from sparsebench.records.record import parse
+from sparsebench.records.store import FILE, load_records
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("campaign")]
 
@@ -35,9 +36,9 @@ entries = [{ method = "dense" }, { method = "gmp" }]
 """
 OFTEN = """
 from functools import partial
-from sparsebench.bench.cli import main
-from sparsebench.bench.executors import machines
-machines.LocalExecutor = partial(machines.LocalExecutor, checkpoint_seconds=0.5)
+from sparsebench.bench.cli.app import main
+from sparsebench.bench.executors import resources
+resources.LocalExecutor = partial(resources.LocalExecutor, checkpoint_seconds=0.5)
 main()
 """
 PLUGIN = '''
@@ -103,9 +104,9 @@ class Killer:
     def __init__(self, times: int, number: signal.Signals) -> None:
         self.left, self.number, self.finished, self.draw = times, number, 0, random.Random(0)
 
-    def show(self, standing: Standing) -> None:
-        if standing.running and self.left and standing.finished > self.finished:
-            self.left, self.finished = self.left - 1, standing.finished
+    def show(self, snapshot: CampaignSnapshot) -> None:
+        if snapshot.running and self.left and snapshot.finished > self.finished:
+            self.left, self.finished = self.left - 1, snapshot.finished
             os.kill(self.draw.choice(workers()), self.number)
 
     def say(self, message: str) -> None: ...
@@ -236,8 +237,8 @@ class Outage:
     def __init__(self, server: "subprocess.Popen[bytes]") -> None:
         self.server = server
 
-    def show(self, standing: Standing) -> None:
-        if standing.finished >= 2 and self.server.poll() is None:
+    def show(self, snapshot: CampaignSnapshot) -> None:
+        if snapshot.finished >= 2 and self.server.poll() is None:
             os.killpg(self.server.pid, signal.SIGKILL)
             self.server.wait()
 

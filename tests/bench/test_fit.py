@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from exchanged import folder, made, refused, settled, suite_of, written
-from sparsebench.bench.exchange import Refused, merge, pack
-from sparsebench.bench.folder import x_max
-from sparsebench.bench.mlflow_runs import curve_of, metrics_of
-from sparsebench.bench.records import Record
+from sparsebench.bench.exchange.merge import merge
+from sparsebench.bench.exchange.pack import IncompatibleResults, pack
+from sparsebench.bench.output_folder.folder import x_max
+from sparsebench.bench.tracking.trial_runs import curve_of, metrics_of
+from sparsebench.records.record import Record
 
 
 def test_a_source_without_a_suite_keeps_the_suite_that_covers_it(tmp_path: Path) -> None:
@@ -59,7 +60,7 @@ def test_a_suite_that_says_something_else_than_its_records_is_refused(what: str,
     path = folder(tmp_path / "one", made("a"), edited(where, value))
     (reason,) = refused([path], tmp_path / "all")
     assert said in reason and "in another of its records or files it is" in reason
-    with pytest.raises(Refused, match="nothing was packed"):
+    with pytest.raises(IncompatibleResults, match="nothing was packed"):
         pack(path)
 
 
@@ -88,7 +89,7 @@ def test_a_search_of_more_trials_than_the_suite_gives_is_refused(tmp_path: Path)
     assert refused([one, two], tmp_path / "all") == [f"{one} and {two}: {said}"]
     both = folder(tmp_path / "both", [*made("a"), search(2, 0.5)], suite_of("a"))
     assert refused([both], tmp_path / "all") == [f"{both}: {said}"]
-    with pytest.raises(Refused):
+    with pytest.raises(IncompatibleResults):
         pack(both)
 
 

@@ -8,10 +8,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from sparsebench.bench.folder import LOCK, METHODS, SUITE, Folder, read_identity, x_max
-from sparsebench.bench.records import FILE, Record, Store
-from sparsebench.bench.suite import Suite
+from sparsebench.bench.config.suite import Suite
+from sparsebench.bench.output_folder.folder import OutputFolder, read_identity, x_max
+from sparsebench.bench.output_folder.layout import LOCK, METHODS, SUITE
 from sparsebench.errors import SparsebenchError
+from sparsebench.records.record import Record
+from sparsebench.records.store import FILE, Store
 
 DIGESTS = {"digits-lenet_300_100": "abc"}
 
@@ -27,7 +29,7 @@ def suite(**fields: Any) -> Suite:
 @pytest.fixture
 def begun(tmp_path: Path, make_record: Callable[..., Record]) -> Path:
     """A folder that holds a campaign's records."""
-    with Folder(tmp_path / "out", suite(), DIGESTS):
+    with OutputFolder(tmp_path / "out", suite(), DIGESTS):
         Store(tmp_path / "out").append(make_record())
     return tmp_path / "out"
 
@@ -40,7 +42,7 @@ def test_a_folder_is_made_and_remembers_its_suite(begun: Path) -> None:
     assert set(content(begun)) == {LOCK, METHODS, SUITE, FILE}
     assert read_identity(begun)["data"] == DIGESTS
     assert x_max(begun) == {"digits-lenet_300_100": 2.5}
-    with Folder(begun, suite(), DIGESTS), Folder(begun / "inner" / "deep", suite(), DIGESTS):
+    with OutputFolder(begun, suite(), DIGESTS), OutputFolder(begun / "inner" / "deep", suite(), DIGESTS):
         pass
 
 
@@ -58,7 +60,7 @@ def test_a_folder_is_made_and_remembers_its_suite(begun: Path) -> None:
 )
 def test_another_suite_is_refused_with_what_differs(begun: Path, changed: Any, message: str) -> None:
     before = content(begun)
-    with pytest.raises(SparsebenchError, match=message), Folder(begun, suite(**changed), DIGESTS):
+    with pytest.raises(SparsebenchError, match=message), OutputFolder(begun, suite(**changed), DIGESTS):
         pass
     assert content(begun) == before
 
@@ -75,13 +77,13 @@ GROWN: list[tuple[dict[str, Any], str]] = [
 def test_a_suite_that_has_only_grown_is_taken_when_asked(begun: Path, grown: Any, message: str) -> None:
     digests = {f"{task['dataset']}-{task['model']}": "abc" for task in grown.get("tasks", [TASK])}
     with pytest.raises(SparsebenchError, match=rf"{message}.* continue it with --extend"):
-        Folder(begun, suite(**grown), digests).__enter__()
-    with Folder(begun, suite(**grown), digests, extend=True):
+        OutputFolder(begun, suite(**grown), digests).__enter__()
+    with OutputFolder(begun, suite(**grown), digests, extend=True):
         pass
-    with Folder(begun, suite(**grown), digests):  # from now on it is the suite of that folder
+    with OutputFolder(begun, suite(**grown), digests):  # from now on it is the suite of that folder
         pass
     with pytest.raises(SparsebenchError, match="choose another --out"):  # and does not shrink again
-        Folder(begun, suite(), DIGESTS, extend=True).__enter__()
+        OutputFolder(begun, suite(), DIGESTS, extend=True).__enter__()
 
 
 @pytest.mark.parametrize(
@@ -98,24 +100,24 @@ def test_a_suite_that_has_only_grown_is_taken_when_asked(begun: Path, grown: Any
 def test_any_other_change_is_no_extension(begun: Path, changed: Any) -> None:
     before = content(begun)
     with pytest.raises(SparsebenchError, match="choose another --out") as told:
-        Folder(begun, suite(**changed), DIGESTS, extend=True).__enter__()
+        OutputFolder(begun, suite(**changed), DIGESTS, extend=True).__enter__()
     assert "--extend" not in str(told.value)
     assert content(begun) == before
 
 
 def test_other_data_are_refused(begun: Path) -> None:
     with pytest.raises(SparsebenchError, match=r'data.digits-lenet_300_100: "abc" there, "xyz" now'):
-        Folder(begun, suite(), {"digits-lenet_300_100": "xyz"}).__enter__()
+        OutputFolder(begun, suite(), {"digits-lenet_300_100": "xyz"}).__enter__()
 
 
 def test_another_summary_is_the_same_suite(begun: Path) -> None:
-    with Folder(begun, suite(summary="in other words"), DIGESTS):
+    with OutputFolder(begun, suite(summary="in other words"), DIGESTS):
         pass
 
 
 def test_a_folder_without_records_takes_any_suite(tmp_path: Path) -> None:
     for trials in (3, 4):
-        with Folder(tmp_path, suite(budget={"trials": trials}), DIGESTS):
+        with OutputFolder(tmp_path, suite(budget={"trials": trials}), DIGESTS):
             assert read_identity(tmp_path)["suite"]["budget"]["trials"] == trials
 
 
@@ -124,23 +126,23 @@ def test_what_no_campaign_wrote_is_left_alone(tmp_path: Path, name: str) -> None
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text('{"my": 1}')
     with pytest.raises(SparsebenchError, match=f"holds '{name.split('/')[0]}', which no campaign wrote"):
-        Folder(tmp_path, suite(), DIGESTS).__enter__()
+        OutputFolder(tmp_path, suite(), DIGESTS).__enter__()
     assert {path for path in tmp_path.rglob("*") if path.is_file()} == {tmp_path / name, tmp_path / LOCK}
     assert (tmp_path / name).read_text() == '{"my": 1}'
 
 
 def test_a_log_of_the_users_own_is_no_hindrance(tmp_path: Path) -> None:
     (tmp_path / "job.log").write_text("started")
-    with Folder(tmp_path, suite(), DIGESTS):
+    with OutputFolder(tmp_path, suite(), DIGESTS):
         pass
-    with Folder(tmp_path, suite(), DIGESTS):  # again, before a first record
+    with OutputFolder(tmp_path, suite(), DIGESTS):  # again, before a first record
         pass
 
 
 def test_records_of_an_unknown_suite_are_refused(begun: Path) -> None:
     (begun / SUITE).unlink()
     with pytest.raises(SparsebenchError, match="records of an unknown suite"):
-        Folder(begun, suite(), DIGESTS).__enter__()
+        OutputFolder(begun, suite(), DIGESTS).__enter__()
     assert x_max(begun) == {}
 
 
@@ -159,7 +161,7 @@ def test_records_of_an_unknown_suite_are_refused(begun: Path) -> None:
 def test_a_damaged_suite_file_is_said_and_left_alone(begun: Path, text: str) -> None:
     (begun / SUITE).write_text(text)
     before = content(begun)
-    for attempt in (lambda: Folder(begun, suite(), DIGESTS).__enter__(), lambda: x_max(begun)):
+    for attempt in (lambda: OutputFolder(begun, suite(), DIGESTS).__enter__(), lambda: x_max(begun)):
         with pytest.raises(SparsebenchError, match=r"suite.json is damaged"):
             attempt()
     assert content(begun) == before
@@ -173,18 +175,18 @@ def test_a_damaged_task_is_said(begun: Path, tasks: Any) -> None:
 
 
 def test_one_driver_at_a_time(begun: Path) -> None:
-    running = Folder(begun, suite(), DIGESTS)
+    running = OutputFolder(begun, suite(), DIGESTS)
     with running, pytest.raises(SparsebenchError, match="another campaign is running in"):
-        Folder(begun, suite(), DIGESTS).__enter__()
-    with Folder(begun, suite(), DIGESTS):
+        OutputFolder(begun, suite(), DIGESTS).__enter__()
+    with OutputFolder(begun, suite(), DIGESTS):
         pass
 
 
 def test_a_refused_folder_is_not_kept_locked(begun: Path) -> None:
     with pytest.raises(SparsebenchError) as kept:
-        Folder(begun, suite(seed=5), DIGESTS).__enter__()
+        OutputFolder(begun, suite(seed=5), DIGESTS).__enter__()
     assert kept.value.__traceback__ is not None  # a notebook keeps it, and with it the folder
-    with Folder(begun, suite(), DIGESTS):
+    with OutputFolder(begun, suite(), DIGESTS):
         pass
 
 
@@ -205,13 +207,13 @@ def closed() -> Iterator[Path]:
 def test_a_read_only_folder_is_one_sentence(closed: Path) -> None:
     for path in (closed, closed / "inner"):
         with pytest.raises(SparsebenchError, match=r"cannot write to the output folder .*Permission denied"):
-            Folder(path, suite(), DIGESTS).__enter__()
+            OutputFolder(path, suite(), DIGESTS).__enter__()
 
 
 def test_a_file_in_the_place_of_the_folder_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(SparsebenchError, match=r"cannot write to the output folder .*File exists"):
-        Folder(tmp_path / "file", suite(), DIGESTS).__enter__()
+        OutputFolder(tmp_path / "file", suite(), DIGESTS).__enter__()
     assert (tmp_path / "file").read_text() == "mine"
 
 

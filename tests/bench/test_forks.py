@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from processes import gone
-from sparsebench.bench.devices import Slot
-from sparsebench.bench.executors import local
-from sparsebench.bench.executors.local import LocalExecutor
-from sparsebench.bench.records import Record
-from sparsebench.bench.spec import Trial
+from sparsebench.bench.config.trial_spec import Trial
+from sparsebench.bench.executors.local import pool as local
+from sparsebench.bench.executors.local.pool import LocalExecutor
+from sparsebench.bench.system.devices import DeviceSlot
+from sparsebench.records.record import Record
 
 pytestmark = pytest.mark.xdist_group("workers")
 
@@ -44,7 +44,7 @@ def executor(acting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     """A worker of two threads that knows the method above; a trial has one attempt."""
     monkeypatch.setattr(local, "MAX_ATTEMPTS", 1)
     (tmp_path / "plugin.py").write_text(acting + PLUGIN)
-    made = LocalExecutor([Slot("cpu", 2)], plugins=[str(tmp_path / "plugin.py")])
+    made = LocalExecutor([DeviceSlot("cpu", 2)], plugins=[str(tmp_path / "plugin.py")])
     yield made
     made.close()
 

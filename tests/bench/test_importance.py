@@ -6,8 +6,8 @@ import sys
 from typing import Any
 
 import pytest
-from sparsebench.bench.importance import LEAST_TRIALS, OBJECTIVES, importance
-from sparsebench.bench.records import Record
+from sparsebench.bench.search.importance import LEAST_TRIALS, OBJECTIVES, importance
+from sparsebench.records.record import Record
 
 
 def trial(number: int, params: dict[str, Any], accuracy: float, compression: float, **more: Any) -> Record:

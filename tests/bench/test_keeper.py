@@ -7,10 +7,15 @@ from typing import Any
 
 import pytest
 import torch
-from sparsebench.bench import trial as trials
-from sparsebench.bench.keeper import Keeper, Paused, discard, path_of
-from sparsebench.bench.records import Record
-from sparsebench.bench.spec import Trial
+from sparsebench.bench.config.trial_spec import Trial
+from sparsebench.bench.training import trial as trials
+from sparsebench.bench.training.checkpointing import (
+    Checkpointer,
+    TrialPaused,
+    checkpoint_path,
+    discard_checkpoint,
+)
+from sparsebench.records.record import Record
 
 Make = Callable[..., Trial]
 RECIPE = {"epochs": 4, "batch_size": 64, "augment": "crop_flip"}
@@ -31,11 +36,11 @@ def asked_after(checks: int) -> Callable[[], bool]:
     return asked
 
 
-def paused(trial: Trial, path: Path, checks: int) -> Keeper:
-    keeper = Keeper(path, trial.id, asked=asked_after(checks))
-    with pytest.raises(Paused):
-        trials.run(trial, keeper=keeper)
-    return keeper
+def paused(trial: Trial, path: Path, checks: int) -> Checkpointer:
+    checkpointer = Checkpointer(path, trial.id, asked=asked_after(checks))
+    with pytest.raises(TrialPaused):
+        trials.run(trial, checkpointer=checkpointer)
+    return checkpointer
 
 
 @pytest.mark.parametrize("method", ["dwf", "gmp", "lrr", "rigl"])
@@ -44,39 +49,39 @@ def test_a_paused_trial_ends_with_the_record_of_a_straight_one(
 ) -> None:
     trial = make_trial(method=method, recipe={**RECIPE, "weight_decay": 0.0})
     straight = trials.run(trial)
-    path = path_of(tmp_path, trial.id)
+    path = checkpoint_path(tmp_path, trial.id)
     for checks in (3, 1, 4):  # from pause to pause
         paused(trial, path, checks)
-    keeper = Keeper(path, trial.id)
-    again = trials.run(trial, keeper=keeper)
+    checkpointer = Checkpointer(path, trial.id)
+    again = trials.run(trial, checkpointer=checkpointer)
     assert same(again) == same(straight)
-    assert 0 < keeper.spent < again.seconds
-    discard(tmp_path, trial.id)
-    discard(tmp_path, trial.id)
+    assert 0 < checkpointer.spent < again.seconds
+    discard_checkpoint(tmp_path, trial.id)
+    discard_checkpoint(tmp_path, trial.id)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_checkpoints_are_written_as_time_goes_by(make_trial: Make, tmp_path: Path) -> None:
     trial = make_trial(recipe=RECIPE)
     straight = trials.run(trial)
-    keeper = Keeper(path_of(tmp_path, trial.id), trial.id, every_seconds=0.0)
-    assert same(trials.run(trial, keeper=keeper)) == same(straight)
-    assert keeper.path.exists()
+    checkpointer = Checkpointer(checkpoint_path(tmp_path, trial.id), trial.id, every_seconds=0.0)
+    assert same(trials.run(trial, checkpointer=checkpointer)) == same(straight)
+    assert checkpointer.path.exists()
 
 
 def test_a_large_checkpoint_is_written_less_often(
     make_trial: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keeper = Keeper(tmp_path / "file", "trial", every_seconds=1.0)
+    checkpointer = Checkpointer(tmp_path / "file", "trial", every_seconds=1.0)
     now = [1000.0]
-    monkeypatch.setattr("sparsebench.bench.keeper.time.monotonic", lambda: now[0])
-    monkeypatch.setattr(keeper, "_write", lambda content: now.__setitem__(0, now[0] + 10.0))
-    monkeypatch.setattr("sparsebench.bench.keeper.state_of", lambda training: {})
-    keeper.save(None)  # type: ignore[arg-type]
+    monkeypatch.setattr("sparsebench.bench.training.checkpointing.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(checkpointer, "_write", lambda content: now.__setitem__(0, now[0] + 10.0))
+    monkeypatch.setattr("sparsebench.bench.training.checkpointing.state_of", lambda training: {})
+    checkpointer.save(None)  # type: ignore[arg-type]
     now[0] += 199.0
-    assert not keeper.due()
+    assert not checkpointer.due()
     now[0] += 2.0
-    assert keeper.due()
+    assert checkpointer.due()
 
 
 def cut(path: Path) -> None:
@@ -109,14 +114,14 @@ def test_a_checkpoint_that_does_not_fit_is_passed_over(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     trial = make_trial(recipe=RECIPE)
-    path = path_of(tmp_path / "kept", trial.id)
+    path = checkpoint_path(tmp_path / "kept", trial.id)
     paused(trial, path, 3)
     if spoil is Path.touch:
         path.write_bytes(b"")
     spoil(path)
-    keeper = Keeper(path, trial.id)
-    assert trials.run(trial, keeper=keeper).status == "ok"
-    assert keeper.spent == 0
+    checkpointer = Checkpointer(path, trial.id)
+    assert trials.run(trial, checkpointer=checkpointer).status == "ok"
+    assert checkpointer.spent == 0
     assert not (tmp_path / "was run").exists()
 
 
@@ -129,7 +134,7 @@ def test_a_full_disk_costs_the_checkpoint_alone(
     disk = tmp_path / "disk"
     with small_disk(disk, "size=64k"):
         trial = make_trial(recipe=RECIPE)
-        keeper = Keeper(path_of(disk, trial.id), trial.id, every_seconds=0.0)
-        assert trials.run(trial, keeper=keeper).status == "ok"
+        checkpointer = Checkpointer(checkpoint_path(disk, trial.id), trial.id, every_seconds=0.0)
+        assert trials.run(trial, checkpointer=checkpointer).status == "ok"
         assert list(disk.iterdir()) == []
         assert "no checkpoint could be written" in capfd.readouterr().err

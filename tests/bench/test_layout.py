@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from sparsebench.bench import train
-from sparsebench.bench.checkpoint import load_state, state_of
+from sparsebench.bench.config.trial_spec import Recipe
 from sparsebench.bench.conformance import CPU, build, on_target, training
-from sparsebench.bench.layout import lay_out, layout
-from sparsebench.bench.spec import Recipe
-from sparsebench.bench.train import Training
+from sparsebench.bench.training import loop as train
+from sparsebench.bench.training.checkpointing import load_state, state_of
+from sparsebench.bench.training.loop import Training
+from sparsebench.bench.training.memory_format import memory_format, set_memory_format
 from sparsebench.methods.api import registry
 from torch import nn
 
@@ -27,12 +27,16 @@ def order(model: nn.Module) -> torch.memory_format:
 
 def test_channels_come_last_where_tensor_cores_read_bfloat16() -> None:
     half, full = Recipe(precision="bfloat16"), Recipe()
-    assert [layout(half, GPU), layout(full, GPU), layout(half, CPU)] == [LAST, FIRST, FIRST]
+    assert [memory_format(half, GPU), memory_format(full, GPU), memory_format(half, CPU)] == [
+        LAST,
+        FIRST,
+        FIRST,
+    ]
 
 
 def test_a_model_computes_the_same_in_either_order() -> None:
     one, other = build("deep").eval(), build("deep").eval()
-    lay_out(other, LAST)
+    set_memory_format(other, LAST)
     assert [order(one), order(other)] == [FIRST, LAST]
     x = torch.randn(5, 1, 6, 6)
     assert torch.allclose(one(x), other(x), atol=1e-6)
@@ -40,7 +44,7 @@ def test_a_model_computes_the_same_in_either_order() -> None:
 
 @pytest.mark.parametrize("method", ["magnitude", "dwf", "powerprop", "l0"])  # each way to store weights
 def test_a_training_resumes_in_that_order(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train, "layout", lambda recipe, device: LAST)
+    monkeypatch.setattr(train, "memory_format", lambda recipe, device: LAST)
     straight, first, second = (deep(method) for _ in range(3))
     straight.run()
     first.run(stop_at=straight.clock.steps // 2)
@@ -61,7 +65,7 @@ DEVICES = [CPU, pytest.param(GPU, marks=pytest.mark.skipif(not torch.cuda.is_ava
 def test_every_method_trains_in_bfloat16(method: str, device: torch.device) -> None:
     made = deep(method, device, "bfloat16")
     made.run(stop_at=5)
-    assert order(made.model) == layout(made.recipe, device)
+    assert order(made.model) == memory_format(made.recipe, device)
     assert made.run().status == "ok"
     assert on_target(made)
     assert all(p.dtype == torch.float32 and p.isfinite().all() for p in made.model.parameters())
@@ -71,7 +75,7 @@ def test_every_method_trains_in_bfloat16(method: str, device: torch.device) -> N
 def test_a_step_is_the_same_but_for_rounding(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = deep(method)
     plain.run(stop_at=1)
-    monkeypatch.setattr(train, "layout", lambda recipe, device: LAST)
+    monkeypatch.setattr(train, "memory_format", lambda recipe, device: LAST)
     last = deep(method)
     last.run(stop_at=1)
     for name in plain.prunable:  # BatchNorm enlarges the rounding of a bias whose channel is masked

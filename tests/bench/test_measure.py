@@ -5,7 +5,10 @@ from itertools import pairwise
 import pytest
 import timm
 import torch
-from sparsebench.bench import measure, models
+from sparsebench.bench.measurement import compression as measure
+from sparsebench.bench.measurement.accuracy import accuracy
+from sparsebench.bench.measurement.flops import macs, speedup
+from sparsebench.bench.models import factory as models
 from sparsebench.datasets.on_device import OnDevice
 from sparsebench.errors import SparsebenchError
 from torch import Tensor, nn
@@ -38,7 +41,7 @@ def test_every_example_counts_once_in_a_ragged_last_batch(extra: int) -> None:
     predicted = labels.clone()
     predicted[-1] = (predicted[-1] + 1) % 10
     model = Echo().train()
-    assert measure.accuracy(model, split(predicted, labels), CPU) == (count - 1) / count
+    assert accuracy(model, split(predicted, labels), CPU) == (count - 1) / count
     assert model.sizes == [measure.EVAL_BATCH, extra][: 1 + bool(extra)]
     assert model.training
 
@@ -75,7 +78,7 @@ def test_buffers_are_no_parameters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("layer", "macs"),
+    ("layer", "expected"),
     [
         (nn.Conv2d(8, 16, 3, padding=1), 8 * 16 * 9 * 64),
         (nn.Conv2d(8, 16, 3, padding=1, groups=4), 2 * 16 * 9 * 64),
@@ -86,30 +89,30 @@ def test_buffers_are_no_parameters() -> None:
     ],
     ids=["plain", "grouped", "depthwise", "strided", "dilated", "linear"],
 )
-def test_multiply_accumulates_of_a_layer(layer: nn.Module, macs: int) -> None:
-    assert measure.macs(layer, (8, 8, 8), CPU) == {"weight": macs}
+def test_multiply_accumulates_of_a_layer(layer: nn.Module, expected: int) -> None:
+    assert macs(layer, (8, 8, 8), CPU) == {"weight": expected}
 
 
 def test_multiply_accumulates_of_the_classics() -> None:
     grey = (1, 28, 28)
-    lenet300 = measure.macs(models.create("lenet_300_100", grey, 10), grey, CPU)
+    lenet300 = macs(models.create("lenet_300_100", grey, 10), grey, CPU)
     assert sum(lenet300.values()) == 266_200
-    lenet5 = measure.macs(models.create("lenet5", grey, 10), grey, CPU)
+    lenet5 = macs(models.create("lenet5", grey, 10), grey, CPU)
     assert list(lenet5.values()) == [20 * 25 * 24**2, 50 * 20 * 25 * 8**2, 800 * 500, 5000]
 
 
 def test_counting_leaves_the_model_as_it_was() -> None:
     net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)).train()
     before = {key: value.clone() for key, value in net.state_dict().items()}
-    measure.macs(net, (1, 8, 8), CPU)
+    macs(net, (1, 8, 8), CPU)
     assert net.training
     assert all(torch.equal(before[key], value) for key, value in net.state_dict().items())
     assert not net[0]._forward_hooks
 
 
 def test_the_speed_up_counts_layers_kept_dense_in_full() -> None:
-    assert measure.speedup({"a": 900, "b": 100}, {"a": 0.1}) == pytest.approx(1000 / 190)
-    assert measure.speedup({"a": 900, "b": 100}, {}) == 1.0
+    assert speedup({"a": 900, "b": 100}, {"a": 0.1}) == pytest.approx(1000 / 190)
+    assert speedup({"a": 900, "b": 100}, {}) == 1.0
 
 
 def mlp(*weights: list[list[float]]) -> nn.Sequential:

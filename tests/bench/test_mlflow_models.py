@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sparsebench.bench.mlflow_store import Tracker
-from sparsebench.bench.records import Record
-from sparsebench.bench.track import StudySummary, default_uri, publish_missing, publish_studies
-from sparsebench.bench.ui import free_port
+from sparsebench.bench.tracking.client import Tracker
+from sparsebench.bench.tracking.publisher import StudySummary, default_uri, publish_missing, publish_studies
+from sparsebench.bench.tracking.server import free_port
+from sparsebench.records.record import Record
 
 pytestmark = [
     # SQLAlchemy 2.1 deprecates a loader that MLflow 3.17 still names in its tables.

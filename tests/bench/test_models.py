@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 import timm
 import torch
-from sparsebench.bench import models, networks, zoo
+from sparsebench.bench.models import factory as models
+from sparsebench.bench.models import networks
+from sparsebench.bench.models import timm_registry as zoo
 from sparsebench.errors import SparsebenchError
 
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)

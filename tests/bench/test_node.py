@@ -6,11 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sparsebench.bench import versions
-from sparsebench.bench.executors.node import NodeWorker, Opened, Plugin, Setting, Wanted, mark, own_folder
-from sparsebench.bench.records import parse
-from sparsebench.bench.spec import Trial
-from sparsebench.bench.trial import open_data
+from sparsebench.bench.config.trial_spec import Trial
+from sparsebench.bench.executors.ray_cluster.actor import (
+    Plugin,
+    RequiredDataset,
+    TrialActor,
+    WorkerConfig,
+    WorkerReady,
+    mark,
+    own_folder,
+)
+from sparsebench.bench.system import environment as versions
+from sparsebench.bench.training.trial import open_data
+from sparsebench.records.record import parse
 
 SIZE = {"n": 320, "valid": 64}
 Make = Callable[..., Trial]
@@ -25,18 +33,18 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def worker(**fields: Any) -> NodeWorker:
+def worker(**fields: Any) -> TrialActor:
     setting = {"device": "cpu", "versions": versions.versions(), **fields}
-    return NodeWorker(Setting(**setting).model_dump_json())
+    return TrialActor(WorkerConfig(**setting).model_dump_json())
 
 
-def opened(made: NodeWorker) -> Opened:
-    return Opened.model_validate_json(made.open(True))
+def opened(made: TrialActor) -> WorkerReady:
+    return WorkerReady.model_validate_json(made.open(True))
 
 
 def test_the_same_versions_and_data_are_fit() -> None:
     digest = open_data("planted", None, SIZE).digest
-    found = opened(worker(datasets=[Wanted("planted", SIZE, digest)]))
+    found = opened(worker(datasets=[RequiredDataset("planted", SIZE, digest)]))
     assert (found.device, found.error) == ("cpu", "")
 
 
@@ -48,9 +56,9 @@ def test_another_version_is_named(package: str) -> None:
 
 
 def test_other_data_and_missing_data_are_named(tmp_path: Path) -> None:
-    wanted = Wanted("planted", SIZE, "another digest")
+    wanted = RequiredDataset("planted", SIZE, "another digest")
     assert "its dataset 'planted' differs from the driver's" in opened(worker(datasets=[wanted])).error
-    nowhere = Wanted("image_folder", {"path": str(tmp_path / "nowhere")}, "a digest")
+    nowhere = RequiredDataset("image_folder", {"path": str(tmp_path / "nowhere")}, "a digest")
     assert "nowhere" in opened(worker(datasets=[nowhere])).error
 
 

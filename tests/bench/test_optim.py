@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from sparsebench.bench.optim import Optimizers
-from sparsebench.bench.spec import Recipe
-from sparsebench.methods.api import ParamGroup
+from sparsebench.bench.config.trial_spec import Recipe
+from sparsebench.bench.training.optimizers import Optimizers
+from sparsebench.methods.plan import ParamGroup
 from torch import Tensor, nn
 
 KINDS = ("sgd", "adam", "adamw")

@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sparsebench.bench.campaign import run
-from sparsebench.bench.executors.api import Executor
-from sparsebench.bench.executors.machines import Machines
-from sparsebench.bench.kept import CHECKPOINTS, LOG
-from sparsebench.bench.records import Record
-from sparsebench.bench.spec import Trial
-from sparsebench.bench.standing import Standing
-from sparsebench.bench.suite import Task
-from sparsebench.bench.trial import open_data
+from sparsebench.bench.campaign.driver import run
+from sparsebench.bench.config.suite import Task
+from sparsebench.bench.config.trial_spec import Trial
+from sparsebench.bench.executors.base import Executor
+from sparsebench.bench.executors.resources import Resources
+from sparsebench.bench.output_folder.layout import CHECKPOINTS, LOG
+from sparsebench.bench.progress.snapshot import CampaignSnapshot
+from sparsebench.bench.training.trial import open_data
 from sparsebench.errors import SparsebenchError
+from sparsebench.records.record import Record
 
 if TYPE_CHECKING:
     from ray.cluster_utils import Cluster
-    from sparsebench.bench.executors.cluster import ClusterExecutor
+    from sparsebench.bench.executors.ray_cluster.executor import ClusterExecutor
 
 NO_RAY = find_spec("ray") is None
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray"), pytest.mark.skipif(NO_RAY, reason="no Ray")]
@@ -80,7 +80,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def cluster(gate: Path) -> Iterator["Cluster"]:
     """A head that gives no processors, and a node that gives one."""
-    from sparsebench.bench.executors import ray as ours  # noqa: F401 (the environment, before Ray is imported)
+    from sparsebench.bench.executors.ray_cluster import client as ours  # noqa: F401 (the environment, before Ray is imported)
 
     from ray.cluster_utils import Cluster  # isort: skip
 
@@ -110,7 +110,7 @@ def start(cluster: "Cluster", plugin: Path, tmp_path: Path) -> Iterator[Start]:
     def build(digest: str | None = None, **options: Any) -> "ClusterExecutor":
         task = Task(dataset="planted", model="lenet_300_100", data_args={"n": 320, "valid": 64})
         digests = {task.name: digest or open_data("planted", None, task.data_args).digest}
-        machines = Machines(executor="ray", address=cluster.address, **options)
+        machines = Resources(executor="ray", address=cluster.address, **options)
         made.append(machines.start(tmp_path, None, [plugin], [task], digests))
         return made[-1]
 
@@ -147,7 +147,7 @@ class Saboteur:
     gate: Path
     seen: set[str] = field(default_factory=set)
 
-    def show(self, standing: Standing) -> None:
+    def show(self, standing: CampaignSnapshot) -> None:
         self.seen |= {now.device for now in standing.running}
         if "right cpu" in self.seen and self.node is not None:
             self.cluster.remove_node(self.node, allow_graceful=False)
@@ -217,7 +217,7 @@ def test_a_node_without_the_data_is_one_sentence(start: Start, make_trial: Make)
 )
 def test_what_cannot_be_is_one_sentence(options: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(SparsebenchError) as caught:
-        Machines(**options).start(tmp_path, None, [], [], {})
+        Resources(**options).start(tmp_path, None, [], [], {})
     assert message in str(caught.value)
 
 
@@ -231,7 +231,7 @@ def test_nodes_join_and_leave_in_mid_trial(
 ) -> None:
     """One that differs from the driver's machine is left out, and named in the log."""
     executor = start()
-    assert executor.places == 1
+    assert executor.capacity == 1
     held = make_trial(method="hanging", knobs={"file": str(tmp_path / "left")})
     worker = hang(executor, held)
     assert [(out.device, out.trial) for out in executor.running] == [("left cpu", held)]
@@ -241,10 +241,10 @@ def test_nodes_join_and_leave_in_mid_trial(
     (odd / "sitecustomize.py").write_text(OLDER)  # Ray puts the driver's own path before a node's
     paths = [str(odd), *filter(None, [os.environ.get("PYTHONPATH")])]
     other = add(cluster, "odd", PYTHONPATH=os.pathsep.join(paths))
-    until(executor, lambda: executor.places == 2)
+    until(executor, lambda: executor.capacity == 2)
     lost = make_trial(method="hanging", knobs={"file": str(tmp_path / "late")})
     executor.submit(lost)
-    until(executor, lambda: executor.places == 1)
+    until(executor, lambda: executor.capacity == 1)
     assert "node odd cannot run this campaign: it has sparsebench 9.9" in (tmp_path / LOG).read_text()
     late = add(cluster, "late")
     until(executor, (tmp_path / "late").exists)

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from sparsebench.bench.hashes import digest
-from sparsebench.bench.records import FILE, Record, Store, latest, load_records
 from sparsebench.errors import SparsebenchError
+from sparsebench.records.hashing import digest
+from sparsebench.records.record import Record
+from sparsebench.records.store import FILE, Store, latest, load_records
 
 Make = Callable[..., Record]
 

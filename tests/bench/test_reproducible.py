@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from sparsebench.bench import trial as trials
-from sparsebench.bench.checkpoint import load_state, state_of
-from sparsebench.bench.records import Record
-from sparsebench.bench.spec import Recipe, Trial
-from sparsebench.bench.stream import BatchStream
-from sparsebench.bench.train import Training
+from sparsebench.bench.config.trial_spec import Recipe, Trial
+from sparsebench.bench.training import trial as trials
+from sparsebench.bench.training.batches import BatchStream
+from sparsebench.bench.training.checkpointing import load_state, state_of
+from sparsebench.bench.training.loop import Training
 from sparsebench.datasets.api import Data, open_dataset
 from sparsebench.methods.api import configure
+from sparsebench.records.record import Record
 from torch import nn
 
 CPU = torch.device("cpu")

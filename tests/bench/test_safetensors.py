@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from sparsebench.bench import trial as trials
-from sparsebench.bench.measure import accuracy
-from sparsebench.bench.spec import Trial
-from sparsebench.bench.zoo import maker
+from sparsebench.bench.config.trial_spec import Trial
+from sparsebench.bench.measurement.accuracy import accuracy
+from sparsebench.bench.models.timm_registry import maker
+from sparsebench.bench.training import trial as trials
 from torch import nn
 
 CONFIGURED: list[tuple[str, dict[str, Any]]] = [

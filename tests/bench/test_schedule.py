@@ -5,8 +5,8 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sparsebench.bench.schedule import eta_sum, factor, rate, round_steps
-from sparsebench.methods.api import Round
+from sparsebench.bench.training.lr_schedule import eta_sum, factor, rate, round_steps
+from sparsebench.methods.plan import Round
 
 
 @pytest.mark.parametrize(

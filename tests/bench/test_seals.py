@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sparsebench.bench import publish
-from sparsebench.bench.campaign import run
-from sparsebench.bench.exchange import Refused, merge, pack
-from sparsebench.bench.hashes import intact, sealed
-from sparsebench.bench.records import FILE, Record, Store, edits, load_records, parse
-from sparsebench.bench.standing import Standing
-from sparsebench.bench.status import status
+from sparsebench.bench.campaign import publish
+from sparsebench.bench.campaign.driver import run
+from sparsebench.bench.exchange.merge import merge
+from sparsebench.bench.exchange.pack import IncompatibleResults, pack
+from sparsebench.bench.progress.snapshot import CampaignSnapshot
+from sparsebench.bench.progress.status import status
+from sparsebench.records.hashing import intact, sealed
+from sparsebench.records.record import Record, parse
+from sparsebench.records.store import FILE, Store, edits, load_records
 
 Make = Callable[..., Record]
 
@@ -102,17 +104,17 @@ def test_an_edited_accuracy_is_refused_and_warned_of(
     edit: Callable[..., Path], finished: Path, tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = edit(val_accuracy=0.999)
-    monkeypatch.setattr(publish, "track", lambda *args: 0)
+    monkeypatch.setattr(publish, "publish_to_mlflow", lambda *args: 0)
     said = "records.jsonl was edited after it was written, or written anew by another tool: line 3"
     assert edits(path) == said and edits(finished) is edits(tmp_path) is None
     for sources in ([path], [finished, path]):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(IncompatibleResults) as caught:
             merge(sources, tmp_path / "all")
         assert caught.value.reasons == [
             f"{path}, line 3: its seal is not the hash of its content: it was edited after it was written, "
             "or written anew by another tool"
         ]
-    with pytest.raises(Refused, match="nothing was packed"):
+    with pytest.raises(IncompatibleResults, match="nothing was packed"):
         pack(path, tmp_path / "x.zip")
     for command in ("report", "track"):
         assert cli(command, path).err.splitlines()[0] == f"warning: {said}"
@@ -125,7 +127,7 @@ class Listener:
     def __init__(self) -> None:
         self.told = list[object]()
 
-    def show(self, standing: Standing) -> None:
+    def show(self, standing: CampaignSnapshot) -> None:
         self.told.append(standing)
 
     def say(self, message: str) -> None:

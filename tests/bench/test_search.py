@@ -9,12 +9,13 @@ from typing import Any
 
 import optuna
 import pytest
-from sparsebench.bench.mirror import METRICS, Mirror
-from sparsebench.bench.search import Search, value_of
-from sparsebench.bench.space import free_knobs
-from sparsebench.bench.spec import Recipe
+from sparsebench.bench.config.search_space import free_knobs
+from sparsebench.bench.config.trial_spec import Recipe
+from sparsebench.bench.search.optuna_search import Search, value_of
+from sparsebench.bench.search.storage_mirror import METRICS, StudyMirror
 from sparsebench.errors import SparsebenchError
-from sparsebench.methods.api import Knob, configure, knobs_of, registry
+from sparsebench.methods.api import configure, knobs_of, registry
+from sparsebench.methods.knobs import Knob
 
 Questions = dict[int, dict[str, Any]]
 
@@ -121,7 +122,7 @@ def test_a_failure_is_told_and_the_search_goes_on() -> None:
 
 
 def test_rounding_does_not_leave_the_range() -> None:
-    third = Knob(0.5, 1 / 3, 2 / 3, least=1 / 3, most=2 / 3)
+    third = Knob(0.5, 1 / 3, 2 / 3, minimum=1 / 3, maximum=2 / 3)
     assert value_of(third, 1 / 3) == 1 / 3
     assert value_of(third, 2 / 3) == 2 / 3
     assert value_of(third, 0.45678) == 0.4568
@@ -139,7 +140,7 @@ def test_the_mirror_is_a_study_that_optuna_reads(tmp_path: Path) -> None:
     said: list[str] = []
     asked = search(trials=6)
     drive(asked)
-    mirror = Mirror(url)
+    mirror = StudyMirror(url)
     for _ in range(2):  # twice does no harm
         mirror.reflect(asked, said.append)
     study = optuna.load_study(study_name="entry on task", storage=url)
@@ -157,10 +158,10 @@ def test_a_mirror_leaves_what_an_earlier_run_wrote(tmp_path: Path, monkeypatch: 
     url, said = f"sqlite:///{tmp_path / 'optuna.db'}", list[str]()
     asked = search(trials=6)
     drive(asked)
-    first = Mirror(url)
+    first = StudyMirror(url)
     first.reflect(asked, said.append)
     first.storage.engine.dispose()
-    again, second, written = search(trials=8), Mirror(url), list[int]()
+    again, second, written = search(trials=8), StudyMirror(url), list[int]()
     for trial in asked.told:
         again.replay(trial.params, (trial.values[0], trial.values[1]) if trial.values else None)
     write = second._write
@@ -183,7 +184,7 @@ def test_a_mirror_leaves_what_an_earlier_run_wrote(tmp_path: Path, monkeypatch: 
 
 def test_a_failure_made_good_is_mirrored_anew(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'optuna.db'}"
-    mirror, said = Mirror(url), list[str]()
+    mirror, said = StudyMirror(url), list[str]()
     outcomes: Iterable[tuple[float, float] | None]
     for outcomes in ([(0.5, 1.0), None], [(0.5, 1.0), (0.6, 1.1)]):
         asked = search(trials=2)
@@ -197,16 +198,16 @@ def test_a_failure_made_good_is_mirrored_anew(tmp_path: Path) -> None:
 
 def test_a_storage_that_cannot_be_opened_is_one_sentence() -> None:
     with pytest.raises(SparsebenchError, match="Optuna cannot open the storage"):
-        Mirror("sqlite:////no/such/folder/optuna.db")
+        StudyMirror("sqlite:////no/such/folder/optuna.db")
     with pytest.raises(SparsebenchError) as caught:
-        Mirror("postgresql://somebody:secret@127.0.0.1:1/there")
+        StudyMirror("postgresql://somebody:secret@127.0.0.1:1/there")
     assert "secret" not in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_an_odd_name_of_a_folder_keeps_its_own_file(tmp_path: Path) -> None:
     for name in ("a b", "100%", "é#1"):
         (tmp_path / name).mkdir()
-        Mirror.of(tmp_path / name).storage.engine.dispose()
+        StudyMirror.of(tmp_path / name).storage.engine.dispose()
         assert (tmp_path / name / "optuna.db").is_file()
     assert len(list(tmp_path.iterdir())) == 3
 
@@ -214,7 +215,7 @@ def test_an_odd_name_of_a_folder_keeps_its_own_file(tmp_path: Path) -> None:
 def test_a_foreign_study_of_that_name_is_said_once_and_left_alone(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'optuna.db'}"
     optuna.create_study(study_name="entry on task", storage=url, direction="minimize")
-    asked, said, mirror = search(trials=2), list[str](), Mirror(url)
+    asked, said, mirror = search(trials=2), list[str](), StudyMirror(url)
     drive(asked)
     for _ in range(2):
         mirror.reflect(asked, said.append)

@@ -3,11 +3,17 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from sparsebench.bench.campaign import run
-from sparsebench.bench.kept import MODELS, kept, path_of
-from sparsebench.bench.records import Record, Store, load_records
-from sparsebench.bench.saved import read_card
-from sparsebench.bench.shelf import Shelf, fronts, keep_fronts, shown
+from sparsebench.bench.campaign.driver import run
+from sparsebench.bench.campaign.kept_models import (
+    KeptModels,
+    confirmed_fronts,
+    front_models,
+    keep_front_models,
+)
+from sparsebench.bench.models.model_file import read_card
+from sparsebench.bench.output_folder.layout import MODELS, model_files, model_path
+from sparsebench.records.record import Record
+from sparsebench.records.store import Store, load_records
 
 Make = Callable[..., Record]
 
@@ -20,14 +26,14 @@ def confirm(make_record: Make, number: int, point: str, seed: int, **fields: flo
 
 def put(folder: Path, *records: Record) -> None:
     for record in records:
-        path = path_of(folder / MODELS, record.id)
+        path = model_path(folder / MODELS, record.id)
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"model")
 
 
 def test_of_a_points_seeds_the_best_on_validation_is_kept(make_record: Make, tmp_path: Path) -> None:
     store = Store(tmp_path)
-    shelf = Shelf(tmp_path, store)
+    shelf = KeptModels(tmp_path, store)
     # by seed: the second is better on validation, the third on the test set, the fourth an equal
     scores = [(0.90, 0.90), (0.92, 0.90), (0.91, 0.99), (0.92, 0.95)]
     seeds = [
@@ -38,25 +44,25 @@ def test_of_a_points_seeds_the_best_on_validation_is_kept(make_record: Make, tmp
         put(tmp_path, record)
         store.append(record)
         shelf.take(record)
-        assert list(kept(tmp_path / MODELS)) == [expected]
+        assert list(model_files(tmp_path / MODELS)) == [expected]
     other = confirm(make_record, 9, "b", 1, val_accuracy=0.5, test_accuracy=0.5)
     put(tmp_path, other)
     store.append(other)
     shelf.take(other)
-    assert list(kept(tmp_path / MODELS)) == ["id-1", "id-9"]
+    assert list(model_files(tmp_path / MODELS)) == ["id-1", "id-9"]
 
 
 def test_where_the_best_was_not_saved_the_next_best_stays(make_record: Make, tmp_path: Path) -> None:
     store = Store(tmp_path)
-    shelf = Shelf(tmp_path, store)
+    shelf = KeptModels(tmp_path, store)
     first = confirm(make_record, 0, "a", 1, val_accuracy=0.9, test_accuracy=0.9)
     best = confirm(make_record, 1, "a", 2, val_accuracy=0.95, test_accuracy=0.9)
     put(tmp_path, first)
     for record in (first, best):
         store.append(record)
         shelf.take(record)
-    assert list(kept(tmp_path / MODELS)) == ["id-0"]
-    assert list(shown(tmp_path, list(store))) == ["id-0"]
+    assert list(model_files(tmp_path / MODELS)) == ["id-0"]
+    assert list(front_models(tmp_path, list(store))) == ["id-0"]
 
 
 def test_in_the_end_only_the_fronts_models_are_left(make_record: Make, tmp_path: Path) -> None:
@@ -65,7 +71,7 @@ def test_in_the_end_only_the_fronts_models_are_left(make_record: Make, tmp_path:
     other = confirm(make_record, 2, "c", 1, val_accuracy=0.9, test_accuracy=0.7, compression=16)
     put(tmp_path, on, below, other)
     (tmp_path / MODELS / ".half.safetensors.17").write_bytes(b"a worker died")
-    keep_fronts(tmp_path, [on, below, other])
+    keep_front_models(tmp_path, [on, below, other])
     assert sorted(path.name for path in (tmp_path / MODELS).iterdir()) == [
         "id-0.safetensors",
         "id-2.safetensors",
@@ -74,9 +80,9 @@ def test_in_the_end_only_the_fronts_models_are_left(make_record: Make, tmp_path:
 
 def test_a_campaign_keeps_one_model_for_every_point_of_its_fronts(finished: Path) -> None:
     records = load_records(finished)
-    points = fronts(records)
+    points = confirmed_fronts(records)
     assert len(points) >= 4, "two entries on two tasks"
-    models = kept(finished / MODELS)
+    models = model_files(finished / MODELS)
     assert len(models) == len(points)
     by_id = {record.id: record for record in records}
     for point in points:

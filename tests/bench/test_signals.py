@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from processes import descendants, gone
-from sparsebench.bench import track
-from sparsebench.bench.signals import START, Interrupted, Interrupts
+from sparsebench.bench.system.interrupts import START, Interrupted, Interrupts
+from sparsebench.bench.tracking import publisher as track
 
 pytestmark = [
     pytest.mark.xdist_group("campaign"),
@@ -25,16 +25,16 @@ pytestmark = [
 DRIVER = """
 import sys, time
 from pathlib import Path
-from sparsebench.bench import campaign, publish
+from sparsebench.bench.campaign import driver, publish
 here = Path(sys.argv.pop())
 def still(*args, **more):
     here.touch()
     time.sleep(600)
 if sys.argv.pop() == "start":
-    campaign.studies = still
+    driver.studies = still
 else:
-    publish.report = still
-from sparsebench.bench.cli import main
+    publish.report_folder = still
+from sparsebench.bench.cli.app import main
 main()
 """
 SUITE = """

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from exchanged import folder, made, refused, suite_of
-from sparsebench.bench import sources
-from sparsebench.bench.exchange import merge, pack
-from sparsebench.bench.records import FILE, load_records
-from sparsebench.bench.scrutiny import objections
-from sparsebench.errors import SparsebenchError, plain
+from sparsebench.bench.exchange import reader as sources
+from sparsebench.bench.exchange.merge import merge
+from sparsebench.bench.exchange.pack import pack
+from sparsebench.bench.exchange.record_checks import record_errors
+from sparsebench.errors import SparsebenchError, printable
+from sparsebench.records.store import FILE, load_records
 
 Edit = Callable[[dict[str, Any]], None]
 
@@ -41,9 +42,9 @@ def test_a_long_command_is_not_taken_apart(make_record: Any, monkeypatch: pytest
     def never(record: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr("sparsebench.bench.scrutiny.trial_of", never)
-    assert len(objections(make_record(1, command="a" * 30_000))) == 1
-    assert len(objections(make_record(1, steps=10**400))) == 1
+    monkeypatch.setattr("sparsebench.bench.config.trial_spec.trial_of", never)
+    assert len(record_errors(make_record(1, command="a" * 30_000))) == 1
+    assert len(record_errors(make_record(1, steps=10**400))) == 1
 
 
 def test_reading_stops_where_too_much_is_wrong(tmp_path: Path) -> None:
@@ -121,5 +122,5 @@ def test_nothing_in_a_manifest_reaches_the_terminal(files: dict[str, Any], tmp_p
 
 @pytest.mark.parametrize("text", ["é 字", "a\x1bb", "a\u202eb", "a\udcffb", "a\n b", "x" * 400])
 def test_plain_text_is_printable(text: str) -> None:
-    assert plain(text, 300).isprintable() and len(plain(text, 300)) <= 300
-    assert plain("é 字") == "é 字"
+    assert printable(text, 300).isprintable() and len(printable(text, 300)) <= 300
+    assert printable("é 字") == "é 字"

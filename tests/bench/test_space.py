@@ -3,10 +3,18 @@
 from typing import Any
 
 import pytest
-from sparsebench.bench.space import free_knobs, full_knobs, ranged, recipe_knobs, settle, split
-from sparsebench.bench.spec import Recipe
+from sparsebench.bench.config.search_space import (
+    free_knobs,
+    full_knobs,
+    recipe_knobs,
+    settle_recipe,
+    split_settings,
+    with_range,
+)
+from sparsebench.bench.config.trial_spec import Recipe
 from sparsebench.errors import SparsebenchError
-from sparsebench.methods.api import Knob, knobs_of, registry
+from sparsebench.methods.api import knobs_of, registry
+from sparsebench.methods.knobs import Knob
 
 SGD, ADAM, ADAMW = (Recipe(optimizer=kind) for kind in ("sgd", "adam", "adamw"))
 
@@ -47,7 +55,7 @@ def test_a_table_makes_a_knob_searched_that_is_not_by_itself() -> None:
 )
 def test_wrong_ranges_are_refused(limits: Any, message: str) -> None:
     with pytest.raises(SparsebenchError, match=message):
-        ranged("l1: lam", Knob(1e-3, 1e-4, 1e-2, "log", least=0.0, most=1e3), limits)
+        with_range("l1: lam", Knob(1e-3, 1e-4, 1e-2, "log", minimum=0.0, maximum=1e3), limits)
 
 
 def test_the_recipes_knobs_are_as_the_optimizer_and_the_method_want_them() -> None:
@@ -63,32 +71,32 @@ def test_the_recipes_knobs_are_as_the_optimizer_and_the_method_want_them() -> No
 
 def test_a_recipe_is_settled_by_choice_then_recipe_then_default() -> None:
     dense = registry["dense"]
-    assert settle(Recipe(lr=0.2), dense, {"lr": 0.1}).lr == 0.1
-    assert settle(Recipe(lr=0.2), dense).lr == 0.2
-    assert settle(SGD, dense).lr == recipe_knobs(SGD, dense)["lr"].default
-    settled = settle(Recipe(weight_decay=0.1, epochs=3), registry["dwf"])
+    assert settle_recipe(Recipe(lr=0.2), dense, {"lr": 0.1}).lr == 0.1
+    assert settle_recipe(Recipe(lr=0.2), dense).lr == 0.2
+    assert settle_recipe(SGD, dense).lr == recipe_knobs(SGD, dense)["lr"].default
+    settled = settle_recipe(Recipe(weight_decay=0.1, epochs=3), registry["dwf"])
     assert (settled.weight_decay, settled.epochs) == (0.0, 3)  # its penalty is its own
 
 
 def test_a_method_runs_under_an_optimizer_that_it_can_work_with() -> None:
-    settled = settle(ADAM, registry["l1_prox"])
+    settled = settle_recipe(ADAM, registry["l1_prox"])
     assert settled.optimizer == "sgd"
     assert settled.lr == registry["l1_prox"].claims["lr"].default
 
 
 def test_what_a_method_does_not_leave_to_the_recipe_is_refused() -> None:
     with pytest.raises(SparsebenchError, match=r"weight_decay = 0.1 is out of range: 0 to 0"):
-        settle(SGD, registry["dwf"], {"weight_decay": 0.1})
+        settle_recipe(SGD, registry["dwf"], {"weight_decay": 0.1})
     with pytest.raises(SparsebenchError, match="lr = 10000"):
-        settle(Recipe(lr=1e4), registry["dense"])
+        settle_recipe(Recipe(lr=1e4), registry["dense"])
 
 
 def test_settings_are_sorted_into_knobs_and_recipe() -> None:
-    knobs, rest = split(registry["dwf"], {"depth": 3, "lr": 0.1, "epochs": 5, "lam": 1e-3})
+    knobs, rest = split_settings(registry["dwf"], {"depth": 3, "lr": 0.1, "epochs": 5, "lam": 1e-3})
     assert knobs == {"depth": 3, "lam": 1e-3}
     assert rest == {"lr": 0.1, "epochs": 5}
     with pytest.raises(SparsebenchError, match="did you mean 'depth'"):
-        split(registry["dwf"], {"deph": 3})
+        split_settings(registry["dwf"], {"deph": 3})
     with pytest.raises(SparsebenchError, match=r"unknown knob .*'epochs'"):
         free_knobs(SGD, registry["dwf"], {"epochs": 3})  # the budget is nobody's knob
 

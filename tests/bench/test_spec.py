@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sparsebench.bench import trial as trials
-from sparsebench.bench.commands import pairs, values
-from sparsebench.bench.space import full_knobs, split
-from sparsebench.bench.spec import Recipe, Trial
+from sparsebench.bench.cli.options import pairs, values
+from sparsebench.bench.config.search_space import full_knobs, split_settings
+from sparsebench.bench.config.trial_spec import Recipe, Trial
+from sparsebench.bench.training import trial as trials
 from sparsebench.methods.api import registry
 
 Make = Callable[..., Trial]
@@ -66,11 +66,11 @@ def test_seeds_share_the_config_and_nothing_else(make_trial: Make) -> None:
 def test_library_versions_are_recorded_and_decide_nothing(
     make_trial: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = trials.described(make_trial())
+    before = trials.failed(make_trial(), "", device="cpu")
     monkeypatch.setattr(trials, "versions", lambda: {"torch": "0.0"})
-    after = trials.described(make_trial())
-    assert before["versions"] != after["versions"]
-    assert (before["id"], before["config"]) == (after["id"], after["config"])
+    after = trials.failed(make_trial(), "", device="cpu")
+    assert before.versions != after.versions
+    assert (before.id, before.config) == (after.id, after.config)
 
 
 def test_the_order_and_the_spelling_of_settings_do_not_matter(make_trial: Make) -> None:
@@ -112,7 +112,7 @@ def test_knobs_and_recipe_read_back_from_the_command_as_they_were(
         suite="s", entry="e", dataset="digits", data_digest="", model="lenet5", recipe=recipe, method="dwf",
         knobs=knobs,
     )  # fmt: skip
-    given, rest = split(registry["dwf"], pairs(words_after(trial.command, "--set"), "--set"))
+    given, rest = split_settings(registry["dwf"], pairs(words_after(trial.command, "--set"), "--set"))
     assert full_knobs("dwf", given) == knobs
     assert Recipe(**rest) == recipe  # type: ignore[arg-type]
 
@@ -123,7 +123,7 @@ def test_the_command_of_a_record_repeats_it_bit_for_bit(make_trial: Make, tmp_pa
         recipe={"lr": 0.3, "warmup": 0.1, "augment": "crop_flip", "nesterov": True}, phase="confirm",
     )  # fmt: skip
     record = json.loads(trials.run(trial).to_json())
-    program = "from sparsebench.bench.cli import main; main()"
+    program = "from sparsebench.bench.cli.app import main; main()"
     command = [sys.executable, "-c", program, *shlex.split(record["command"])[1:], "--device", "cpu"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300)
     assert done.returncode == 0, done.stderr

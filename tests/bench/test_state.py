@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sparsebench.bench.records import Record, Store
-from sparsebench.bench.standing import Part, Standing
-from sparsebench.bench.state import FILE as STATE
-from sparsebench.bench.state import StateFile, command_line, read_state
-from sparsebench.bench.status import status
+from sparsebench.bench.progress.snapshot import CampaignSnapshot, EntryProgress
+from sparsebench.bench.progress.state_file import FILE as STATE
+from sparsebench.bench.progress.state_file import StateFile, command_line, read_state
+from sparsebench.bench.progress.status import status
+from sparsebench.records.record import Record
+from sparsebench.records.store import Store
 
-PART = Part(entry="dense", task="t", phase="search", planned=3, finished=1)
-NOW = Standing(suite="s", began=time.time(), places=2, parts=(PART,), planned=9)
+PART = EntryProgress(entry="dense", task="t", phase="search", planned=3, finished=1)
+NOW = CampaignSnapshot(suite="s", began=time.time(), capacity=2, entries=(PART,), planned=9)
 END = NOW.model_copy(update={"ended": True})
 
 
@@ -44,11 +45,11 @@ def test_the_state_is_written_once_a_second_at_most(tmp_path: Path) -> None:
     state.show(NOW)
     told = read_state(tmp_path)
     assert told is not None
-    assert told.standing is None
+    assert told.snapshot is None
     state.show(END)
     told = read_state(tmp_path)
     assert told is not None
-    assert told.standing is not None
+    assert told.snapshot is not None
 
 
 def test_a_command_is_kept_without_the_logins_in_its_addresses(monkeypatch: pytest.MonkeyPatch) -> None:

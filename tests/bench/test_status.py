@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sparsebench.bench.folder import LOCK, SUITE, Folder, in_use
-from sparsebench.bench.records import FILE, Record, Store
-from sparsebench.bench.standing import Now, Part, Standing
-from sparsebench.bench.state import FILE as STATE
-from sparsebench.bench.state import StateFile
-from sparsebench.bench.status import Status, status
-from sparsebench.bench.suite import Suite
+from sparsebench.bench.config.suite import Suite
+from sparsebench.bench.output_folder.folder import OutputFolder, in_use
+from sparsebench.bench.output_folder.layout import LOCK, SUITE
+from sparsebench.bench.progress.snapshot import CampaignSnapshot, EntryProgress, RunningTrial
+from sparsebench.bench.progress.state_file import FILE as STATE
+from sparsebench.bench.progress.state_file import StateFile
+from sparsebench.bench.progress.status import Status, status
 from sparsebench.errors import SparsebenchError
+from sparsebench.records.record import Record
+from sparsebench.records.store import FILE, Store
 
 Cli = Callable[..., Any]
 Make = Callable[..., Record]
@@ -34,7 +36,7 @@ def begun(tmp_path: Path, make_record: Make) -> Path:
         name="s", budget={"trials": 2, "seeds": 1}, tasks=[{"dataset": "digits", "model": "lenet_300_100"}],
         entries=[{"method": "dense"}, {"method": "random"}],
     )  # type: ignore[arg-type]  # fmt: skip
-    with Folder(out, plan, {TASK: "abc"}):
+    with OutputFolder(out, plan, {TASK: "abc"}):
         store = Store(out)
         for number in range(2):
             store.append(make_record(number))
@@ -50,13 +52,13 @@ def begun(tmp_path: Path, make_record: Make) -> Path:
     return out
 
 
-def standing(**fields: Any) -> Standing:
+def snapshot(**fields: Any) -> CampaignSnapshot:
     parts = (
-        Part(entry="dense", task=TASK, phase="done", planned=3, finished=3),
-        Part(entry="random", task=TASK, phase="search", planned=2, finished=1),
+        EntryProgress(entry="dense", task=TASK, phase="done", planned=3, finished=3),
+        EntryProgress(entry="random", task=TASK, phase="search", planned=2, finished=1),
     )
     running = tuple(
-        Now(
+        RunningTrial(
             id=name,
             device="cpu",
             entry="random",
@@ -69,7 +71,7 @@ def standing(**fields: Any) -> Standing:
         for name in ("id-4", "out")
     )
     base = {"suite": "s", "began": time.time(), "places": 2, "parts": parts, "running": running, "planned": 9}
-    return Standing(**{**base, **fields})
+    return CampaignSnapshot(**{**base, **fields})
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -80,7 +82,7 @@ def test_the_records_alone_tell_what_is_done_and_what_failed(begun: Path) -> Non
     before = content(begun)
     found = status(begun)
     assert content(begun) == before
-    dense, random = found.standing.parts
+    dense, random = found.snapshot.entries
     assert (dense.phase, dense.finished, dense.planned, dense.failed) == ("done", 3, 3, 0)
     assert (random.finished, random.failed) == (3, 2)
     assert (found.condition, found.records, found.diverged) == ("stopped", 6, 1)
@@ -99,7 +101,7 @@ def test_a_failure_made_good_since_is_none(begun: Path, make_record: Make) -> No
 
 def test_records_without_a_suite_are_told_too(begun: Path) -> None:
     (begun / SUITE).unlink()
-    assert [part.finished for part in status(begun).standing.parts] == [3, 3]
+    assert [part.finished for part in status(begun).snapshot.entries] == [3, 3]
 
 
 @pytest.mark.parametrize(
@@ -128,50 +130,52 @@ def test_a_damaged_state_file_costs_only_what_it_would_have_told(begun: Path, te
     (begun / STATE).write_text(text)
     found = status(begun)
     assert [note.partition(" is damaged")[1] for note in found.notes] == [" is damaged"]
-    assert found.standing.parts == plain.standing.parts
+    assert found.snapshot.entries == plain.snapshot.entries
 
 
 def test_the_state_file_counts_where_it_counts_more(begun: Path) -> None:
     """An entry that shares a trial with another has no record of its own."""
     state = StateFile(begun)
-    parts = standing().parts
+    parts = snapshot().entries
     shared = parts[1].model_copy(update={"phase": "done", "planned": 4, "finished": 4})
-    state.show(standing(parts=(parts[0].model_copy(update={"finished": 2}), shared), running=(), ended=True))
+    state.show(
+        snapshot(entries=(parts[0].model_copy(update={"finished": 2}), shared), running=(), ended=True)
+    )
     found = status(begun)
-    assert [part.finished for part in found.standing.parts] == [3, 4]
+    assert [part.finished for part in found.snapshot.entries] == [3, 4]
     assert found.condition == "complete"
 
 
 def test_a_state_of_another_suite_is_not_believed(begun: Path) -> None:
-    StateFile(begun).show(standing())
+    StateFile(begun).show(snapshot())
     (begun / SUITE).write_text((begun / SUITE).read_text().replace('"trials": 2', '"trials": 7'))
     found = status(begun)
-    assert [part.planned for part in found.standing.parts] == [8, 7]
+    assert [part.planned for part in found.snapshot.entries] == [8, 7]
     assert found.unfinished == []
 
 
 def test_what_ran_when_the_driver_was_killed_is_told_unless_it_was_recorded(begun: Path) -> None:
     state = StateFile(begun)
     state._wrote = 0.0
-    state.show(standing())
+    state.show(snapshot())
     found = status(begun)
     assert (found.condition, [now.id for now in found.unfinished]) == ("killed", ["out"])
-    state.show(standing(ended=True, running=()))
+    state.show(snapshot(ended=True, running=()))
     assert status(begun).condition == "stopped"
 
 
 def test_the_lock_tells_whether_a_driver_lives(begun: Path) -> None:
     assert in_use(begun) is False
     identity = json.loads((begun / SUITE).read_text())
-    with Folder(begun, Suite(**identity["suite"]), identity["data"]):
+    with OutputFolder(begun, Suite(**identity["suite"]), identity["data"]):
         assert in_use(begun) is True
         state = StateFile(begun)
         assert status(begun).notes == ["the driver is starting"]
         state.say("MLflow is down")
         state._wrote = 0.0
-        state.show(standing())
+        state.show(snapshot())
         found = status(begun)
-        assert (found.condition, found.pid, len(found.standing.running)) == ("running", os.getpid(), 2)
+        assert (found.condition, found.pid, len(found.snapshot.running)) == ("running", os.getpid(), 2)
         assert found.notes == ["0 s ago: MLflow is down"]
         told = json.loads((begun / STATE).read_text())
         (begun / STATE).write_text(json.dumps({**told, "written": time.time() - 120}))
@@ -192,7 +196,7 @@ class Block:
         if name.partition(".")[0] in ("torch", "optuna", "mlflow", "scipy", "matplotlib"):
             raise ImportError(name)
 sys.meta_path.insert(0, Block())
-from sparsebench.bench.cli import main
+from sparsebench.bench.cli.app import main
 try:
     main()
 finally:
@@ -222,7 +226,7 @@ method = "magnitude"
 def campaign(tmp_path: Path, tracking: str) -> Iterator[Callable[[], "subprocess.Popen[bytes]"]]:
     """Starts the same campaign of some seconds a trial, in a process of its own."""
     (tmp_path / "small.toml").write_text(SUITE_TEXT)
-    program = "from sparsebench.bench.cli import main; import sys; sys.argv[0] = 'sparsebench'; main()"
+    program = "from sparsebench.bench.cli.app import main; import sys; sys.argv[0] = 'sparsebench'; main()"
     words = ["run", "small.toml", "--out", "out", "--devices", "cpu:1", "--tracking-uri", tracking]
     started: list[subprocess.Popen[bytes]] = []
 
@@ -260,17 +264,17 @@ def test_a_campaign_that_runs_is_killed_and_continues(
 ) -> None:
     out = tmp_path / "out"
     driver = campaign()
-    found = until(out, lambda found: found.records >= 1 and len(found.standing.running) == 1)
+    found = until(out, lambda found: found.records >= 1 and len(found.snapshot.running) == 1)
     assert (found.condition, found.pid) == ("running", driver.pid)
-    assert found.standing.running[0].device == "cpu"
-    assert found.standing.planned == 4 + 2
+    assert found.snapshot.running[0].device == "cpu"
+    assert found.snapshot.planned == 4 + 2
     shown = json.loads(cli("status", out, "--json").out)
     assert (shown["condition"], shown["continue_with"]) == ("running", None)
     os.kill(driver.pid, signal.SIGKILL)
     driver.wait()
     killed = status(out)
-    assert (killed.condition, killed.standing.running) == ("killed", ())
-    assert killed.standing.finished == killed.records
+    assert (killed.condition, killed.snapshot.running) == ("killed", ())
+    assert killed.snapshot.finished == killed.records
     assert killed.continue_with is not None
     assert killed.continue_with.startswith(f"cd {tmp_path} && sparsebench run small.toml --out out")
     text = cli("status", out).out
@@ -283,8 +287,8 @@ def test_a_campaign_that_runs_is_killed_and_continues(
     until(out, lambda found: found.condition == "running" and found.pid == second.pid)
     assert second.wait(300) == 0
     done = status(out)
-    assert (done.condition, done.standing.failed, done.notes) == ("complete", 0, [])
-    assert done.standing.finished == done.standing.planned == done.records
+    assert (done.condition, done.snapshot.failed, done.notes) == ("complete", 0, [])
+    assert done.snapshot.finished == done.snapshot.planned == done.records
     assert "table and figures: sparsebench report" in cli("status", out).out
 
 
@@ -292,9 +296,9 @@ def test_a_campaign_that_runs_is_killed_and_continues(
 def test_a_finished_campaign_is_complete(finished: Path, tmp_path: Path) -> None:
     found = status(finished)
     assert (found.condition, found.failures, found.unfinished) == ("complete", [], [])
-    assert [part.phase for part in found.standing.parts] == ["done"] * 4
-    assert all(part.front for part in found.standing.parts)
+    assert [part.phase for part in found.snapshot.entries] == ["done"] * 4
+    assert all(part.front for part in found.snapshot.entries)
     shutil.copytree(finished, tmp_path / "copy", ignore=lambda folder, names: [STATE])
     alone = status(tmp_path / "copy")
     assert alone.condition == "complete"
-    assert [p.front for p in alone.standing.parts] == [p.front for p in found.standing.parts]
+    assert [p.front for p in alone.snapshot.entries] == [p.front for p in found.snapshot.entries]

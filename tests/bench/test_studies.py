@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sparsebench.bench.records import Record, Store
-from sparsebench.bench.spec import Trial
-from sparsebench.bench.studies import Study, objectives, studies
-from sparsebench.bench.suite import Suite
-from sparsebench.bench.trial import described
+from sparsebench.bench.config.suite import Suite
+from sparsebench.bench.config.trial_spec import Trial
+from sparsebench.bench.search.study import Study, objectives, studies
+from sparsebench.bench.training.trial import record_of
+from sparsebench.records.record import Measurements, Record, TrainingResult
+from sparsebench.records.store import Store
 
 Run = Callable[[Trial], Record]
 
@@ -38,7 +39,9 @@ def outcome(trial: Trial, **fields: Any) -> Record:
         "status": "ok", "classes": 10, "val_accuracy": accuracy, "compression": 1 / (1 - sparsity),
         "test_accuracy": None if trial.phase == "search" else accuracy, "device": "cpu",
     }  # fmt: skip
-    return Record(**{**described(trial), **result, **fields})
+    given = Measurements(**{key: value for key, value in result.items() if key in Measurements.model_fields})
+    more = {key: value for key, value in (result | fields).items() if key not in Measurements.model_fields}
+    return record_of(trial, TrainingResult(), given, threads=1, **more)
 
 
 def finish(one: Study, run: Run = outcome, slots: int = 1, order: random.Random | None = None) -> list[Trial]:

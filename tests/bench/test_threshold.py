@@ -1,8 +1,8 @@
 """The two operating points: what may be lost, and that the weights are left as they came."""
 
 import torch
-from sparsebench.bench.measure import FLOAT32_EPS
-from sparsebench.bench.threshold import Point, grid, validated
+from sparsebench.bench.measurement.compression import FLOAT32_EPS
+from sparsebench.bench.measurement.zero_threshold import OperatingPoint, threshold_grid, validated_threshold
 from sparsebench.datasets.on_device import OnDevice
 from torch import Tensor, nn
 
@@ -10,7 +10,7 @@ CPU = torch.device("cpu")
 
 
 def test_the_grid_walks_third_decades_from_float32_eps_to_a_tenth() -> None:
-    steps = grid()
+    steps = threshold_grid()
     assert steps[0] == FLOAT32_EPS
     ratios = torch.tensor(steps[1:], dtype=torch.float64) / torch.tensor(steps[:-1], dtype=torch.float64)
     assert torch.allclose(ratios, torch.tensor(10 ** (1 / 3), dtype=torch.float64))
@@ -30,36 +30,36 @@ def examples(*counts: int) -> OnDevice:
     return OnDevice(images, labels, torch.zeros(1), torch.ones(1))
 
 
-def points(net: nn.Sequential, split: OnDevice) -> tuple[Point, Point]:
+def points(net: nn.Sequential, split: OnDevice) -> tuple[OperatingPoint, OperatingPoint]:
     weights: list[Tensor] = [net[1].weight.detach()]  # type: ignore[list-item]
     before = weights[0].clone()
-    found = validated(net, weights, split, CPU)
+    found = validated_threshold(net, weights, split, CPU)
     assert torch.equal(weights[0], before)
     return found
 
 
 def largest_below(limit: float) -> float:
-    return max(step for step in grid() if step <= limit)
+    return max(step for step in threshold_grid() if step <= limit)
 
 
 def test_one_example_may_be_lost_and_not_two() -> None:
     exact, chosen = points(diagonal(1.0, 1e-3, 1e-5), examples(97, 2, 1))
     assert (exact.threshold, exact.val_accuracy) == (FLOAT32_EPS, 1.0)
-    assert chosen == Point(largest_below(1e-3), 0.99)
+    assert chosen == OperatingPoint(largest_below(1e-3), 0.99)
 
 
 def test_a_tenth_of_a_point_may_be_lost_and_not_more() -> None:
     _, four = points(diagonal(1.0, 1e-3, 1e-5), examples(3991, 5, 4))
-    assert four == Point(largest_below(1e-3), 1 - 4 / 4000)
+    assert four == OperatingPoint(largest_below(1e-3), 1 - 4 / 4000)
     _, none = points(diagonal(1.0, 1e-3, 1e-5), examples(3990, 5, 5))
-    assert none == Point(largest_below(1e-5), 1.0)
+    assert none == OperatingPoint(largest_below(1e-5), 1.0)
 
 
 def test_the_loss_is_measured_against_the_exact_point() -> None:
     """Weights below float32 eps are gone in the exact point already: their examples are no loss."""
     exact, chosen = points(diagonal(1.0, 1e-3, 1e-8), examples(50, 2, 48))
-    assert exact == Point(FLOAT32_EPS, 0.52)
-    assert chosen == Point(largest_below(1e-3), 0.52)
+    assert exact == OperatingPoint(FLOAT32_EPS, 0.52)
+    assert chosen == OperatingPoint(largest_below(1e-3), 0.52)
 
 
 def test_the_largest_threshold_wins_where_smaller_ones_lose_more() -> None:
@@ -71,7 +71,7 @@ def test_the_largest_threshold_wins_where_smaller_ones_lose_more() -> None:
     split.labels[20:] = 1  # right again by the order of equal logits when both have gone
     exact, chosen = points(net, split)
     assert exact.val_accuracy == 1.0
-    assert chosen == Point(grid()[-1], 1.0)
+    assert chosen == OperatingPoint(threshold_grid()[-1], 1.0)
 
 
 def test_where_nothing_may_go_the_exact_point_is_the_validated_one() -> None:
@@ -81,4 +81,4 @@ def test_where_nothing_may_go_the_exact_point_is_the_validated_one() -> None:
 
 def test_weights_that_nothing_needs_all_go() -> None:
     _, chosen = points(diagonal(1.0, 0.05, 0.05), examples(10, 0, 0))
-    assert chosen == Point(grid()[-1], 1.0)
+    assert chosen == OperatingPoint(threshold_grid()[-1], 1.0)

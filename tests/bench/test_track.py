@@ -12,11 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sparsebench.bench.mlflow_runs import curve_of, dense_accuracy, metrics_of, params_of, run_name
-from sparsebench.bench.mlflow_store import Tracker
-from sparsebench.bench.records import Layer, Record
-from sparsebench.bench.track import Publisher, StudySummary, default_uri, publish_missing, publish_studies
-from sparsebench.bench.ui import free_port, running
+from sparsebench.bench.tracking.client import Tracker
+from sparsebench.bench.tracking.publisher import (
+    Publisher,
+    StudySummary,
+    default_uri,
+    publish_missing,
+    publish_studies,
+)
+from sparsebench.bench.tracking.server import free_port, running
+from sparsebench.bench.tracking.trial_runs import curve_of, dense_accuracy, metrics_of, params_of, run_name
+from sparsebench.records.record import Layer, Record
 
 pytestmark = [
     # SQLAlchemy 2.1 deprecates a loader that MLflow 3.17 still names in its tables.

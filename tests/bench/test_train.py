@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 import torch
-from sparsebench.bench import models
-from sparsebench.bench import trial as trials
-from sparsebench.bench.spec import Recipe, Trial
-from sparsebench.bench.train import Training
+from sparsebench.bench.config.trial_spec import Recipe, Trial
+from sparsebench.bench.models import factory as models
+from sparsebench.bench.training import trial as trials
+from sparsebench.bench.training.loop import Training
 from sparsebench.datasets.api import Data, open_dataset
 from sparsebench.errors import SparsebenchError
-from sparsebench.methods.api import Clock, ParamGroup, Plan, Probe, Round, Sparsifier, configure
+from sparsebench.methods.api import Sparsifier, configure
 from sparsebench.methods.magnitude import Magnitude
 from sparsebench.methods.net import Net
+from sparsebench.methods.plan import Clock, ParamGroup, Plan, Probe, Round
 
 CPU = torch.device("cpu")
 
@@ -109,7 +110,7 @@ def test_scoring_is_charged_to_the_budget(planted: Data) -> None:
     assert outcome.budget == {"scoring": 3, "train": 4, "after": 5}
     assert outcome.steps == 12
     assert len(diary.of("step")) == 9
-    assert outcome.flops_ratio == pytest.approx(1.0)
+    assert outcome.training_flops_ratio == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +150,7 @@ def test_masked_weights_stay_zero_under_momentum_and_decay(planted: Data, optimi
     assert run.run().status == "ok"
     assert set(run.net.masks) == set(run.net.names)
     assert all(not run.net.weight(name)[~mask].any() for name, mask in run.net.masks.items())
-    assert run.run().flops_ratio < 0.9  # masked weights cost nothing
+    assert run.run().training_flops_ratio < 0.9  # masked weights cost nothing
 
 
 def test_a_restart_begins_with_fresh_momentum(planted: Data) -> None:

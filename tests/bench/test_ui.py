@@ -17,14 +17,16 @@ import pytest
 from chromium import FOUND, PATIENCE, Chromium
 from PIL import Image
 from processes import descendants
-from sparsebench.bench import mlflow_views, publish
-from sparsebench.bench.mlflow_store import Tracker
-from sparsebench.bench.mlflow_studies import run_path
-from sparsebench.bench.mlflow_views import deflate, page_state, view_path
-from sparsebench.bench.records import Record, load_records
-from sparsebench.bench.track import default_uri, publish_missing
-from sparsebench.bench.ui import free_port, running, serve, wait_until_up
+from sparsebench.bench.campaign import publish
+from sparsebench.bench.tracking import chart_view as mlflow_views
+from sparsebench.bench.tracking.chart_view import deflate, page_state, view_path
+from sparsebench.bench.tracking.client import Tracker
+from sparsebench.bench.tracking.publisher import default_uri, publish_missing
+from sparsebench.bench.tracking.server import free_port, running, serve, wait_until_up
+from sparsebench.bench.tracking.study_runs import run_path
 from sparsebench.errors import SparsebenchError
+from sparsebench.records.record import Record
+from sparsebench.records.store import load_records
 
 pytestmark = [
     pytest.mark.slow,
@@ -33,7 +35,11 @@ pytestmark = [
 ]
 
 needs_chromium = pytest.mark.skipif(FOUND is None, reason="chromium is not installed")
-SERVE = "import sys; from sparsebench.bench.ui import serve; serve(sys.argv[1], port=int(sys.argv[2]))"
+SERVE = """
+import sys
+from sparsebench.bench.tracking.server import serve
+serve(sys.argv[1], port=int(sys.argv[2]))
+"""
 
 
 def trials() -> list[Record]:
@@ -144,7 +150,7 @@ def test_a_studys_page_leads_to_its_trials_and_models_and_shows_its_figure(
     """A real campaign, published to a database of its own; the links are followed as a reader would."""
     folder, problems = tmp_path / "run", list[str]()
     shutil.copytree(finished, folder)
-    publish.track(folder, load_records(folder), None, problems.append)
+    publish.publish_to_mlflow(folder, load_records(folder), None, problems.append)
     assert problems == []
     tracker = Tracker(default_uri(folder), folder)
     experiment = tracker.experiment("tiny", "digits-lenet_300_100")

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sparsebench.bench import trial as trials
-from sparsebench.bench.executors.work import OutOfMemory, perform
-from sparsebench.bench.spec import Trial
+from sparsebench.bench.config.trial_spec import Trial
+from sparsebench.bench.executors.execute import OutOfMemory, execute_trial
+from sparsebench.bench.training import trial as trials
 from sparsebench.errors import SparsebenchError
 
 
@@ -29,7 +29,7 @@ def test_a_reason_is_one_line(
     error: Exception, reason: str, make_trial: Callable[..., Trial], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trials, "run", raising(error))
-    assert perform(make_trial(), device="cpu").reason == reason
+    assert execute_trial(make_trial(), device="cpu").reason == reason
 
 
 @pytest.mark.parametrize(
@@ -44,5 +44,5 @@ def test_too_little_memory_is_said_with_what_there_is_to_say(
 ) -> None:
     monkeypatch.setattr(trials, "run", raising(error))
     with pytest.raises(OutOfMemory) as met:
-        perform(make_trial(), device="cpu")
+        execute_trial(make_trial(), device="cpu")
     assert str(met.value) == reason

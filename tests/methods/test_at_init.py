@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from sparsebench.bench.probe import TrainingProbe
-from sparsebench.methods.api import Plan, configure
+from sparsebench.bench.training.probe import TrainingProbe
+from sparsebench.methods.api import configure
 from sparsebench.methods.net import Net
+from sparsebench.methods.plan import Plan
 from torch import Tensor, nn
 
 SHAPE = (1, 4, 4)

@@ -5,8 +5,8 @@ biases. The budget is 60 steps of 32 images, and a sparsity of 0.75 leaves a qua
 """
 
 import pytest
-from sparsebench.bench.clock import Outcome
 from sparsebench.bench.conformance import training
+from sparsebench.bench.training.clock import Outcome
 
 P, BIASES, STEPS, KEPT = 1280, 36, 60, 0.25
 DENSE_BYTES = 2 * 4 * (P + BIASES)  # a weight and its momentum

@@ -5,9 +5,10 @@ from itertools import pairwise
 
 import pytest
 import torch
-from sparsebench.bench.clock import TrainingClock
-from sparsebench.methods.api import Plan, configure
+from sparsebench.bench.training.clock import TrainingClock
+from sparsebench.methods.api import configure
 from sparsebench.methods.net import Net
+from sparsebench.methods.plan import Plan
 from torch import nn
 
 PLAN = Plan(11, "sgd", 0.1, 0.9, 10.0)

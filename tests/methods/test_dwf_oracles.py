@@ -4,12 +4,13 @@ import math
 
 import pytest
 import torch
-from sparsebench.bench.optim import Optimizers
-from sparsebench.bench.spec import Recipe
+from sparsebench.bench.config.trial_spec import Recipe
+from sparsebench.bench.training.optimizers import Optimizers
 from sparsebench.errors import SparsebenchError
-from sparsebench.methods.api import Plan, configure
+from sparsebench.methods.api import configure
 from sparsebench.methods.factors import algorithm_d1, layer_sigma, misalignment
 from sparsebench.methods.net import Net
+from sparsebench.methods.plan import Plan
 from sparsebench.methods.storage import exclusive_products
 from torch import Tensor, nn
 

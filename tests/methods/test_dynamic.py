@@ -7,11 +7,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sparsebench.bench.clock import TrainingClock
-from sparsebench.methods.api import Plan, configure
+from sparsebench.bench.training.clock import TrainingClock
+from sparsebench.methods.api import configure
 from sparsebench.methods.dynamic import moved
 from sparsebench.methods.masks import erk_densities
 from sparsebench.methods.net import Net
+from sparsebench.methods.plan import Plan
 from torch import nn
 
 PLAN = Plan(100, "sgd", 0.1, 0.9, 1e9)

@@ -6,8 +6,8 @@ from functools import partial
 import pytest
 import torch
 import torch.nn.functional as F
-from sparsebench.bench.optim import Optimizers
-from sparsebench.bench.spec import Recipe
+from sparsebench.bench.config.trial_spec import Recipe
+from sparsebench.bench.training.optimizers import Optimizers
 from sparsebench.methods import fused
 from sparsebench.methods.net import Net
 from torch import nn

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sparsebench.bench.clock import TrainingClock
+from sparsebench.bench.training.clock import TrainingClock
 from sparsebench.errors import SparsebenchError
 from sparsebench.methods.api import configure
 from sparsebench.methods.gradual import cubic

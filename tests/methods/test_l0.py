@@ -4,13 +4,14 @@ import math
 
 import pytest
 import torch
-from sparsebench.bench.clock import TrainingClock
-from sparsebench.bench.optim import Optimizers
-from sparsebench.bench.schedule import eta_sum, rate
-from sparsebench.bench.spec import Recipe
-from sparsebench.methods.api import Plan, Round, configure
+from sparsebench.bench.config.trial_spec import Recipe
+from sparsebench.bench.training.clock import TrainingClock
+from sparsebench.bench.training.lr_schedule import eta_sum, rate
+from sparsebench.bench.training.optimizers import Optimizers
+from sparsebench.methods.api import configure
 from sparsebench.methods.l0 import final_gate, open_probability, sampled_gate
 from sparsebench.methods.net import Net
+from sparsebench.methods.plan import Plan, Round
 from torch import nn
 
 PLAN = Plan(100, "sgd", 0.1, 0.9, 50.0)

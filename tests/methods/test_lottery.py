@@ -5,11 +5,12 @@ import math
 
 import pytest
 import torch
-from sparsebench.bench.clock import TrainingClock
-from sparsebench.bench.schedule import rate, round_steps
-from sparsebench.methods.api import Round, configure
+from sparsebench.bench.training.clock import TrainingClock
+from sparsebench.bench.training.lr_schedule import rate, round_steps
+from sparsebench.methods.api import configure
 from sparsebench.methods.masks import keep_count
 from sparsebench.methods.net import Net
+from sparsebench.methods.plan import Round
 from torch import nn
 
 

@@ -4,11 +4,13 @@ import math
 
 import pytest
 import torch
-from sparsebench.bench.schedule import round_steps
-from sparsebench.bench.train import TrainingClock
+from sparsebench.bench.training.loop import TrainingClock
+from sparsebench.bench.training.lr_schedule import round_steps
 from sparsebench.errors import SparsebenchError
-from sparsebench.methods.api import Knob, Plan, Round, configure, knob, knobs_of, registry
+from sparsebench.methods.api import configure, knobs_of, registry
+from sparsebench.methods.knobs import Knob, knob
 from sparsebench.methods.net import Net
+from sparsebench.methods.plan import Plan, Round
 from torch import nn
 
 PLAN = Plan(100, "sgd", 0.1, 0.9, 1e9)
@@ -139,4 +141,4 @@ def test_a_knob_converts_what_the_command_line_says():
     assert one == Knob(1e-4, 1e-6, 1e-2, "log", 1e-6, 1e-2)
     assert one.check("lam", "3e-4") == pytest.approx(3e-4)
     assert Knob(True).check("flag", "false") is False
-    assert math.isinf(Knob(1.0).most)
+    assert math.isinf(Knob(1.0).maximum)

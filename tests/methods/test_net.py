@@ -3,8 +3,8 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from sparsebench.bench.optim import Optimizers
-from sparsebench.bench.spec import Recipe
+from sparsebench.bench.config.trial_spec import Recipe
+from sparsebench.bench.training.optimizers import Optimizers
 from sparsebench.errors import SparsebenchError
 from sparsebench.methods.net import Net
 from torch import nn

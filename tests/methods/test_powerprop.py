@@ -2,12 +2,13 @@
 
 import pytest
 import torch
-from sparsebench.bench.clock import TrainingClock
-from sparsebench.bench.optim import Optimizers
-from sparsebench.bench.spec import Recipe
-from sparsebench.methods.api import Plan, Round, configure
+from sparsebench.bench.config.trial_spec import Recipe
+from sparsebench.bench.training.clock import TrainingClock
+from sparsebench.bench.training.optimizers import Optimizers
+from sparsebench.methods.api import configure
 from sparsebench.methods.gradual import cubic
 from sparsebench.methods.net import Net
+from sparsebench.methods.plan import Plan, Round
 from torch import nn
 
 PLAN = Plan(100, "sgd", 0.1, 0.9, 100.0)

@@ -6,12 +6,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sparsebench.bench.clock import TrainingClock
-from sparsebench.bench.optim import Optimizers
-from sparsebench.bench.spec import Recipe
+from sparsebench.bench.config.trial_spec import Recipe
+from sparsebench.bench.training.clock import TrainingClock
+from sparsebench.bench.training.optimizers import Optimizers
 from sparsebench.errors import SparsebenchError
-from sparsebench.methods.api import Plan, configure
+from sparsebench.methods.api import configure
 from sparsebench.methods.net import Net
+from sparsebench.methods.plan import Plan
 from sparsebench.methods.pwd import PNormWeightDecay
 from torch import Tensor, nn
 

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from sparsebench.bench.config.trial_spec import Recipe
 from sparsebench.bench.conformance import training
-from sparsebench.bench.spec import Recipe
-from sparsebench.bench.train import Training
+from sparsebench.bench.training.loop import Training
 
 
 def trained(method: str, knobs: dict[str, float], kind: str, **recipe: float) -> dict[str, torch.Tensor]:

@@ -3,10 +3,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from sparsebench.bench.probe import TrainingProbe
+from sparsebench.bench.training.probe import TrainingProbe
 from sparsebench.errors import SparsebenchError
-from sparsebench.methods.api import Plan, configure
+from sparsebench.methods.api import configure
 from sparsebench.methods.net import Net
+from sparsebench.methods.plan import Plan
 from sparsebench.methods.saliency import hessian_gradient
 from sparsebench.methods.synflow import flow, linearised, synflow_masks
 from torch import Tensor, nn

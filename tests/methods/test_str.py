@@ -4,14 +4,16 @@ import math
 
 import pytest
 import torch
-from sparsebench.bench.optim import Optimizers
-from sparsebench.bench.schedule import eta_sum, rate
-from sparsebench.bench.search import Search, value_of
-from sparsebench.bench.space import ranged
-from sparsebench.bench.spec import Recipe
+from sparsebench.bench.config.search_space import with_range
+from sparsebench.bench.config.trial_spec import Recipe
+from sparsebench.bench.search.optuna_search import Search, value_of
+from sparsebench.bench.training.lr_schedule import eta_sum, rate
+from sparsebench.bench.training.optimizers import Optimizers
 from sparsebench.errors import SparsebenchError
-from sparsebench.methods.api import Knob, Plan, Round, configure, knobs_of, registry
+from sparsebench.methods.api import configure, knobs_of, registry
+from sparsebench.methods.knobs import Knob
 from sparsebench.methods.net import Net
+from sparsebench.methods.plan import Plan, Round
 from sparsebench.methods.str_ import soft_threshold
 from torch import nn
 
@@ -146,9 +148,9 @@ def test_a_linear_operating_range_across_zero_is_spread_linearly():
 
 
 def test_a_range_below_zero_must_end_below_zero():
-    assert ranged("s0", LOWER, {"low": -100, "high": -10}).low == -100
+    assert with_range("s0", LOWER, {"low": -100, "high": -10}).low == -100
     with pytest.raises(SparsebenchError, match="ends below 0"):
-        ranged("s0", LOWER, {"low": -100, "high": 0})
+        with_range("s0", LOWER, {"low": -100, "high": 0})
 
 
 @pytest.mark.parametrize("method", ["str", "cs", "l0", "powerprop"])

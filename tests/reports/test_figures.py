@@ -10,13 +10,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgb
-from sparsebench.bench.records import Record
-from sparsebench.reports import curves, density, figures
-from sparsebench.reports.canvas import look, new_figure
-from sparsebench.reports.focus import LOWER, Focus, accuracy_axis, focus_on
-from sparsebench.reports.leaderboard import boards
+from sparsebench.records.record import Record
+from sparsebench.reports.accuracy_scale import LOWER, Focus, focus_on
+from sparsebench.reports.analysis.boards import boards
+from sparsebench.reports.figures.draw import draw as figures
+from sparsebench.reports.figures.draw import layer_density as density
+from sparsebench.reports.figures.draw import training_curves as curves
+from sparsebench.reports.figures.draw.accuracy_axis import accuracy_axis
+from sparsebench.reports.figures.draw.canvas import look, new_figure
+from sparsebench.reports.formatting import slug
 from sparsebench.reports.style import NEUTRAL, style_of
-from sparsebench.reports.text import slug
 from synthetic_records import NINE, campaign, confirm
 
 

@@ -11,16 +11,17 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from sparsebench.bench.records import Record
-from sparsebench.reports import drawing, figures
-from sparsebench.reports.canvas import look
-from sparsebench.reports.critical import Scale, draw_critical
-from sparsebench.reports.leaderboard import boards, write
-from sparsebench.reports.multiples import draw_multiples
-from sparsebench.reports.overall import overall
-from sparsebench.reports.rows import Board, on_front
-from sparsebench.reports.shares import draw_importance
+from sparsebench.records.record import Record
+from sparsebench.reports.analysis.across_tasks import compare_over_tasks
+from sparsebench.reports.analysis.boards import TaskLeaderboard, boards, on_front
+from sparsebench.reports.figures.draw import draw as figures
+from sparsebench.reports.figures.draw import drawing
+from sparsebench.reports.figures.draw.canvas import look
+from sparsebench.reports.figures.draw.critical_difference import Scale, draw_critical
+from sparsebench.reports.figures.draw.knob_importance import draw_importance
+from sparsebench.reports.figures.draw.small_multiples import draw_multiples
 from sparsebench.reports.style import style_of
+from sparsebench.reports.write import write_report
 from synthetic_records import NINE, campaign
 
 SHARES = {
@@ -61,7 +62,7 @@ def test_small_multiples_hold_every_front_in_its_colour(six: list[Record], tasks
 
 def test_the_critical_difference_diagram_puts_names_at_their_ranks(six: list[Record]) -> None:
     found = boards(six)
-    result = overall(found)
+    result = compare_over_tasks(found)
     assert result is not None
     style = figures.style_for(found)
     with look():
@@ -87,7 +88,7 @@ def scale_of(axes: Axes) -> Scale:
     "entry", ["m{}", "a method with a long name {}", "W" * 40 + "{}", "{} 日本" + "W" * 40]
 )
 def test_names_and_ranks_beside_the_diagram_are_whole_and_distinct(six: list[Record], entry: str) -> None:
-    result = overall(boards(six))
+    result = compare_over_tasks(boards(six))
     assert result is not None
     standings = [replace(result.standings[0], entry=entry.format(i), mean_rank=1.0 + i) for i in range(25)]
     result = replace(result, standings=tuple(standings), groups=())
@@ -120,7 +121,7 @@ def test_knobs_are_a_heat_map_an_objective(six: list[Record]) -> None:
 
 def test_figures_together_are_written_and_shown(six: list[Record], tmp_path: Path) -> None:
     two = [r for r in six if r.dataset in ("toy0", "toy1")]
-    paths = write(tmp_path, two, importance={"toy0-net": SHARES})
+    paths = write_report(tmp_path, two, importance={"toy0-net": SHARES})
     names = {path.name for path in paths}
     assert {"tasks-fronts.png", "tasks-fronts.svg", "knobs-toy0-net.png", "pairs.csv"} <= names
     assert "tasks-ranks.png" not in names and "knobs-toy1-net.png" not in names
@@ -151,7 +152,7 @@ def test_two_processes_draw_what_one_does(
     here = []
     usual = figures.draw_all
 
-    def counted(board: Board, *args: Any) -> list[Path]:
+    def counted(board: TaskLeaderboard, *args: Any) -> list[Path]:
         here.append(board.task)
         return usual(board, *args)
 

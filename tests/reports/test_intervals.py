@@ -5,11 +5,10 @@ import math
 import numpy as np
 import pytest
 import scipy.stats
-from sparsebench.bench.records import Record
-from sparsebench.reports.leaderboard import boards, rows
-from sparsebench.reports.measures import accuracy_interval, within_interval
-from sparsebench.reports.points import Point
-from sparsebench.reports.rows import Row
+from sparsebench.records.record import Record
+from sparsebench.reports.analysis.boards import LeaderboardRow, boards, rows
+from sparsebench.reports.analysis.measures import accuracy_interval, within_interval
+from sparsebench.reports.analysis.points import Point
 from synthetic_records import confirm
 
 SEEDS = (11, 12, 13)
@@ -26,7 +25,7 @@ def point(name: str, accuracies: tuple[float, ...], ratios: tuple[float, ...], *
     ]
 
 
-def row(records: list[Record]) -> Row:
+def row(records: list[Record]) -> LeaderboardRow:
     return next(r for r in rows([*dense(), *records]) if r.entry == "l1")
 
 

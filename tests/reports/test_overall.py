@@ -3,10 +3,15 @@
 import numpy as np
 import pytest
 import scipy.stats
-from sparsebench.bench.records import Record
-from sparsebench.reports.leaderboard import boards
-from sparsebench.reports.overall import Overall, contestants, overall, why_not
-from sparsebench.reports.stats import holm
+from sparsebench.records.record import Record
+from sparsebench.reports.analysis.across_tasks import (
+    TasksComparison,
+    compare_over_tasks,
+    contestants,
+    why_not_compared,
+)
+from sparsebench.reports.analysis.boards import boards
+from sparsebench.reports.analysis.comparison import holm
 from synthetic_records import confirm, record
 
 # Made-up hypervolume-like scores of four entries on seven tasks.
@@ -27,8 +32,8 @@ def made(scores: np.ndarray, entries: tuple[str, ...] = ENTRIES) -> list[Record]
     return found
 
 
-def result(scores: np.ndarray, entries: tuple[str, ...] = ENTRIES) -> Overall:
-    found = overall(boards(made(scores, entries)))
+def result(scores: np.ndarray, entries: tuple[str, ...] = ENTRIES) -> TasksComparison:
+    found = compare_over_tasks(boards(made(scores, entries)))
     assert found is not None
     return found
 
@@ -94,15 +99,15 @@ def test_two_entries_are_compared_by_wilcoxon_alone() -> None:
 
 def test_fewer_than_six_tasks_get_a_line_instead() -> None:
     few = boards(made(SCORES[:5]))
-    assert overall(few) is None
-    assert "5 tasks" in (why_not(few) or "") and "from 6 on" in (why_not(few) or "")
-    assert "1 task," in (why_not(boards(made(SCORES[:1]))) or "")
-    assert why_not(boards(made(SCORES[:6]))) is None
+    assert compare_over_tasks(few) is None
+    assert "5 tasks" in (why_not_compared(few) or "") and "from 6 on" in (why_not_compared(few) or "")
+    assert "1 task," in (why_not_compared(boards(made(SCORES[:1]))) or "")
+    assert why_not_compared(boards(made(SCORES[:6]))) is None
 
 
 def test_an_entry_that_was_not_run_everywhere_is_left_out_and_named() -> None:
     records = [r for r in made(SCORES) if not (r.entry == "fair" and r.dataset == "set2")]
-    found = overall(boards(records))
+    found = compare_over_tasks(boards(records))
     assert found is not None and found.left_out == ("fair",)
     assert {s.entry for s in found.standings} == {"best", "good", "poor"}
 
@@ -113,7 +118,7 @@ def test_an_entry_whose_runs_all_failed_on_a_task_is_last_there() -> None:
         record(entry="best", method="best", dataset="set2", seed=s, status="failed", config="x")
         for s in (1, 2)
     ]
-    found = overall(boards(records))
+    found = compare_over_tasks(boards(records))
     assert found is not None and found.left_out == ()
     best = next(s for s in found.standings if s.entry == "best")
     assert best.ranks[2] == 4
@@ -125,5 +130,5 @@ def test_validation_alone_is_not_compared() -> None:
         r.model_copy(update={"phase": "search", "test_accuracy": None, "confirms": None})
         for r in made(SCORES)
     ]
-    assert "confirmed" in (why_not(boards(records)) or "")
+    assert "confirmed" in (why_not_compared(boards(records)) or "")
     assert contestants(boards(made(SCORES)))[0] == tuple(sorted(ENTRIES))

@@ -6,7 +6,7 @@ from itertools import combinations, pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sparsebench.reports.pareto import (
+from sparsebench.records.pareto import (
     accuracy_at,
     compression_at,
     front,

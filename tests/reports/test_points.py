@@ -5,7 +5,7 @@ from statistics import stdev
 from typing import Any
 
 import pytest
-from sparsebench.reports.points import Point, by_task, chance_of, confirmed, outcome, provisional
+from sparsebench.reports.analysis.points import Point, by_task, chance_of, confirmed, provisional, seed_result
 from synthetic_records import confirm, record
 
 
@@ -107,8 +107,8 @@ def test_search_and_single_runs_give_validation_points_only() -> None:
 
 
 def test_a_run_without_the_accuracy_asked_for_gives_no_outcome() -> None:
-    assert outcome(confirm("l1", "a", 1, 0.9, 10.0, test_accuracy=None), 0.1, "test") is None
-    assert outcome(confirm("l1", "a", 1, 0.9, 10.0, compression=None), 0.1, "test") is None
+    assert seed_result(confirm("l1", "a", 1, 0.9, 10.0, test_accuracy=None), 0.1, "test") is None
+    assert seed_result(confirm("l1", "a", 1, 0.9, 10.0, compression=None), 0.1, "test") is None
 
 
 def test_a_retried_failure_is_superseded() -> None:

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from optuna._hypervolume import compute_hypervolume
 from scipy import stats
-from sparsebench.bench.records import Record
-from sparsebench.reports.leaderboard import boards, pairs_csv, to_csv, to_json, to_markdown
+from sparsebench.records.record import Record
+from sparsebench.reports.analysis.boards import boards
+from sparsebench.reports.tables.csv_json import pairs_csv, to_csv, to_json
+from sparsebench.reports.tables.markdown import to_markdown
 from synthetic_records import campaign
 
 NAMES = {"dense": 9.0, "random": 0.9, "magnitude": 1.7, "l1": 1.65, "dwf-2": 1.9, "dwf-3": 2.2}

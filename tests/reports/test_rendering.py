@@ -10,10 +10,14 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from sparsebench.bench.records import Record
+from sparsebench import files
 from sparsebench.errors import SparsebenchError
-from sparsebench.reports import files
-from sparsebench.reports.leaderboard import boards, terminal, to_csv, to_json, to_markdown, write
+from sparsebench.records.record import Record
+from sparsebench.reports.analysis.boards import boards
+from sparsebench.reports.tables.csv_json import to_csv, to_json
+from sparsebench.reports.tables.markdown import to_markdown
+from sparsebench.reports.tables.terminal import LeaderboardTable
+from sparsebench.reports.write import write_report
 from synthetic_records import NINE, campaign, confirm, entry_records
 
 NASTY = (
@@ -30,12 +34,12 @@ def small() -> list[Record]:
 
 @pytest.fixture(scope="module")
 def written(small: list[Record], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return write(tmp_path_factory.mktemp("written"), small)
+    return write_report(tmp_path_factory.mktemp("written"), small)
 
 
 def printed(records: list[Record], width: int = 120) -> str:
     console = Console(width=width, file=io.StringIO(), color_system=None)
-    console.print(terminal(records))
+    console.print(LeaderboardTable(records))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -144,7 +148,7 @@ def test_writing_twice_gives_the_same_bytes(small: list[Record], tmp_path: Path,
     assert {path.name for path in written if path.parent == folder} == names
     assert names | {"site"} == {path.name for path in folder.iterdir()}
     before = {path.relative_to(folder): path.read_bytes() for path in written}
-    assert before == {path.relative_to(tmp_path): path.read_bytes() for path in write(tmp_path, small)}
+    assert before == {path.relative_to(tmp_path): path.read_bytes() for path in write_report(tmp_path, small)}
 
 
 def test_the_order_of_records_within_a_task_does_not_matter(small: list[Record]) -> None:
@@ -160,7 +164,7 @@ def test_the_page_shows_the_pictures_that_exist(written: list[Path]) -> None:
 
 def test_nasty_names_are_drawn_and_stay_inside_the_folder(tmp_path: Path) -> None:
     folder = tmp_path / "out"
-    paths = write(folder, nasty())
+    paths = write_report(folder, nasty())
     assert all(path.parent in (folder, folder / "site") for path in paths)
     assert {path.name for path in tmp_path.iterdir()} == {"out"}
     svg = next(path for path in paths if path.suffix == ".svg").read_text(encoding="utf-8")
@@ -185,7 +189,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(
 def test_a_folder_that_is_a_file_is_one_clear_sentence(tmp_path: Path, small: list[Record]) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(SparsebenchError, match="cannot write"):
-        write(tmp_path / "file", small)
+        write_report(tmp_path / "file", small)
 
 
 def test_reports_need_no_torch(tmp_path: Path) -> None:
@@ -194,7 +198,7 @@ def test_reports_need_no_torch(tmp_path: Path) -> None:
     (tmp_path / "records.jsonl").write_text(lines, encoding="utf-8")
     code = (
         "import sys, io, pathlib; from rich.console import Console\n"
-        "from sparsebench.bench.records import load_records\n"
+        "from sparsebench.records.store import load_records\n"
         "from sparsebench.reports import leaderboard\n"
         "folder = pathlib.Path(sys.argv[1]); records = load_records(folder)\n"
         "Console(file=io.StringIO()).print(leaderboard.terminal(records))\n"

@@ -3,12 +3,11 @@
 import math
 
 import pytest
-from sparsebench.bench.records import Record
 from sparsebench.errors import SparsebenchError
-from sparsebench.reports import notes
-from sparsebench.reports.leaderboard import boards, rows
-from sparsebench.reports.pairs import pairs
-from sparsebench.reports.rows import Row
+from sparsebench.records.record import Record
+from sparsebench.reports.analysis.boards import LeaderboardRow, boards, rows
+from sparsebench.reports.analysis.pairwise import pairs
+from sparsebench.reports.tables import notes
 from synthetic_records import confirm, record
 
 
@@ -21,7 +20,7 @@ def point(entry: str, name: str, accuracy: float, ratio: float, shake: float = 0
     return [confirm(entry, name, 20 + i, accuracy + s * shake, ratio) for i, s in enumerate((-1, 1))]
 
 
-def row_of(found: list[Row], entry: str) -> Row:
+def row_of(found: list[LeaderboardRow], entry: str) -> LeaderboardRow:
     return next(row for row in found if row.entry == entry)
 
 

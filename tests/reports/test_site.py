@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 from rich.table import Table
-from sparsebench.bench.records import Record
 from sparsebench.errors import SparsebenchError
-from sparsebench.reports.leaderboard import boards, terminal
-from sparsebench.reports.rows import on_front
+from sparsebench.records.record import Record
+from sparsebench.reports.analysis.boards import boards, on_front
 from sparsebench.reports.site import write_site
-from sparsebench.reports.site.address import Addresses
+from sparsebench.reports.site.page_names import Addresses
 from sparsebench.reports.site.template import assets
-from sparsebench.reports.site.words import value
+from sparsebench.reports.site.values import value
+from sparsebench.reports.tables.terminal import LeaderboardTable
 from synthetic_records import NINE, campaign, confirm, record
 
 NASTY = (
@@ -263,5 +263,5 @@ def test_rank_1_is_coloured_only_where_rank_2_is_distinguishable(
     index = Page(tmp_path / "site" / "index.html")
     assert [a.get("class") for t, a in index.tags if t == "tr"].count("first") == coloured
     options = Console(width=120).options
-    (table, *_) = (part for part in terminal(made).__rich_console__(Console(), options))
+    (table, *_) = (part for part in LeaderboardTable(made).__rich_console__(Console(), options))
     assert isinstance(table, Table) and [row.style for row in table.rows].count("green") == coloured

@@ -19,7 +19,7 @@ from site_reader import (
     records,
     spent,
 )
-from sparsebench.reports.leaderboard import boards
+from sparsebench.reports.analysis.boards import boards
 from sparsebench.reports.site import write_site
 from synthetic_records import campaign
 

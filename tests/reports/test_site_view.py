@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from chromium import FOUND, Chromium
 from site_reader import CHART, choose
-from sparsebench.bench.records import Record
-from sparsebench.reports.leaderboard import boards
+from sparsebench.records.record import Record
+from sparsebench.reports.analysis.boards import boards
 from sparsebench.reports.site import write_site
 from synthetic_records import confirm, record
 

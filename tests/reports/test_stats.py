@@ -5,10 +5,10 @@ import pytest
 import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
-from sparsebench.reports.intervals import quantile, t_interval
-from sparsebench.reports.leaderboard import boards
-from sparsebench.reports.pairs import pairs, summary
-from sparsebench.reports.stats import difference, holm, replicates
+from sparsebench.reports.analysis.boards import boards
+from sparsebench.reports.analysis.comparison import difference, holm, replicates
+from sparsebench.reports.analysis.intervals import quantile, t_interval
+from sparsebench.reports.analysis.pairwise import pairs, summary
 from synthetic_records import confirm
 
 values = st.lists(st.floats(-10, 10).map(lambda x: round(x, 3)), min_size=2, max_size=6)

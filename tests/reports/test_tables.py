@@ -6,10 +6,12 @@ import json
 import re
 
 import pytest
-from sparsebench.bench.records import Record
-from sparsebench.reports.latex import escaped, to_latex
-from sparsebench.reports.leaderboard import boards, pairs_csv, to_csv, to_json, to_markdown
-from sparsebench.reports.pairs import pairs
+from sparsebench.records.record import Record
+from sparsebench.reports.analysis.boards import boards
+from sparsebench.reports.analysis.pairwise import pairs
+from sparsebench.reports.tables.csv_json import pairs_csv, to_csv, to_json
+from sparsebench.reports.tables.latex import escaped, to_latex
+from sparsebench.reports.tables.markdown import to_markdown
 from synthetic_records import NINE, campaign, confirm
 
 NASTY = (r"\input{/etc/passwd}", "a & b", "100 %", "x_1^2", "{", "$y$", "#1", "~", '"q"', "<b>", "a\\\\ b")

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sparsebench.bench.exchange import Refused, merge
-from sparsebench.bench.records import FILE, Record
-from sparsebench.bench.spec import Recipe, Trial
+from sparsebench.bench.config.trial_spec import Recipe, Trial
+from sparsebench.bench.exchange.merge import merge
+from sparsebench.bench.exchange.pack import IncompatibleResults
+from sparsebench.records.record import Record
+from sparsebench.records.store import FILE
 
 BUDGET = {"trials": 2, "seeds": 2, "points": 1, "generation": 4}
 
@@ -75,7 +77,7 @@ def folder(path: Path, lines: list[dict[str, Any]], suite: dict[str, Any] | None
 
 
 def refused(sources: list[Path], out: Path) -> list[str]:
-    with pytest.raises(Refused, match="nothing was merged") as caught:
+    with pytest.raises(IncompatibleResults, match="nothing was merged") as caught:
         merge(sources, out)
     assert not out.exists()
     return caught.value.reasons

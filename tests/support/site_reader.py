@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from chromium import Chromium
-from sparsebench.bench.records import Record
+from sparsebench.records.record import Record
 from synthetic_records import NINE, campaign, confirm
 
 COMMAND = "sparsebench train --dataset toy --model net --method {entry} --seed {seed}"

@@ -4,7 +4,7 @@ import math
 import random
 from typing import Any
 
-from sparsebench.bench.records import Record
+from sparsebench.records.record import Record
 
 LAYERS = (("fc1", (300, 784)), ("fc2", (100, 300)), ("fc3", (10, 100)))
 TOTAL = sum(math.prod(shape) for _, shape in LAYERS)

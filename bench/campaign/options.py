@@ -1,0 +1,112 @@
+"""Everything that a run can be told beside its suite: one frozen object for Python and the command line."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...errors import suggest
+from ...registry import load_plugin
+
+if TYPE_CHECKING:
+    from ..config.suite import Suite
+    from ..executors.resources import Resources
+
+# The imports above wait until they are needed: the command line makes its options before it starts workers,
+# which import torch meanwhile.
+TIME_LIMIT = 24 * 3600.0  # seconds
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The arguments of `sparsebench.run` beside the suite and the display.
+
+    Args:
+        out: Output folder; `runs/<suite>` by default.
+        methods: Only these entries, by label or method.
+        trials: Search trials for each entry and task, in place of the suite's.
+        epochs: Epochs of every trial, in place of the suite's.
+        seeds: Fresh seeds for each confirmed point, in place of the suite's.
+        devices: `cuda:0,cuda:2` or `cpu:4`; every GPU by default, else a slot a core. With Ray `cpu` or `cuda`.
+        per_device: Trials that share one GPU.
+        data: Folder of the datasets; SPARSEBENCH_DATA by default, else a cache folder.
+        storage: Optuna's storage as a URL; a database in `out` by default.
+        tracking_uri: MLflow's server or database; a database in `out` by default.
+        plugins: Python files that register methods, datasets or models.
+        extend: Continue a run whose suite has gained entries, tasks, trials or seeds.
+        time_limit: Seconds that one trial may take; None for no limit.
+        executor: `local`, or `ray` for several machines.
+        address: Ray's head as `host:6379`, or `auto`.
+
+    Example:
+        >>> RunOptions(trials=8, devices="cpu:2").resources.devices
+        'cpu:2'
+    """
+
+    out: str | Path | None = None
+    methods: Sequence[str] | None = None
+    trials: int | None = None
+    epochs: int | None = None
+    seeds: int | None = None
+    devices: str | None = None
+    per_device: int = 1
+    data: str | Path | None = None
+    storage: str | None = None
+    tracking_uri: str | None = None
+    plugins: Sequence[str | Path] = ()
+    extend: bool = False
+    time_limit: float | None = TIME_LIMIT
+    executor: str = "local"
+    address: str | None = None
+
+    def changed(self, keywords: Mapping[str, Any]) -> "RunOptions":
+        """Returns the options with some of them replaced.
+
+        Raises:
+            TypeError: An option that there is not, with what comes near.
+        """
+        known = [field.name for field in fields(self)]
+        for name in keywords:
+            if name not in known:
+                raise TypeError(f"run() has no argument {name!r}: {suggest(name, known)}")
+        return replace(self, **keywords)
+
+    @property
+    def resources(self) -> "Resources":
+        """The devices or machines that the trials run on. Errors: a device that is not there."""
+        from ..executors.resources import Resources
+
+        return Resources(self.devices, self.per_device, self.time_limit, self.executor, self.address)
+
+    def resolve(self, suite: "str | Path | Suite") -> "Suite":
+        """Returns the suite as it will run: plugins loaded, file read, overrides applied, names checked."""
+        from ..config.suite import Suite, check, load_suite, override
+
+        for plugin in self.plugins:
+            load_plugin(plugin)
+        changed = override(
+            suite if isinstance(suite, Suite) else load_suite(suite),
+            methods=list(self.methods) if self.methods else None,
+            trials=self.trials, epochs=self.epochs, seeds=self.seeds,
+        )  # fmt: skip
+        check(changed, f"suite {changed.name!r}")
+        return changed
+
+    def output_folder(self, suite: "Suite") -> Path:
+        """Returns the folder that the run of a suite writes to."""
+        return Path(self.out) if self.out is not None else Path("runs") / suite.name
+
+
+def takes_run_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorates a function with `**keywords` so that `help` and notebooks show every option by name."""
+    signature = inspect.signature(function)
+    own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    options = [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type
+        )
+        for field in fields(RunOptions)
+    ]
+    function.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
+    return function

@@ -1,0 +1,83 @@
+"""What `sparsebench status` prints."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from shlex import quote
+
+from rich.console import Console
+from rich.text import Text
+
+from ...errors import printable
+from ..progress.live_table import entry_table, headline, running_label, running_table
+from ..progress.status import Status, status
+from .console import stdout_console
+
+
+def print_status(folder: Path, *, as_json: bool = False) -> None:
+    """The status of a folder, for a person or for a program."""
+    found = status(folder)
+    if as_json:
+        print(found.model_dump_json(indent=1))
+        return
+    console = stdout_console(highlight=False)
+    show(found, console)
+
+
+def show(found: Status, console: Console) -> None:
+    """The status for a person."""
+    lacks = found.condition == "complete" and not found.reported
+    condition = f"{found.condition}{' but for tables and figures' if lacks else ''}"
+    console.print(Text.assemble((condition, "bold"), f"  {_in_words(found)}"), soft_wrap=True)
+    at_rest = {} if found.condition == "running" else {"ended": True}
+    console.print(headline(found.snapshot.model_copy(update=at_rest)))
+    parts = found.snapshot.entries
+    alone = len({part.task for part in parts}) == 1
+    bars = console.is_terminal
+    console.print()
+    console.print(entry_table(found.snapshot, console.width, len(parts) + 1, alone=alone, bars=bars))
+    if found.snapshot.running:
+        console.print()
+        running = found.snapshot.running
+        console.print(running_table(running, len(running), console.width))
+
+    def line(text: str, style: str = "") -> None:
+        console.print(Text(text, style=style), soft_wrap=True)
+
+    if found.unfinished:
+        line("\nran when the driver was killed, will be taken up again:")
+        for now in found.unfinished:
+            line(f"  {running_label(now)} ({now.device})")
+    for failure in found.failures:
+        line(f"\n{failure.count} failed: {printable(failure.reason)}", "red")
+        line(f"  {_some(failure.where)}\n  repeat one: {printable(failure.command)}")
+    if found.failures and found.log:
+        line(f"  what the workers printed: {found.log}")
+    if found.diverged:
+        line(f"\n{found.diverged} diverged: a result, which counts as chance accuracy")
+    for note in found.notes:
+        line(f"\n{printable(note)}")
+    if advice := _advice(found):
+        line(f"\n{advice}")
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:4]) + (f", and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _in_words(found: Status) -> str:
+    if found.condition == "running" and found.pid is not None:
+        return f"{found.folder}: process {found.pid} on {found.host}, {found.records} records"
+    return f"{found.folder}: {found.records} records"
+
+
+def _advice(found: Status) -> str:
+    if found.condition == "running":
+        return ""
+    if found.condition == "complete" and not found.failures:
+        return (
+            f"table and figures: sparsebench report {quote(found.folder)}"
+            if found.reported
+            else f"write them: sparsebench report {quote(found.folder)}; or the same command, for MLflow too"
+        )
+    again = "continue" if found.condition != "complete" else "try the failed ones again"
+    return f"{again}: {found.continue_with or 'the same command (or call of sparsebench.run) once more'}"

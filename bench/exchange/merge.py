@@ -1,0 +1,148 @@
+"""Results that travel: `pack` makes an archive of a folder, `merge` joins archives and folders."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from ...errors import SparsebenchError
+from ...files import write_atomic
+from ...records.method_docs import Methods, methods_json
+from ...records.record import Record
+from ...records.store import FILE
+from .archive import METHODS, SUITE
+from .compatibility import Source, compatibility_errors, duplicate_searches, unequal_budgets
+from .pack import IncompatibleResults, _count, _lines, provenance, without_seal
+from .reader import read_source
+
+SOURCES = "sources.json"
+
+
+@dataclass(frozen=True)
+class MergeResult:
+    """What `merge` made: the folder, its records, and a line on each source and each difference."""
+
+    folder: Path
+    records: list[Record]
+    notes: list[str]
+
+
+def merge(sources: Sequence[Path], out: Path) -> MergeResult:
+    """Join archives and folders into one folder of records, all of them or none.
+
+    What is in several sources is taken from the first of them. Errors: what does not fit, in
+    `Refused.reasons` line by line; an `out` that holds records already, or cannot be written.
+    """
+    out = Path(out)
+    if not sources:
+        raise SparsebenchError("merge needs at least one archive or folder")
+    if any((out / name).exists() for name in (FILE, SUITE, METHODS)):
+        raise SparsebenchError(f"{str(out)!r} holds results already; choose another --out")
+    found, reasons = list[Source](), list[str]()
+    for path in sources:
+        source, complaints = read_source(Path(path))
+        found.append(source)
+        reasons += complaints
+    if not reasons:
+        reasons += compatibility_errors(found)
+    if reasons:
+        raise IncompatibleResults(f"nothing was merged: {_count(reasons)}", reasons)
+    records, unsealed, notes = _joined(found)
+    methods, others = _told(found)
+    _write(out, found, _lines(records, unsealed), methods)
+    return MergeResult(out, records, [*notes, *others])
+
+
+def _joined(sources: Sequence[Source]) -> tuple[list[Record], set[str], list[str]]:
+    """Every identity once, from the first source that finished it; of a repeated search the first one.
+    Beside the records, which of them came without a seal, and a line on each source."""
+    kept: dict[str, Record] = {}
+    unsealed = set[str]()
+    notes = []
+    left_out = duplicate_searches(sources)
+    for number, source in enumerate(sources):
+        fresh, again, gap = 0, 0, 0.0
+        for record in source.records:
+            if (number, record.task, record.entry) in left_out:
+                continue
+            before = kept.get(record.id)
+            if before is None or (not before.ok and record.ok):
+                kept[record.id] = record
+                (unsealed.add if record.id in source.unsealed else unsealed.discard)(record.id)
+                fresh += before is None
+            elif record.ok:
+                again += 1
+                gap = max(gap, abs((record.val_accuracy or 0.0) - (before.val_accuracy or 0.0)))
+        note = f"{source.name}: {fresh} records"
+        if again:
+            note += f"; {again} known already, validation accuracy at most {100 * gap:.2f} points apart"
+        if source.unsealed:
+            note += f"; {without_seal(len(source.unsealed))}"
+        notes.append(note)
+    for (number, task, entry), first in left_out.items():
+        notes.append(
+            f"{sources[number].name}: its search of {entry!a} on {task} is left out, that of "
+            f"{sources[first].name} is kept: one search for each entry"
+        )
+    notes += unequal_budgets(sources)
+    libraries = {json.dumps(r.versions, sort_keys=True) for r in kept.values()}
+    if len(libraries) > 1:
+        notes.append(f"they were made with {len(libraries)} different sets of library versions")
+    return list(kept.values()), unsealed, notes
+
+
+def _told(sources: Sequence[Source]) -> tuple[Methods, list[str]]:
+    """What is told of each method by the first source that does; a line where another tells it otherwise."""
+    kept: Methods = {}
+    owner: dict[str, str] = {}
+    notes = []
+    for source in sources:
+        for name, text in source.described.items():
+            if kept.setdefault(name, text) != text:
+                notes.append(
+                    f"{source.name}: it describes method {name} otherwise than {owner[name]}, whose is kept"
+                )
+            owner.setdefault(name, source.name)
+    return kept, notes
+
+
+def _write(out: Path, sources: Sequence[Source], content: bytes, methods: Methods) -> None:
+    told = [{"name": Path(s.name).name, "sha256": s.sha256, **provenance(s.records)} for s in sources]
+    write_atomic(
+        out / SOURCES, json.dumps({"sha256": sha256(content).hexdigest(), "sources": told}, indent=1) + "\n"
+    )
+    identity = _identity(sources)
+    if identity is not None:
+        write_atomic(out / SUITE, json.dumps(identity, indent=1) + "\n")
+    if methods:
+        write_atomic(out / METHODS, methods_json(methods))
+    write_atomic(out / FILE, content)
+
+
+def _identity(sources: Sequence[Source]) -> dict[str, Any] | None:
+    """The suites as one: tasks and entries of all, which cover the records of sources without a suite too.
+    None where no source has one. What several say, all say alike; the first stands."""
+    suites = [source.suite for source in sources if source.suite is not None]
+    if not suites:
+        return None
+    whole = suites[0].model_dump(mode="json", exclude={"summary"})
+    dumped = [suite.model_dump(mode="json") for suite in suites]
+    tasks = {(t["dataset"], t["model"]): t for suite in reversed(dumped) for t in suite["tasks"]}
+    entries = {e["label"]: e for suite in reversed(dumped) for e in suite["entries"]}
+    order_t = dict.fromkeys((t["dataset"], t["model"]) for suite in dumped for t in suite["tasks"])
+    order_e = dict.fromkeys(e["label"] for suite in dumped for e in suite["entries"])
+    return {
+        "suite": {**whole, "tasks": [tasks[k] for k in order_t], "entries": [entries[k] for k in order_e]},
+        "data": _union(source.data for source in sources),
+        "methods": _union(source.methods for source in sources),
+    }
+
+
+def _union(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for part in parts:
+        for name, value in part.items():
+            found.setdefault(name, value)
+    return found

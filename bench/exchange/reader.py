@@ -1,0 +1,173 @@
+"""Results of somebody else, from an archive or a folder: read within limits, every record looked at."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ...errors import SparsebenchError
+from ...records.hashing import digest, intact
+from ...records.method_docs import Methods, parse_methods
+from ...records.record import Record, parse
+from ...records.store import EDITED, FILE, latest
+from ...validation import validation_message
+from ..config.suite import Suite
+from .archive import LIMITS, LONGEST_LINE, METHODS, SUITE, read_archive
+from .compatibility import Source
+from .record_checks import odd_name, record_errors, source_errors
+
+MOST_REASONS = 20  # of one source
+MOST_LINES = 200_000  # of one source
+UNSEALED = f"its seal is not the hash of its content: it {EDITED}"
+
+
+class Identity(BaseModel):
+    """A folder's suite.json."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    suite: Suite
+    data: dict[str, str]
+    methods: dict[str, int] = {}
+
+
+def read_source(path: Path) -> tuple[Source, list[str]]:
+    """An archive or a folder, and what is wrong with it alone, a line each that names it."""
+    if path.is_dir():
+        return read_folder(path)
+    if not path.is_file():
+        return Source(str(path), []), [f"{path}: there is no such archive or folder"]
+    try:
+        _, files = read_archive(path)
+    except SparsebenchError as error:
+        return Source(str(path), []), [f"{path}: {error}"]
+    source, reasons = _source(path, files[FILE], files.get(SUITE), files.get(METHODS))
+    return replace(source, sha256=sha256(path.read_bytes()).hexdigest()), reasons
+
+
+def read_folder(path: Path) -> tuple[Source, list[str]]:
+    """The records and the suite of an output folder, and what is wrong with them."""
+    file = path / FILE
+    if not file.is_file():
+        return Source(str(path), []), [f"{path}: no records, {FILE} is not there"]
+    if file.stat().st_size > LIMITS[FILE]:
+        return Source(str(path), []), [f"{path}: {FILE} has more than {LIMITS[FILE] >> 20} MiB"]
+    content = file.read_bytes()
+    end = content.rfind(b"\n") + 1
+    if isinstance(_record(content[end:], ""), str):  # torn by a crash, or still being written
+        content = content[:end]
+    beside = {name: (path / name).read_bytes() for name in (SUITE, METHODS) if (path / name).is_file()}
+    large = [name for name, content in beside.items() if len(content) > LIMITS[name]]
+    if large:
+        return Source(str(path), []), [f"{path}: {large[0]} has more than {LIMITS[large[0]] >> 20} MiB"]
+    return _source(path, content, beside.get(SUITE), beside.get(METHODS))
+
+
+def _source(
+    path: Path, content: bytes, suite: bytes | None, methods: bytes | None
+) -> tuple[Source, list[str]]:
+    kept, unsealed, reasons = _records(path, content)
+    if len(reasons) > MOST_REASONS:
+        return Source(str(path), []), reasons
+    if not kept and not reasons:
+        reasons.append(f"{path}: it holds no records")
+    reasons += [f"{path}: {reason}" for reason in source_errors(kept)] if not reasons else ()
+    identity = None
+    if suite is not None:
+        try:
+            identity = Identity.model_validate_json(suite)
+            digest(identity.suite.model_dump(mode="json"))  # numbers that JSON does not have
+            reasons += [f"{path}: {reason}" for reason in _unlisted(kept, identity.suite)]
+            if odd := odd_name(_names(identity)):
+                reasons.append(f"{path}: its {SUITE} is damaged: {odd}")
+        except (ValidationError, SparsebenchError, RecursionError) as error:
+            reasons.append(f"{path}: its {SUITE} is damaged: {_first(error)}")
+    described, wrong = _described(kept, methods)
+    reasons += [f"{path}: {reason}" for reason in wrong]
+    rest = len(reasons) - MOST_REASONS
+    shown = [*reasons[:MOST_REASONS], f"{path}: and {rest} more"] if rest > 0 else reasons
+    source = Source(str(path), kept, described=described, unsealed=frozenset(unsealed))
+    if identity is not None:
+        source = replace(source, suite=identity.suite, data=identity.data, methods=identity.methods)
+    return source, shown
+
+
+def _records(path: Path, content: bytes) -> tuple[list[Record], set[str], list[str]]:
+    """The latest record of each identity, which of them have no seal, and what is wrong with the lines.
+
+    Reading ends where there is too much of it, or too much wrong.
+    """
+    found, unsealed, reasons = list[Record](), set[str](), list[str]()
+    for number, line in enumerate(islice(BytesIO(content), MOST_LINES + 1), 1):
+        if number > MOST_LINES:
+            reasons.append(f"{path}: {FILE} has more than {MOST_LINES:,} lines")
+        elif line.strip():
+            record = _record(line, f"{path}, line {number}")
+            if isinstance(record, Record):
+                found.append(record)
+                whole = intact(line.decode())
+                (unsealed.add if whole is None else unsealed.discard)(record.id)
+                wrong = record_errors(record) or ([UNSEALED] if whole is False else [])
+                reasons += [f"{path}, line {number}: {reason}" for reason in wrong]
+            else:
+                reasons.append(record)
+        if len(reasons) >= MOST_REASONS:
+            rest = f"{path}: and perhaps more: reading stopped there"
+            return [], set(), [*reasons[:MOST_REASONS], rest]
+    return latest(found), unsealed, reasons
+
+
+def _described(records: Sequence[Record], content: bytes | None) -> tuple[Methods, list[str]]:
+    """What is told of the methods that the records are of, and what is wrong with it."""
+    if content is None:
+        return {}, []
+    try:
+        told = parse_methods(content)
+    except SparsebenchError as error:
+        return {}, [f"its {METHODS} is damaged: {error}"]
+    used = {(r.method, r.method_version) for r in records if r.method in told}
+    wrong = [
+        f"its {METHODS} tells of version {told[name].version} of method {name}, its records are of {version}"
+        for name, version in sorted(used)
+        if told[name].version != version
+    ]
+    return {name: told[name] for name, _ in sorted(used)}, wrong
+
+
+def _record(line: bytes, where: str) -> Record | str:
+    if len(line) > LONGEST_LINE:
+        return f"{where}: it is longer than {LONGEST_LINE >> 20} MiB"
+    try:
+        return parse(line.decode("utf-8"), where)
+    except UnicodeDecodeError:
+        return f"{where}: it is not UTF-8"
+    except SparsebenchError as error:
+        return str(error)
+
+
+def _first(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return validation_message(error)
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
+def _names(identity: Identity) -> Iterator[str]:
+    yield identity.suite.name
+    for task in identity.suite.tasks:
+        yield from (task.dataset, task.model)
+    for entry in identity.suite.entries:
+        yield from (entry.label, entry.method)
+    yield from (*identity.data, *identity.methods)
+
+
+def _unlisted(records: Sequence[Record], suite: Suite) -> Iterator[str]:
+    """Records of tasks or entries that the suite beside them does not have."""
+    tasks, entries = {task.name for task in suite.tasks}, {entry.label: entry for entry in suite.entries}
+    for what, name in dict.fromkeys(
+        [("task", r.task) for r in records if r.task not in tasks]
+        + [("entry", r.entry) for r in records if r.entry not in entries]
+    ):
+        yield f"it has records of the {what} {name!a}, which its suite does not have"

@@ -1,0 +1,201 @@
+"""One warm process per device slot on this machine."""
+
+import os
+import selectors
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ....errors import SparsebenchError
+from ....records.record import parse
+from ...config.trial_spec import Trial
+from ...system.devices import DeviceSlot
+from ...training import trial as trials
+from ...training.checkpointing import EVERY_SECONDS, discard_checkpoint
+from ..base import MAX_ATTEMPTS, FinishedTrial, Running, gave_up_reason, timeout_reason
+from .fork_server import WorkerProcess
+from .worker import WorkerSetup
+
+START_SECONDS = 600.0
+"""A worker that is not ready after so long is not going to be."""
+
+
+@dataclass(eq=False)
+class _Worker:
+    slot: DeviceSlot
+    process: WorkerProcess
+    trial: Trial | None = None
+    since: float = 0.0
+    buffer: bytes = b""
+    ready: bool = False
+    memory: str | None = None  # its last words, when it had no room
+    timed_out: bool = False
+
+    def send(self, line: str) -> None:
+        with suppress(BrokenPipeError):  # it has died: its closed output says so, and `wait` deals with it
+            self.process.stdin.write(line.encode() + b"\n")
+            self.process.stdin.flush()
+
+
+@dataclass
+class LocalExecutor:
+    """Runs trials in worker processes; a worker that dies is replaced and its trial tried again, bounded.
+
+    Workers are forked from a process of their own, not forked or spawned from this one, so a script or a
+    notebook that calls `sparsebench.run` needs no guard, and neither threads nor a GPU context are inherited.
+    `time_limit` in seconds holds for each attempt of a trial.
+    """
+
+    slots: Sequence[DeviceSlot]
+    data_root: str | None = None
+    plugins: Sequence[str] = ()
+    log: Path | None = None
+    checkpoints: Path | None = None
+    models: Path | None = None
+    checkpoint_seconds: float = EVERY_SECONDS
+    time_limit: float | None = None
+    _workers: list[_Worker] = field(default_factory=list)
+    _attempts: dict[str, int] = field(default_factory=dict)
+    _failed_starts: int = 0
+    _pausing: bool = False
+
+    def __post_init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        for slot in self.slots:
+            self._start(slot)
+
+    def _start(self, slot: DeviceSlot) -> None:
+        process = WorkerProcess(
+            WorkerSetup(
+                slot.device, slot.threads, self.checkpoint_seconds, self.data_root, self.checkpoints,
+                self.models, tuple(self.plugins),
+            ),
+            self.log,
+        )  # fmt: skip
+        worker = _Worker(slot, process)
+        self._workers.append(worker)
+        self._selector.register(process.stdout, selectors.EVENT_READ, worker)
+
+    @property
+    def capacity(self) -> int:
+        return len(self.slots)
+
+    @property
+    def running(self) -> list[Running]:
+        return [Running(w.slot.device, w.trial, w.since) for w in self._workers if w.trial is not None]
+
+    def free(self) -> bool:
+        return any(w.trial is None for w in self._workers)
+
+    def submit(self, trial: Trial) -> None:
+        worker = next(w for w in self._workers if w.trial is None)
+        worker.trial, worker.since = trial, time.time()
+        self._attempts[trial.id] = self._attempts.get(trial.id, 0) + 1
+        worker.send(f"run {trial.model_dump_json()}")
+
+    def forget(self, trial: Trial) -> None:
+        if self.checkpoints:
+            discard_checkpoint(self.checkpoints, trial.id)
+
+    def pause(self) -> None:
+        self._pausing = True
+        for worker in self._workers:
+            worker.send("pause")
+
+    def wait(self, timeout: float) -> list[FinishedTrial]:
+        found = self._look(timeout)
+        self._stop_timed_out()
+        return found
+
+    def _look(self, timeout: float) -> list[FinishedTrial]:
+        done: list[FinishedTrial] = []
+        for key, _ in self._selector.select(timeout):
+            done += self._read(key.data)
+        # What a dead worker has forked may hold its output open: then its end is not to be read there.
+        for worker in [worker for worker in self._workers if worker.process.ended]:
+            while any(key.data is worker for key, _ in self._selector.select(0)):
+                done += self._read(worker)
+            if worker in self._workers:
+                done += self._replace(worker)
+        return done
+
+    def _read(self, worker: _Worker) -> list[FinishedTrial]:
+        chunk = os.read(worker.process.stdout.fileno(), 1 << 20)
+        if not chunk:
+            return self._replace(worker)
+        done: list[FinishedTrial] = []
+        *lines, worker.buffer = (worker.buffer + chunk).split(b"\n")
+        for line in lines:
+            done += self._receive(worker, line.decode())
+        return done
+
+    def _stop_timed_out(self) -> None:
+        if self.time_limit is None:
+            return
+        for worker in self._workers:
+            limit = self.time_limit if worker.ready else START_SECONDS
+            if worker.trial is not None and time.time() - worker.since > limit:
+                worker.timed_out = worker.ready  # else it is failed_starts
+                worker.process.kill()
+
+    def _receive(self, worker: _Worker, line: str) -> list[FinishedTrial]:
+        word, _, content = line.partition(" ")
+        if word == "ready":
+            worker.ready, worker.since, self._failed_starts = True, time.time(), 0
+            return []
+        if word == "memory":  # it is about to end
+            worker.memory = content
+            return []
+        trial, worker.trial = worker.trial, None
+        assert trial is not None
+        if word == "paused":
+            return (
+                [(trial, None)]
+                if self._pausing
+                else self._again(worker.slot, trial, "its worker was told to stop")
+            )
+        self._attempts.pop(trial.id, None)
+        return [(trial, parse(content, f"worker on {worker.slot.device}"))]
+
+    def _replace(self, worker: _Worker) -> list[FinishedTrial]:
+        """A worker has died: start another, and run its trial again or record that it can't be run."""
+        self._selector.unregister(worker.process.stdout)
+        code = worker.process.end()
+        self._workers.remove(worker)
+        if not worker.ready:
+            self._failed_starts += 1
+            if code >= 0 or self._failed_starts == MAX_ATTEMPTS:
+                where = f"; see {self.log}" if self.log else ""
+                raise SparsebenchError(
+                    f"a worker on {worker.slot.device} ended before it was ready (exit {code}){where}"
+                )
+        self._start(worker.slot)
+        if worker.trial is None:
+            return []
+        if worker.timed_out:
+            assert self.time_limit is not None
+            return self._give_up(worker.slot, worker.trial, timeout_reason(self.time_limit))
+        how = f"its worker died with {f'signal {-code}' if code < 0 else f'exit code {code}'}"
+        return self._again(worker.slot, worker.trial, worker.memory or how)
+
+    def _again(self, slot: DeviceSlot, trial: Trial, how: str) -> list[FinishedTrial]:
+        """Try a trial once more, unless it has had its attempts. It waits while the campaign is pausing."""
+        if self._pausing:
+            return [(trial, None)]
+        if self._attempts[trial.id] < MAX_ATTEMPTS:
+            self.submit(trial)
+            return []
+        return self._give_up(slot, trial, gave_up_reason(self._attempts[trial.id], how))
+
+    def _give_up(self, slot: DeviceSlot, trial: Trial, reason: str) -> list[FinishedTrial]:
+        self._attempts.pop(trial.id, None)
+        return [(trial, trials.failed(trial, reason, device=slot.device, threads=slot.threads))]
+
+    def close(self) -> None:
+        for worker in self._workers:
+            worker.process.kill()
+            worker.process.end()
+        self._selector.close()
+        self._workers.clear()

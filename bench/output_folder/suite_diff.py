@@ -1,0 +1,62 @@
+"""What differs between the suite that a folder was begun with and the one it is to be continued with."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+MAY_GROW = {"suite.budget.trials", "suite.budget.seeds", "suite.budget.points"}
+MAY_GAIN = {"suite.entries", "suite.tasks", "data", "methods"}
+MISSING = object()
+
+
+@dataclass(frozen=True)
+class Change:
+    """One value: where it stands, what it was and what it is. `adds`: all records there stay as they are."""
+
+    where: str
+    before: Any
+    now: Any
+    adds: bool
+
+    def __str__(self) -> str:
+        if self.before is MISSING:
+            return f"{self.where} is new"
+        if self.now is MISSING:
+            return f"{self.where} is gone"
+        return f"{self.where}: {_short(self.before)} there, {_short(self.now)} now"
+
+
+def suite_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:
+    """All changes from one folder's identity to another: its suite, the data's digests, methods' versions."""
+    return list(_changes(_named(before), _named(now), ""))
+
+
+def _named(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Entries by label and tasks by name, so that one more does not shift the others."""
+    suite = dict(identity["suite"])
+    suite["entries"] = _by(suite.get("entries", []), "label")
+    suite["tasks"] = _by(suite.get("tasks", []), "dataset", "model")
+    return {**identity, "suite": suite}
+
+
+def _by(items: Sequence[Mapping[str, Any]], *keys: str) -> dict[str, Any]:
+    return {"-".join(str(item.get(key)) for key in keys): item for item in items}
+
+
+def _changes(before: Any, now: Any, where: str) -> Iterator[Change]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in [*before, *(key for key in now if key not in before)]:
+            inner = f"{where}.{key}".lstrip(".")
+            if key not in before:
+                yield Change(inner, MISSING, now[key], where in MAY_GAIN)
+            else:
+                yield from _changes(before[key], now.get(key, MISSING), inner)
+    elif before != now:
+        grows = where in MAY_GROW and isinstance(now, int) and now > before
+        yield Change(where, before, now, grows)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "…"

@@ -1,0 +1,79 @@
+"""The finished models of the fronts in MLflow: a safetensors file each, beside the metrics that it reaches.
+
+A model is what MLflow calls an external one: its file is an artifact, nothing of it is pickled, and metrics
+are linked to it, to the trial's run and to the data that they were measured on.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...records.record import Record
+from .client import Tracker
+from .trial_runs import DIGEST, metrics_of, params_of
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+KIND = "sparse image classifier"
+_REFUSED = re.compile(r"[/:.%\"']")
+
+
+def model_name(record: Record) -> str:
+    """`dwf-3 c=31 seed 2`: MLflow refuses a point in a model's name."""
+    ratio = f" c={record.compression:.0f}" if record.compression is not None else ""
+    return _REFUSED.sub("-", f"{record.entry}{ratio} seed {record.seed}")
+
+
+def model_path(experiment: str, model: str) -> str:
+    """The part of the address after the host that shows a model."""
+    return f"#/experiments/{experiment}/models/{model}?workflowType=machine_learning"
+
+
+def write_models(
+    tracker: Tracker,
+    experiment: str,
+    records: Iterable[Record],
+    files: Mapping[str, Path],
+    runs: "Mapping[str, Run]",
+) -> dict[str, str]:
+    """The models of `files` (by trial) that MLflow lacks; of these records' others none is left.
+
+    Returns the models by trial. What is not whole, or belongs to a run that was replaced, is written anew.
+    """
+    mine = {record.id: record for record in records}
+    found: dict[str, str] = {}
+    for model in tracker.models(experiment):
+        identity = model.tags.get("bench.id", "")
+        run = runs.get(identity)
+        whole = str(model.status) == "READY" and run is not None and model.source_run_id == run.info.run_id
+        if identity in files and whole and identity not in found:
+            found[identity] = model.model_id
+        elif identity in mine:
+            tracker.client.delete_logged_model(model.model_id)
+    for identity, file in files.items():
+        if identity in mine and identity in runs and identity not in found:
+            found[identity] = _write(tracker, experiment, mine[identity], file, runs[identity])
+    return found
+
+
+def _write(tracker: Tracker, experiment: str, record: Record, file: Path, run: "Run") -> str:
+    from mlflow.entities import LoggedModelOutput, Metric
+
+    client, end = tracker.client, run.info.end_time
+    tags = {"bench.id": record.id, "bench.entry": record.entry, "bench.task": record.task}
+    how = f"`sparsebench export {file.name} --out model.pt` (or `.onnx`) prints the three lines that load it"
+    tags["mlflow.note.content"] = f"Its file is under Artifacts; {how}."
+    tags |= {f"version.{name}": version for name, version in record.versions.items()}
+    made = client.create_logged_model(
+        experiment, model_name(record), run.info.run_id, tags, params_of(record), KIND
+    )
+    client.log_model_artifact(made.model_id, str(file))
+    data = {"dataset_name": record.dataset, "dataset_digest": record.data_digest[:DIGEST]}
+    values = {key: value for key, value in metrics_of(record).items() if not key.startswith("diag/")}
+    linked = [Metric(key, value, end, 0, made.model_id, **data) for key, value in values.items()]
+    client.log_batch(run.info.run_id, linked)
+    client.log_outputs(run.info.run_id, [LoggedModelOutput(made.model_id, 0)])
+    client.finalize_logged_model(made.model_id, "READY")
+    return str(made.model_id)

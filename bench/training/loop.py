@@ -1,0 +1,204 @@
+"""The one training loop: the only caller of an optimizer's step."""
+
+import math
+import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ...datasets.api import Data, full_batches
+from ...errors import SparsebenchError
+from ...methods.api import Diverged, Net, Plan, Sparsifier
+from ...records.record import TrainingResult
+from ..config.trial_spec import Recipe
+from ..measurement.compression import prunable_weights
+from .batches import BatchStream
+from .clock import TrainingClock
+from .lr_schedule import eta_sum, rate, round_steps
+from .memory_format import memory_format, set_memory_format
+from .metric_logger import MetricLogger, finite, memory_ratio
+from .optimizers import Optimizers
+from .probe import TrainingProbe
+
+Notify = Callable[[dict[str, Any]], None]
+
+
+class Training:
+    """One model trained once: recipe, method and data put together. `run` returns the result.
+
+    Everything random comes from `seed`: the data's order and augmentation from a generator of their own for
+    each epoch, what a method draws from the net's generator.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        method: Sparsifier,
+        data: Data,
+        recipe: Recipe,
+        *,
+        seed: int,
+        device: torch.device,
+        keep_dense: tuple[str, ...] = (),
+    ) -> None:
+        if recipe.lr is None or recipe.weight_decay is None:
+            raise SparsebenchError("a recipe to train with needs its lr and weight_decay settled")
+        self.model, self.method, self.data, self.recipe = model, method, data, recipe
+        self.device, self.base_lr = device, recipe.lr
+        set_memory_format(model, memory_format(recipe, device))
+        self.prunable = prunable_weights(model, keep_dense)
+        self.total_steps = recipe.epochs * full_batches(len(data.train), recipe.batch_size)
+        self.batches = BatchStream(data.train, recipe, seed, device)
+        self.net = Net(model, self.prunable, torch.Generator().manual_seed(seed + 1))
+        self.result = TrainingResult()
+        self.rounds = method.rounds()
+        self._check_rounds()
+        self._attach(recipe.weight_decay)
+        self.metrics = MetricLogger(self.clock, self.net, model, data, device, method.diagnostics)
+        self._tell: Notify = lambda event: None
+
+    def _check_rounds(self) -> None:
+        if not math.isclose(sum(r.share for r in self.rounds), 1.0, abs_tol=1e-6):
+            raise SparsebenchError(f"method {self.method.name!r}: the shares of its rounds do not sum to 1")
+
+    def _attach(self, weight_decay: float) -> None:
+        recipe, total = self.recipe, self.total_steps
+        probe = TrainingProbe(self.model, self.data.shape, self.batches, recipe.batch_size, total)
+        momentum = recipe.momentum if recipe.optimizer == "sgd" else 0.0
+        eta = eta_sum(recipe.schedule, recipe.warmup, self.base_lr, self.rounds, total, momentum)
+        plan = Plan(total, recipe.optimizer, self.base_lr, momentum, eta)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            groups = self.method.attach(self.net, plan, probe)
+        self.result.warnings = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
+        self.optimizers = Optimizers(groups, recipe, weight_decay, self.net.sgd)
+        self.net.optimizers = self.optimizers.all
+        owned = [p for group in groups for p in group.params]
+        self.leaves = list({id(p): p for p in [*self.model.parameters(), *owned]}.values())
+        self._clear_grads()
+        self.scoring = probe.spent
+        self.clock = TrainingClock(total - probe.spent, momentum)
+        if len(self.rounds) > self.clock.steps:
+            raise SparsebenchError(
+                f"{len(self.rounds)} rounds do not fit into {self.clock.steps} steps: train for more epochs"
+            )
+        self.lengths = round_steps(self.rounds, self.clock.steps)
+
+    @property
+    def done(self) -> bool:
+        """The last step was made, or there is no point in making it."""
+        return self.clock.step == self.clock.steps or self.result.status != "ok"
+
+    def run(
+        self,
+        on_event: Notify | None = None,
+        stop_at: int | None = None,
+        pause: Callable[[], bool] = lambda: False,
+    ) -> TrainingResult:
+        """Train through all rounds, up to the step `stop_at` or until `pause`, from where the clock stands.
+
+        After the last step the method finalizes and the model is plain again; `TrainingResult` says how it went.
+        `on_event` hears `{"warning": text}` and `{"row": row of the curve, "steps": total}`; `pause` is asked
+        between steps.
+        """
+        self._tell = on_event or self._tell
+        if self.clock.step == 0:
+            for text in self.result.warnings:
+                self._tell({"warning": text})
+        self.model.train()
+        end = self.clock.steps if stop_at is None else min(stop_at, self.clock.steps)
+        try:
+            while self.clock.step < end and self.result.status == "ok" and not pause():
+                self._step()
+        except Diverged as error:
+            self._diverged(str(error))
+        if self.done:
+            self._finish()
+        return self.result
+
+    def _step(self) -> None:
+        """One forward and backward over a batch, and the optimizer's step unless the method declines it."""
+        clock, recipe, method, net = self.clock, self.recipe, self.method, self.net
+        if clock.round_step == 0:
+            self._start_round()
+        round_ = self.rounds[clock.round]
+        clock.lr = rate(
+            recipe.schedule, recipe.warmup, self.base_lr, round_, clock.round_step, clock.round_steps
+        )
+        x, y = next(self.batches)
+        with self._precision():
+            loss = F.cross_entropy(self.model(x), y)
+        penalty = method.penalty(net, clock)
+        torch.autograd.backward(loss + penalty if isinstance(penalty, torch.Tensor) else loss)
+        self.metrics.count(loss)
+        if method.before_step(net, clock):
+            net.pull()
+            self.optimizers.step(clock.lr, self.base_lr)
+            net.push()
+            method.after_step(net, clock)
+        else:
+            self.metrics.count_dense_gradient()
+        self._clear_grads()
+        self._advance()
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        """Mixed precision where the recipe asks for it; entering a disabled autocast costs a small net 5%."""
+        if self.recipe.precision == "bfloat16":
+            return torch.autocast(self.device.type, torch.bfloat16)
+        return nullcontext()
+
+    def _start_round(self) -> None:
+        """Set the clock to a round's length, restart the optimizer where it asks to, tell the method."""
+        self.clock.round_steps = self.lengths[self.clock.round]
+        if self.rounds[self.clock.round].restart:
+            self.optimizers.rebuild()
+        self.method.start_round(self.net, self.clock)
+
+    def _advance(self) -> None:
+        clock = self.clock
+        clock.step += 1
+        clock.round_step += 1
+        if self.metrics.due():
+            row = self.metrics.row()
+            if row is None:
+                self._diverged(f"the training loss is no number at step {clock.step} of {clock.steps}")
+            else:
+                self.result.curve.append(row)
+                self._tell({"row": row, "steps": clock.steps})
+        if clock.round_step == clock.round_steps and clock.step < clock.steps:
+            clock.round, clock.round_step = clock.round + 1, 0
+
+    def _diverged(self, reason: str) -> None:
+        self.result.status, self.result.reason = "diverged", reason
+
+    def _clear_grads(self) -> None:
+        """Of the effective weights and of what the optimizer owns; walking the model for them is slow."""
+        for p in self.leaves:
+            p.grad = None
+
+    def _finish(self) -> None:
+        """Settle the account, let the method finalize, make the model plain."""
+        result, method = self.result, self.method
+        result.steps = self.clock.step + self.scoring
+        result.budget = {"scoring": self.scoring} if self.scoring else {}
+        left = self.clock.step
+        for round_, length in zip(self.rounds, self.lengths, strict=True):
+            done = min(left, length)
+            result.budget[round_.name] = result.budget.get(round_.name, 0) + done
+            left -= done
+        result.training_flops_ratio = (self.metrics.flops + self.scoring) / self.total_steps
+        result.training_memory_ratio = memory_ratio(
+            self.model, self.net, self.optimizers, method.state, self.recipe
+        )
+        result.diagnostics = finite({**method.facts(), **method.diagnostics(self.net)})
+        if result.status == "ok":
+            try:
+                method.finalize(self.net)
+            except Diverged as error:
+                self._diverged(str(error))
+        self.net.collapse()
+        set_memory_format(self.model, torch.contiguous_format)

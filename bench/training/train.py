@@ -1,0 +1,77 @@
+"""One configured trial from Python: the same as `sparsebench train`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from ...errors import SparsebenchError
+from ...methods.api import Sparsifier, registry
+from ...records.record import Record
+from ...registry import load_plugin
+from ...validation import explain_validation
+from ..config.search_space import full_knobs, settle_recipe, split_settings
+from ..config.trial_spec import Recipe, Trial
+from ..system.devices import check_device
+from . import trial as trials
+
+MAX_SEED = 2**32
+
+
+def train(
+    dataset: str,
+    model: str,
+    method: str,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    data_args: Mapping[str, Any] | None = None,
+    model_args: Mapping[str, Any] | None = None,
+    keep_dense: Sequence[str] = (),
+    data: str | Path | None = None,
+    device: str | None = None,
+    plugins: Sequence[str | Path] = (),
+    save: str | Path | None = None,
+    on_event: Callable[[dict[str, Any]], None] | None = None,
+) -> Record:
+    """Train one configured method once, without a search, and measure it on validation and test data.
+
+    `settings` holds knobs of the method and fields of the recipe alike: `{"depth": 3, "lam": 3e-4, "lr": 0.5,
+    "epochs": 30}`. `save` keeps the collapsed model as safetensors; `on_event` hears `{"warning": text}` and
+    `{"row": curve row, "steps": total}` while training. Errors: `SparsebenchError`, one sentence.
+    """
+    torch.set_flush_denormal(True)  # before a plugin starts threads: it holds for threads started later
+    for plugin in plugins:
+        load_plugin(plugin)
+    place = check_device(device)
+    cls = registry[method]
+    knobs, rest = split_settings(cls, settings or {})
+    recipe = _recipe(cls, rest)
+    if not 0 <= seed <= MAX_SEED:
+        raise SparsebenchError(f"seed = {seed} is out of range: 0 to {MAX_SEED}")
+    if save is not None:
+        trials.check_writable(Path(save))
+    opened = trials.open_data(dataset, data, dict(data_args or {}))
+    trial = Trial(
+        suite="single", entry=method, dataset=dataset, dataset_args=dict(data_args or {}),
+        data_digest=opened.digest, model=model, model_args=dict(model_args or {}),
+        keep_dense=tuple(keep_dense), recipe=recipe, method=method, method_version=cls.version,
+        knobs=full_knobs(method, knobs), seed=seed, phase="single",
+    )  # fmt: skip
+    return trials.run(
+        trial, data_root=data, device=place, save=Path(save) if save else None, on_event=on_event
+    )
+
+
+def _recipe(cls: type[Sparsifier], given: Mapping[str, Any]) -> Recipe:
+    """The recipe as it is asked for. Errors: what the method does not leave to the recipe is not dropped."""
+    try:
+        recipe = Recipe(**given)
+    except ValidationError as error:
+        raise SparsebenchError(explain_validation(error, Recipe)) from None
+    if "optimizer" in given and recipe.optimizer not in cls.optimizers:
+        raise SparsebenchError(f"method {cls.name!r} runs with {' or '.join(cls.optimizers)} alone")
+    asked = {name: getattr(recipe, name) for name in ("lr", "weight_decay") if name in given}
+    return settle_recipe(recipe, cls, asked)

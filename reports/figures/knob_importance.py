@@ -1,0 +1,70 @@
+"""Which knobs a search depends on: the importance of each for accuracy and for compression."""
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..analysis.boards import TaskLeaderboard
+from ..formatting import label, shortened, unique_labels
+from .canvas import WIDTH, new_figure
+from .heatmap import draw_heat, name_columns, name_rows
+
+# Objective to entry to knob to its share of the importance; the shares of an entry sum to 1.
+Importance = Mapping[str, Mapping[str, Mapping[str, float]]]
+COMMON = ("lr", "weight_decay")
+
+
+def draw_importance(board: TaskLeaderboard, importance: Importance) -> Figure | None:
+    """A heat map an objective, an entry a row, a knob a column; None where nothing was searched."""
+    panels = {o: _known(board, shares) for o, shares in importance.items()}
+    panels = {objective: shares for objective, shares in panels.items() if shares}
+    if not panels:
+        return None
+    knobs = _ordered(panels)
+    tall = [0.35 + 0.21 * len(shares) for shares in panels.values()]
+    figure = new_figure(WIDTH, 1.3 + sum(tall))
+    grid = figure.subplots(len(panels), 1, sharex=True, height_ratios=tall, squeeze=False)[:, 0]
+    for axes, (objective, shares) in zip(grid, panels.items(), strict=True):
+        _panel(axes, objective, shares, knobs)
+    name_columns(grid[-1], [label(shortened(k, 24)) for k in knobs])
+    bar = figure.colorbar(grid[0].collections[0], ax=list(grid), pad=0.01, shrink=0.5, fraction=0.05)
+    bar.set_ticks([0, 50, 100])
+    bar.ax.set_ylim(0, 100)
+    bar.ax.tick_params(labelsize=7)
+    title = f"{label(board.task)}: importance of each knob in the search (%)"
+    figure.suptitle(title, x=0.01, ha="left", fontsize=9)
+    return figure
+
+
+def _known(
+    board: TaskLeaderboard, shares: Mapping[str, Mapping[str, float]]
+) -> dict[str, Mapping[str, float]]:
+    """By entry in the order of the table, where any knob has a number: an empty row would say nothing."""
+    ranked = [row.entry for row in board.rows]
+    return {e: shares[e] for e in ranked if any(map(isfinite, shares.get(e, {}).values()))}
+
+
+def _ordered(panels: Importance) -> list[str]:
+    """The knobs that every method has first, then the others by how many entries have them."""
+    counts: dict[str, int] = {}
+    for shares in panels.values():
+        for knobs in shares.values():
+            for knob in knobs:
+                counts[knob] = counts.get(knob, 0) + 1
+    return sorted(counts, key=lambda k: (k not in COMMON, -counts[k], k))
+
+
+def _panel(
+    axes: Axes, objective: str, shares: Mapping[str, Mapping[str, float]], knobs: Sequence[str]
+) -> None:
+    table = np.array([[100 * of.get(k, np.nan) for k in knobs] for of in shares.values()])
+    draw_heat(
+        axes, table, (-12.0, 100.0), "Blues",
+        said=lambda row, column: f"{table[row, column]:.0f}",
+        dark_from=lambda share: share > 60,
+    )  # fmt: skip
+    name_rows(axes, [*map(label, unique_labels(shares).values())])
+    axes.set_title(f"for {objective}", loc="left", y=1.0, fontsize=8)

@@ -1,0 +1,67 @@
+"""Small multiples: the fronts of all tasks side by side, a panel a task, one legend for all."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator
+from seaborn import despine  # type: ignore[import-untyped, unused-ignore]
+
+from ..accuracy_scale import focus_on
+from ..analysis.boards import TaskLeaderboard, on_front
+from ..formatting import label, natural, shortened, unique_labels
+from ..style import Style
+from .accuracy_axis import accuracy_axis
+from .canvas import WIDTH, compression_axis, legend_below, new_figure
+from .front_lines import draw_bars, draw_line, handle
+
+DENSE: dict[str, Any] = {"color": "#404040", "linewidth": 0.9, "linestyle": (0, (6, 2))}
+COLUMNS = 2  # a phone has room for two panels side by side
+
+
+def draw_multiples(found: Sequence[TaskLeaderboard], style: Mapping[str, Style]) -> Figure | None:
+    """Every task's fronts of means with the spread of their seeds; None where no task has a point."""
+    shown = [board for board in found if any(board.points.values())]
+    if not shown:
+        return None
+    entries = {e for b in shown for e, points in b.points.items() if points and not b.row(e).baseline}
+    lines = (len(shown) + COLUMNS - 1) // COLUMNS
+    figure = new_figure(WIDTH, 0.6 + 2.1 * lines + 0.055 * len(entries))
+    grid = figure.subplots(lines, COLUMNS, sharex=True, squeeze=False)
+    high = max([30.0, *(1.25 * p.compression for b in shown for ps in b.points.values() for p in ps)])
+    mixed = any(board.source != "test" for board in shown)
+    for axes, board in zip(grid.flat, shown, strict=False):
+        _panel(axes, board, style, high)
+        title = label(shortened(board.task, 30)) + (f" ({board.source})" if mixed else "")
+        axes.set_title(title, loc="left", y=1.0, fontsize=8)
+    for axes in grid[:, 0]:
+        axes.set_ylabel("accuracy (%)" if mixed else "test accuracy (%)", fontsize=8)
+    for axes in list(grid.flat)[len(shown) :]:
+        axes.set_axis_off()
+    for axes in list(grid.flat)[max(0, len(shown) - COLUMNS) : len(shown)]:
+        axes.set_xlabel("compression", fontsize=8)
+        axes.tick_params(labelbottom=True)
+    names = sorted(entries, key=lambda name: (natural(name), name))
+    handles, texts = [handle(style[e]) for e in names], [*map(label, unique_labels(names).values())]
+    if any(board.dense is not None for board in shown):
+        handles, texts = [*handles, Line2D([], [], **DENSE)], [*texts, "dense"]
+    legend_below(figure, handles, texts)
+    return figure
+
+
+def _panel(axes: Axes, board: TaskLeaderboard, style: Mapping[str, Style], high: float) -> None:
+    fronts = {row.entry: on_front(board.points[row.entry]) for row in board.rows if not row.baseline}
+    means = [p.accuracy.mean for line in fronts.values() for p in line]
+    every = [p.accuracy.mean for group in board.points.values() for p in group]
+    accuracy_axis(axes, focus_on(means or every, board.chance, board.dense, min(every)), 6)
+    compression_axis(axes, 0.93, high)
+    axes.xaxis.set_major_locator(FixedLocator([10**i for i in range(7) if 10**i <= high]))
+    if board.dense is not None:
+        axes.axhline(board.dense, zorder=1.5, **DENSE)
+    for depth, (entry, line) in enumerate(reversed(fronts.items())):
+        draw_line(axes, line, style[entry], 3 + depth / 100, small=True)
+        draw_bars(axes, line, style[entry][0], 2, 0.6)
+    axes.tick_params(labelsize=7)
+    despine(ax=axes)

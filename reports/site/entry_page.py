@@ -1,0 +1,99 @@
+"""An entry's page: its equation, its knobs, its place on each task, its front, its trials. No torch."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...records.method_docs import KnobDoc, MethodDoc
+from ...records.record import Record
+from ..analysis.boards import DENSE, TaskLeaderboard
+from ..formatting import format_percent, format_ratio, one_line
+from ..style import style_for
+from .chart import own_records, payload
+from .page_names import Addresses
+from .table import headings, legend, lines, marks
+from .template import render
+from .values import knobs, listed, spread, value
+
+
+def entry_page(
+    entry: str, found: Sequence[TaskLeaderboard], at: Addresses, methods: Mapping[str, MethodDoc]
+) -> str:
+    """The page of an entry over all boards that have it."""
+    its = [board for board in found if entry in board.points]
+    numbered = own_records(its, entry)
+    own = [record for _, record in numbered]
+    names = {record.method for record in own}
+    heads, looks = headings(its), marks(found)
+    dense = [r.entry for b in its for r in b.rows if r.method == DENSE]
+    return render(
+        "entry.html",
+        title=one_line(entry),
+        mark=looks[entry],
+        method=listed({one_line(name) for name in names}),
+        text=methods.get(own[0].method) if len(names) == 1 else None,
+        knobs=_knobs(own, methods.get(own[0].method)),
+        headings=heads,
+        lines=[line for n, b in enumerate(its) for line in lines(b, n, at, heads, looks, entry)],
+        entries=legend([entry, *dense], at, looks),
+        tasks=[one_line(board.task) for board in its],
+        trials=[_trial(record, number) for number, record in numbered],
+        chart=payload(its, style_for(found), [entry, *dense], searched=entry),
+    )  # fmt: skip
+
+
+def _knobs(own: Sequence[Record], text: MethodDoc | None) -> list[dict[str, str]]:
+    """The method's knobs, what the trials had of them, and what is told of them where something is."""
+    told = {knob.name: knob for knob in text.knobs} if text else {}
+    names = dict.fromkeys([*told, *(n for r in own for n in (*r.knobs, *r.params))])
+    return [
+        {"name": one_line(name), "used": _used(name, own), **_told(told.get(name))}
+        for name in names
+    ]  # fmt: skip
+
+
+def _used(name: str, own: Sequence[Record]) -> str:
+    places = ((r.params, r.knobs, r.recipe) for r in own)
+    values = [next((place[name] for place in three if name in place), None) for three in places]
+    known = [item for item in values if item is not None]
+    return spread(known) if known else "–"
+
+
+def _told(knob: KnobDoc | None) -> dict[str, str]:
+    if knob is None:
+        return {"default": "", "searched": "", "allowed": "", "doc": ""}
+    scale = f", {one_line(knob.scale)}" if knob.searched and knob.scale not in (None, "linear") else ""
+    return {
+        "default": value(knob.default),
+        "searched": _range(knob.searched) + scale,
+        "allowed": value(knob.choices) if knob.choices else _range(knob.allowed),
+        "doc": one_line(knob.doc) if knob.doc else "",
+    }
+
+
+def _range(bounds: Sequence[float | None] | None) -> str:
+    low, high = bounds if bounds and len(bounds) == 2 else (None, None)
+    if low is None or high is None:
+        return f"from {low:g}" if low is not None else f"up to {high:g}" if high is not None else "–"
+    return f"{low:g} to {high:g}"
+
+
+def _trial(record: Record, number: int) -> dict[str, Any]:
+    told = record.reason if record.status != "ok" and record.reason else ""
+    return {
+        "task": one_line(record.task),
+        "task_number": number,
+        "phase": record.phase,
+        "trial": "" if record.trial is None else record.trial,
+        "id": one_line(record.id),
+        "seed": record.seed,
+        "status": record.status,
+        "reason": value(told) if told else "",
+        "validation": format_percent(record.val_accuracy, 2),
+        "test": format_percent(record.test_accuracy, 2),
+        "compression": format_ratio(record.compression),
+        "exact": format_ratio(record.compression_exact),
+        "speedup": format_ratio(record.speedup),
+        "seconds": f"{record.seconds:.3g}",
+        "knobs": knobs(record),
+        "command": one_line(record.command),
+    }

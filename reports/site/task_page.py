@@ -1,0 +1,105 @@
+"""A task's page: its recipe, versions and dense baseline, its table, its front, its pairs. No torch."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+from ...records.record import Record
+from ..analysis.boards import TaskLeaderboard, dense_point
+from ..analysis.pairwise import Pair, pairs, summary
+from ..analysis.points import Point
+from ..formatting import format_hypervolume, format_percent, one_line
+from ..style import style_for
+from ..tables import notes
+from .chart import payload
+from .page_names import Addresses
+from .table import headings, legend, lines, marks
+from .template import render
+from .values import knobs, listed, settings, spread, value
+
+Facts = list[tuple[str, str]]
+
+
+def task_page(board: TaskLeaderboard, at: Addresses, found: Sequence[TaskLeaderboard]) -> str:
+    """`board`'s page; `found` are all boards, whose entries have one look on every page."""
+    heads, looks = headings([board]), marks(found)
+    compared = pairs(board)
+    return render(
+        "task.html",
+        title=one_line(board.task),
+        facts=_facts(board.records),
+        recipe=_recipe(board.records),
+        dense=_dense(board),
+        versions=_versions(board.records),
+        notes=[notes.status(board), notes.references(board), notes.budget(board), *notes.remarks(board)],
+        headings=heads,
+        lines=lines(board, 0, at, heads, looks),
+        entries=legend(board.points, at, looks),
+        pairs=[_pair(pair) for pair in compared],
+        summary=summary(compared),
+        chart=payload([board], style_for(found), board.points),
+    )
+
+
+def _facts(records: Sequence[Record]) -> Facts:
+    first = records[0]
+    arguments = [r.model_args for r in records if r.model_args]
+    shapes = {tuple(layer.shape for layer in r.layers) for r in records if r.layers}
+    sizes = {sum(map(prod, layers)) for layers in shapes}
+    return [
+        ("dataset", one_line(first.dataset)),
+        ("model", one_line(first.model) + (f" ({settings(arguments[0])})" if arguments else "")),
+        ("prunable weights", spread(sorted(sizes)) if sizes else "–"),
+        ("classes", spread([r.classes for r in records])),
+        (
+            "data and split",
+            f"SHA-256 {listed({one_line(d) for d in {r.data_digest for r in records}}, most=2)}",
+        ),
+        ("suite", listed({one_line(suite) for suite in {r.suite for r in records}})),
+        ("records", value(len(records))),
+    ]
+
+
+def _recipe(records: Sequence[Record]) -> Facts:
+    """What all trials share stands alone; what a search or a method chose is given by its range."""
+    names = dict.fromkeys(name for record in records for name in record.recipe)
+    return [(one_line(n), spread([r.recipe[n] for r in records if n in r.recipe])) for n in names]
+
+
+def _versions(records: Sequence[Record]) -> Facts:
+    names = dict.fromkeys(name for record in records for name in record.versions)
+    used = {n: {r.versions[n] for r in records if n in r.versions} for n in names}
+    found = [(one_line(n), listed({value(text) for text in texts})) for n, texts in used.items()]
+    return [*found, ("device", listed({one_line(device) for device in {r.device for r in records}}))]
+
+
+def _dense(board: TaskLeaderboard) -> Facts:
+    """The tuned dense baseline that every tolerance is measured from."""
+    point = dense_point(board.points)
+    return _described(point) if point else []
+
+
+def _described(point: Point) -> Facts:
+    record = point.outcomes[0].record
+    sd = "" if point.accuracy.sd is None else f" ± {format_percent(point.accuracy.sd, 2)}"
+    interval: Any = point.accuracy_interval
+    ends = f", 95% interval {notes.between(interval, format_percent)}" if interval else ""
+    return [
+        (f"{point.source} accuracy", f"{format_percent(point.accuracy.mean, 2)}{sd} %{ends}"),
+        ("seeds", ", ".join(str(o.seed) for o in point.outcomes)),
+        ("knobs", knobs(record) or "–"),
+        ("seconds a run", value(point.mean_of(lambda r: r.seconds))),
+        ("command", one_line(record.command)),
+    ]
+
+
+def _pair(pair: Pair) -> dict[str, str]:
+    return {
+        "first": one_line(pair.first),
+        "second": one_line(pair.second),
+        "difference": format_hypervolume(pair.difference),
+        "interval": notes.between(pair.interval, format_hypervolume),
+        "p": f"{pair.p:.2g}",
+        "p_holm": f"{pair.p_holm:.2g}",
+        "verdict": pair.verdict,
+    }

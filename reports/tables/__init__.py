@@ -1,0 +1,1 @@
+"""Tables of the numbers: terminal, Markdown, LaTeX, CSV and JSON, with the notes that explain them."""

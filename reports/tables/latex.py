@@ -1,0 +1,128 @@
+r"""The leaderboard for papers: one LaTeX table a task, set with booktabs. No torch."""
+
+import re
+from collections.abc import Callable, Sequence
+
+from ..analysis.across_tasks import TasksComparison, compare_over_tasks
+from ..analysis.boards import LeaderboardRow, TaskLeaderboard
+from ..analysis.pairwise import pairs
+from ..formatting import NOTHING, format_hypervolume, format_percent, format_ratio, one_line
+from . import notes
+
+SPECIAL = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
+    "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}",
+    ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}", "≈": r"$\approx$", "±": r"$\pm$",
+    "×": r"$\times$", "λ": r"$\lambda$", NOTHING: "--", "…": r"\ldots{}",
+}  # fmt: skip
+SHOWN = (4, 16, 64, 256)  # compressions in the table of a paper; the CSV has all
+
+
+def escaped(name: str) -> str:
+    """Text as LaTeX sets it: nothing in a name is a command, starts mathematics or ends a cell."""
+    return re.sub(r".", lambda found: SPECIAL.get(found[0], found[0]), one_line(name))
+
+
+def to_latex(found: Sequence[TaskLeaderboard]) -> str:
+    r"""All boards as `table` environments, to be \input after \usepackage{booktabs,graphicx}."""
+    parts = [r"% Written by sparsebench. Needs \usepackage{booktabs,graphicx}."]
+    parts += [_board(board, number) for number, board in enumerate(found, 1)]
+    result = compare_over_tasks(found)
+    if result is not None:
+        parts.append(_overall(result))
+    return "\n\n".join(parts) + "\n"
+
+
+def _board(board: TaskLeaderboard, number: int) -> str:
+    best = _best(board)
+    lines = [[cell(row) for _, cell in _columns(board)] for row in board.rows]
+    for row, line in zip(board.rows, lines, strict=True):
+        if row.entry in best:
+            line[1], line[2] = rf"\textbf{{{line[1]}}}", rf"\textbf{{{line[2]}}}"
+    titles = [title for title, _ in _columns(board)]
+    said = f"{escaped(board.task)}: {escaped(notes.status(board))}; {escaped(notes.references(board))}."
+    caption = (
+        f"{said} Accuracies in \\%; acc@$c$ at compression $c$; ``within $n$'': largest compression with at "
+        "most $n$ points below dense. Bold: not distinguishable from the best."
+    )
+    return _table(caption, f"tab:sparsebench-{number}", "rl" + "r" * (len(titles) - 2), titles, lines)
+
+
+def _best(board: TaskLeaderboard) -> set[str]:
+    """The first entry, and those from which the seeds cannot tell it apart as the better one."""
+    first = next((row.entry for row in board.rows if row.rank == 1), None)
+    if first is None or board.source != "test":
+        return set()
+    return {first} | {p.second for p in pairs(board) if p.first == first and not p.ahead}
+
+
+def _columns(board: TaskLeaderboard) -> list[tuple[str, Callable[[LeaderboardRow], str]]]:
+    dense = board.scale is not None
+    found: list[tuple[str, Callable[[LeaderboardRow], str]]] = [
+        ("rank", lambda row: escaped(notes.rank(row)) if not row.baseline else ""),
+        ("entry", lambda row: escaped(row.entry)),
+        ("hypervolume", lambda row: _volume(row, normalised=dense)),
+        *((f"acc@{c}", _accuracy(c)) for c in SHOWN),
+    ]
+    if dense:
+        found += [(f"within {round(100 * tol)}", _within(tol)) for tol in (0.01, 0.05, 0.10)]
+        found.append(("speed-up", lambda row: "" if row.baseline else escaped(format_ratio(row.speedup))))
+    found.append(("training", lambda row: _cell(row.training_flops_ratio, format_ratio)))
+    found.append(
+        ("best acc", lambda row: _plus_minus(row.best_accuracy, row.best_accuracy_sd, format_percent))
+    )
+    return found
+
+
+def _accuracy(compression: int) -> Callable[[LeaderboardRow], str]:
+    return lambda row: "" if row.baseline else _cell(row.accuracy_at.get(compression), format_percent)
+
+
+def _within(tolerance: float) -> Callable[[LeaderboardRow], str]:
+    return lambda row: "" if row.baseline else _cell(row.within.get(tolerance), format_ratio)
+
+
+def _volume(row: LeaderboardRow, *, normalised: bool) -> str:
+    if row.baseline:
+        return ""
+    if normalised:
+        return _plus_minus(row.hypervolume, row.hypervolume_sd, format_hypervolume)
+    return _plus_minus(row.hypervolume_raw, row.hypervolume_raw_sd, format_hypervolume)
+
+
+def _cell(value: float | None, form: Callable[[float | None], str]) -> str:
+    return escaped(form(value))
+
+
+def _plus_minus(value: float | None, sd: float | None, form: Callable[[float | None], str]) -> str:
+    return _cell(value, form) if sd is None or value is None else rf"{form(value)} $\pm$ {form(sd)}"
+
+
+def _overall(result: TasksComparison) -> str:
+    lines = [
+        [escaped(s.entry), f"{s.mean_rank:.2f}", _cell(s.hypervolume, format_hypervolume)]
+        for s in result.standings
+    ]
+    caption = " ".join(escaped(line) for line in notes.over_tasks(result))
+    return _table(caption, "tab:sparsebench-tasks", "lrr", ["entry", "mean rank", "mean hypervolume"], lines)
+
+
+def _table(caption: str, label: str, spec: str, titles: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    body = [" & ".join(line) + r" \\" for line in lines]
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{caption}}}",
+            rf"\label{{{label}}}",
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+            rf"\begin{{tabular}}{{{spec}}}",
+            r"\toprule",
+            " & ".join(titles) + r" \\",
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}}",
+            r"\end{table}",
+        ]
+    )

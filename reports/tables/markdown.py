@@ -1,0 +1,82 @@
+"""The leaderboard as a Markdown page: tables, figures and how to read them."""
+
+from collections.abc import Mapping, Sequence
+
+from ..analysis.across_tasks import compare_over_tasks, why_not_compared
+from ..analysis.boards import TaskLeaderboard
+from ..analysis.pairwise import pairs, summary
+from ..formatting import format_hypervolume, markdown
+from . import notes
+from .columns import Column, columns, interval_columns
+
+
+def to_markdown(found: Sequence[TaskLeaderboard], figures: Mapping[str, Sequence[str]] | None = None) -> str:
+    """All boards as one Markdown page. `figures`: file names to show under a task's table, by task.
+
+    The figures under the empty name are of all tasks together.
+    """
+    shown = figures or {}
+    lines = ["# Leaderboard", ""]
+    for board in found:
+        lines += [f"## {markdown(board.task)}", "", f"{notes.status(board)}. {notes.references(board)}.", ""]
+        lines += [*_table(board, columns(board)), "", notes.budget(board), ""]
+        lines += [f"{markdown(text)}\n" for text in notes.remarks(board)]
+        lines += _intervals(board)
+        lines += _pictures(board.task, shown.get(board.task, ()))
+    lines += [*_over_tasks(found), *_pictures("all tasks", shown.get("", ()))]
+    lines += ["## How to read this", ""]
+    texts = {text: None for board in found for text in notes.explanations(board)}
+    lines += [f"- {text}" for text in texts]
+    return "\n".join(lines) + "\n"
+
+
+def _pictures(title: str, names: Sequence[str]) -> list[str]:
+    return [f"![{markdown(title)}]({name})\n" for name in names]
+
+
+def _table(board: TaskLeaderboard, shown: Sequence[Column]) -> list[str]:
+    return _grid(
+        [column.title for column in shown],
+        [column.right for column in shown],
+        [[markdown(column.cell(row)) for column in shown] for row in board.rows],
+    )
+
+
+def _grid(titles: Sequence[str], right: Sequence[bool], cells: Sequence[Sequence[str]]) -> list[str]:
+    return [
+        "| " + " | ".join(titles) + " |",
+        "|" + "|".join("---:" if r else "---" for r in right) + "|",
+        *("| " + " | ".join(line) + " |" for line in cells),
+    ]
+
+
+def _intervals(board: TaskLeaderboard) -> list[str]:
+    """The second table: every number with its interval; nothing where no row has one."""
+    if all(row.best_accuracy_interval is None for row in board.rows):
+        return []
+    lines = ["95% t-intervals over seeds:", "", *_table(board, interval_columns(board)), ""]
+    said = summary(pairs(board))
+    return [*lines, said, ""] if said else lines
+
+
+def _over_tasks(found: Sequence[TaskLeaderboard]) -> list[str]:
+    result = compare_over_tasks(found)
+    if result is None:
+        return ["## Over tasks", "", why_not_compared(found) or "", ""]
+    cells = [
+        [
+            markdown(s.entry),
+            f"{s.mean_rank:.2f}",
+            format_hypervolume(s.hypervolume),
+            notes.between(s.interval, format_hypervolume),
+        ]
+        for s in result.standings
+    ]
+    titles, right = ["entry", "mean rank", "mean hypervolume", "95% interval"], [False, True, True, True]
+    return [
+        "## Over tasks",
+        "",
+        *_grid(titles, right, cells),
+        "",
+        *(f"{line}\n" for line in notes.over_tasks(result)),
+    ]

@@ -1,0 +1,144 @@
+"""The sentences under a leaderboard: what was measured, by which rule, at which cost. No torch."""
+
+from collections.abc import Callable, Sequence
+
+from ..analysis.across_tasks import TasksComparison
+from ..analysis.boards import LeaderboardRow, TaskLeaderboard
+from ..analysis.intervals import Interval
+from ..formatting import NOTHING, format_percent, one_line, span
+
+WHAT = (
+    "Compression is the number of prunable weights (those of linear and convolutional layers) divided by "
+    "the nonzero ones among them, counted on the plain model after training; for a point it is the "
+    "geometric mean over seeds.",
+    "A method that leaves no exact zeros has its small weights set to zero below a validated threshold: the "
+    "largest that loses at most 0.1 point, or one example, of validation accuracy. The columns marked "
+    "'exact' count only weights below float32 eps (1.19e-7) as zeros; a method with zeros of its own has "
+    "the same number in both.",
+    "Hypervolume is the area under the front of means above chance, over log10 compression from 1 to "
+    "{limit:g}, divided by the same area at dense accuracy: 1 is dense accuracy kept throughout. Its ± is "
+    "the sample sd of the areas under each seed's own front.",
+    "acc@c is the front's accuracy at compression c, linear in log compression between confirmed points; "
+    "'within n points' is the largest compression measured with at most n points of accuracy below dense. "
+    "Where points lie far apart the first can be high between them and the second is the point before.",
+    "A run that diverged counts as chance accuracy at compression 1. Collapsed: a layer without a nonzero "
+    "weight, or accuracy at most 1.5 × chance. Failed runs gave no result and are in no mean; neither are "
+    "diverged ones in the training cost. Speed-up and training cost are arithmetic means.",
+)
+TIES = (
+    "≈ before a rank: not distinguishable from the entry above (the 95% t-interval of the difference of "
+    "hypervolumes of the seeds' own fronts holds zero, or says the opposite; paired where both have the "
+    "same seeds, else Welch's). The interval covers retraining, not the search itself. A ? says that there "
+    "are too few seeds to judge, or seeds that differ by the same to the last digit."
+)
+INTERVALS = (
+    "Intervals are 95% t-intervals over seeds (a bootstrap of three seeds would cover less than it says). Of "
+    "'within n points' the interval goes from the largest compression at which a point surely keeps the "
+    "tolerance to the largest at which one possibly does."
+)
+TOLERANCE = (
+    "The tolerances and the normalised hypervolume need a dense baseline: add an entry with method 'dense'."
+)
+UNTRAINED = "The dense baseline is not a point above chance: no tolerances, no normalised hypervolume."
+CHANCE = "No record says how many classes this task has: chance is taken as 0."
+
+
+def status(board: TaskLeaderboard) -> str:
+    """One line on what the table rests on."""
+    if board.source == "validation":
+        return "VALIDATION accuracy, not confirmed: nothing was retrained with fresh seeds"
+    seeds = span(row.seeds for row in board.rows if row.points and row.source == "test")
+    return f"test accuracy, mean ± sample sd over {seeds} seeds; points chosen on validation accuracy"
+
+
+def references(board: TaskLeaderboard) -> str:
+    """Dense and chance, in format_percent."""
+    chance = f"chance {format_percent(board.chance)} %"
+    if board.dense is None:
+        return f"no dense baseline, {chance}"
+    sd = "" if board.dense_sd is None else f" ± {format_percent(board.dense_sd)}"
+    return f"dense {format_percent(board.dense)}{sd} %, {chance}"
+
+
+def budget(board: TaskLeaderboard) -> str:
+    """Trials, seeds and steps, with the difference named where entries did not get the same."""
+    done = [row for row in board.rows if row.points]
+    trials = span(row.search_trials for row in board.rows)
+    steps = span(row.steps for row in done)
+    text = f"Budget of each entry: {trials} search trials, {steps} optimizer steps a run."
+    ratios = sorted(r.training_flops_ratio for r in done if r.training_flops_ratio is not None)
+    if ratios:
+        text += f" Training FLOPs relative to dense: {ratios[0]:.2f} to {ratios[-1]:.2f}."
+    if len({row.search_trials for row in board.rows}) > 1 or len({row.steps for row in done}) > 1:
+        text += " The budgets differ between entries: compare with care."
+    return text
+
+
+def remarks(board: TaskLeaderboard) -> list[str]:
+    """What a reader of this very table must know."""
+    found = []
+    if board.scale is None:
+        found.append(TOLERANCE if board.dense is None else UNTRAINED)
+    if board.chance == 0:
+        found.append(CHANCE)
+    rest = [row for row in board.rows if board.source == "test" and row.source == "validation" and row.points]
+    if rest:
+        names = ", ".join(one_line(row.entry) for row in rest)
+        found.append(f"Not ranked, validation accuracy, not confirmed: {names}.")
+    empty = {row.entry: row.search_trials > row.search_failed for row in board.rows if not row.points}
+    for what, searched in (("No run with a result", False), ("Every confirming run failed", True)):
+        named = [one_line(entry) for entry, found_some in empty.items() if found_some == searched]
+        if named:
+            found.append(f"{what}: {', '.join(named)}.")
+    return found
+
+
+def explanations(board: TaskLeaderboard) -> list[str]:
+    """The general sentences, with this board's limits."""
+    general = [text.format(limit=10**board.x_max) if "{limit" in text else text for text in WHAT]
+    return [*general, INTERVALS, TIES] if board.source == "test" else general
+
+
+def rank(row: LeaderboardRow) -> str:
+    """`1`, `≈2`, `?2`, or a word where there is no rank."""
+    if row.baseline:
+        return "dense"
+    if row.rank is None:
+        return "–"
+    sign = {True: "≈", False: "", None: "" if row.rank == 1 or row.source == "validation" else "?"}[row.tied]
+    return f"{sign}{row.rank}"
+
+
+def between(interval: Interval | None, form: Callable[[float], str]) -> str:
+    """`low, high` in the form of the number that the interval belongs to."""
+    return NOTHING if interval is None else f"{form(interval.low)}, {form(interval.high)}"
+
+
+def over_tasks(result: TasksComparison) -> list[str]:
+    """What the comparison over tasks says, and what it cannot say."""
+    test = "Wilcoxon's" if result.friedman is None else "Friedman's"
+    p = result.pairs[0].p if result.friedman is None else result.friedman
+    found = "the entries differ" if result.differ else "no difference can be shown"
+    lines = [
+        f"Rank 1 is the largest hypervolume of a task; {len(result.tasks)} tasks. {test} test: "
+        f"p = {p:.2g}, {found}. Mean ranks less than {result.critical_difference:.2f} apart are not "
+        "distinguishable (Nemenyi's critical difference, 5%).",
+        _wilcoxon(result),
+    ]
+    if result.left_out:
+        names = ", ".join(one_line(name) for name in result.left_out)
+        lines.append(f"Not run and confirmed on every task, so not compared here: {names}.")
+    return lines
+
+
+def _wilcoxon(result: TasksComparison) -> str:
+    distinct = [f"{one_line(p.first)} above {one_line(p.second)}" for p in result.pairs if p.distinct]
+    count = f"Wilcoxon's signed-rank test with Holm's correction over {len(result.pairs)} pairs"
+    if result.least_p >= 0.05:
+        return f"{count} can find nothing with so few tasks: its smallest possible p is {result.least_p:.2g}."
+    return f"{count} tells apart: {_listed(distinct)}."
+
+
+def _listed(names: Sequence[str], most: int = 12) -> str:
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "") if names else "none"

@@ -1,0 +1,54 @@
+"""The leaderboard for a terminal, with as many columns as it has room for."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from ...records.pareto import X_MAX
+from ...records.record import Record
+from ..analysis.across_tasks import compare_over_tasks, why_not_compared
+from ..analysis.boards import TaskLeaderboard, boards
+from ..formatting import one_line
+from . import notes
+from .columns import fitting
+
+XMax = float | Mapping[str, float]
+
+
+class LeaderboardTable:
+    """A rich renderable: one table a task, with the columns that the terminal has room for."""
+
+    def __init__(self, records: Iterable[Record], x_max: XMax = X_MAX) -> None:
+        self.boards = boards(records, x_max)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        for board in self.boards:
+            yield self._table(board, options.max_width)
+            for text in (notes.budget(board), *notes.remarks(board)):
+                yield Padding(Text(text, style="dim"), (0, 1))
+            yield Text()
+        if len(self.boards) > 1:
+            result = compare_over_tasks(self.boards)
+            for text in notes.over_tasks(result) if result else [why_not_compared(self.boards) or ""]:
+                yield Padding(Text(text, style="dim"), (0, 1))
+        ties = any(row.tied is not None for board in self.boards for row in board.rows)
+        if ties:
+            yield Padding(Text(notes.TIES, style="dim"), (0, 1))
+
+    @staticmethod
+    def _table(board: TaskLeaderboard, width: int) -> Table:
+        title = Text(
+            f"{one_line(board.task)}: {notes.status(board)} ({notes.references(board)})", style="bold"
+        )
+        table = Table(title=title, title_justify="left", box=None, header_style="bold", padding=(0, 1))
+        shown = fitting(board, width)
+        for column in shown:
+            table.add_column(column.title, justify="right" if column.right else "left", no_wrap=True)
+        best = board.winner
+        for row in board.rows:
+            style = "dim" if row.baseline or row.rank is None else "green" if row.entry == best else ""
+            table.add_row(*(Text(column.cell(row)) for column in shown), style=style)
+        return table
