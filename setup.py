@@ -7,7 +7,7 @@ from setuptools import find_packages, setup
 
 ROOMS = ("methods", "datasets", "bench", "reports")
 
-packages = ["sparsebench"]
+packages = ["sparsebench", *(f"sparsebench.{name}" for name in find_packages("pkg/sparsebench"))]
 package_dir = {"sparsebench": "pkg/sparsebench"}
 for room in ROOMS:
     package_dir[f"sparsebench.{room}"] = room

@@ -20,7 +20,8 @@ from sparsebench.bench.executors.base import FinishedTrial, Running
 from sparsebench.bench.executors.resources import Resources
 from sparsebench.bench.system.peak_memory import peak, reset_peak
 from sparsebench.bench.training.trial import record_of
-from sparsebench.records.record import Measurements, Record, TrainingResult
+from sparsebench.records.fields import Measurements, TrainingResult
+from sparsebench.records.record import Record
 from timing import write
 
 STUDIES = 250  # that the stored records are of

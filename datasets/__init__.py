@@ -1,5 +1,5 @@
-"""Datasets: what a dataset is, and every dataset, one source a file.
+"""Datasets: their protocol, and every built-in dataset, with one source per file.
 
-`api.py` is the protocol that the harness and plugins see. A new dataset is a new file, found by itself.
-torch, torchvision and scikit-learn may come in.
+`api.py` is the protocol that the harness and plugins import. A new dataset is a new file: the registry
+imports every public module of this folder. torch, torchvision and scikit-learn may be imported here.
 """

@@ -1,4 +1,4 @@
-"""From arrays to an opened dataset: the validation split, the normalisation and the digest."""
+"""Datasets made from arrays in memory: their validation split, normalisation and digest."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +16,23 @@ from .splits import SPLIT_SEED, held_out
 
 @dataclass(frozen=True)
 class Arrays:
-    """Images `(N, C, H, W)`, uint8 or float32, with their int64 labels `(N,)`."""
+    """Images in memory with their labels, before they are normalised.
+
+    Attributes:
+        images: The pixels `(N, C, H, W)`, uint8 or float32.
+        labels: The classes, int64 `(N,)`.
+
+    Example:
+        >>> whole = Arrays(torch.zeros(3, 1, 8, 8), torch.tensor([4, 5, 6]))
+        >>> whole.take(torch.tensor([2, 0])).labels
+        tensor([6, 4])
+    """
 
     images: Tensor
     labels: Tensor
 
     def take(self, indices: Tensor) -> "Arrays":
+        """Returns a copy of the examples at `indices`, int64 `(M,)`, in that order."""
         return Arrays(self.images.index_select(0, indices), self.labels.index_select(0, indices))
 
 
@@ -35,10 +46,30 @@ def assemble(
     standardise: bool = True,
     content: str | None = None,
 ) -> Data:
-    """A `Data` on the device: `valid` examples held out of `train`, normalised by what remains of it.
+    """Returns an opened dataset of arrays: it holds out the validation split and computes the normalisation.
 
-    `content` stands for the arrays in the digest, where they were decoded from files: decoders differ.
-    Errors: `SparsebenchError` where `valid` is not possible.
+    Args:
+        name: The name of the dataset.
+        train: The training set, of which a stratified part becomes the validation split.
+        test: The test set.
+        labels: The names of the classes in the order of the labels.
+        valid: The number of examples to hold out.
+        standardise: Whether images are normalised by mean and standard deviation of each channel over the
+            training examples that remain; False leaves them as they are.
+        content: A digest of the files that the arrays were decoded from. It replaces the arrays in the
+            dataset's digest, since decoders differ in single pixels; None hashes the arrays.
+
+    Returns:
+        The dataset, whose splits are held on the device that they are used on.
+
+    Raises:
+        SparsebenchError: So many examples cannot be held out with one left for training in each class.
+
+    Example:
+        >>> arrays = Arrays(torch.arange(8, dtype=torch.uint8).view(8, 1, 1, 1), torch.tensor([0, 1] * 4))
+        >>> made = assemble("eight", arrays, arrays, ["even", "odd"], valid=2)
+        >>> len(made.train), len(made.valid), len(made.test), made.shape
+        (6, 2, 8, (1, 1, 1))
     """
     try:
         kept, held = held_out(train.labels, valid)
@@ -52,18 +83,29 @@ def assemble(
     splits = [OnDevice(part.images, part.labels, mean, std) for part in (fitted, train.take(held), test)]
     shape = (channels, fitted.images.shape[2], fitted.images.shape[3])
     arrays = [train.images, train.labels, test.images, test.labels] if content is None else []
-    digest = digest_of(arrays, f"{content or ''}{split_definition(valid)}")
+    digest = _digest_of(arrays, f"{content or ''}{split_definition(valid)}")
     norm = (tuple(mean.tolist()), tuple(std.tolist()))
     return Data(name, shape, len(labels), splits[0], splits[1], splits[2], digest, tuple(labels), *norm)
 
 
 def split_definition(valid: int) -> str:
-    """The rule that made the validation split, in words that change when its outcome does."""
+    """Returns the rule of the validation split in words, for the digest: they change when the split does.
+
+    Args:
+        valid: The number of examples that are held out.
+
+    Returns:
+        The algorithm of `splits.py`, its seed and the number.
+
+    Example:
+        >>> split_definition(5000)
+        'held_out philox seed=0 count=5000'
+    """
     return f"held_out philox seed={SPLIT_SEED} count={valid}"
 
 
-def digest_of(tensors: Sequence[Tensor], definition: str) -> str:
-    """sha256, in hex, over dtype, shape and little-endian bytes of each tensor, then `definition`."""
+def _digest_of(tensors: Sequence[Tensor], definition: str) -> str:
+    """Returns sha256, in hex, over dtype, shape and little-endian bytes of each tensor, then `definition`."""
     total = sha256()
     for tensor in tensors:
         array = np.ascontiguousarray(tensor.numpy())

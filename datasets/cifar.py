@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 through torchvision: 32x32, colour."""
+"""CIFAR-10 and CIFAR-100, read through torchvision: colour images of 32x32 pixels."""
 
 from pathlib import Path
 from typing import Any
@@ -34,13 +34,49 @@ _HUNDRED = _facts(100, "cifar-100-python", "train", "test", "meta")
 
 @register_dataset("cifar10", summary="photographs in 10 classes, 32x32 colour, 50,000 + 10,000", **_TEN)
 def cifar10(root: Path, download: bool, *, valid: int) -> Data:
-    """CIFAR-10 in torchvision's layout, `root/cifar-10-batches-py`."""
+    """Opens CIFAR-10 in torchvision's layout: 50,000 training and 10,000 test images in 10 classes.
+
+    Args:
+        root: The data root; the files are in its folder `cifar-10-batches-py`.
+        download: Whether the archive may be downloaded where a file is missing.
+        valid: The number of training images to hold out for validation.
+
+    Returns:
+        The dataset, normalised by channel over the training images that remain.
+
+    Raises:
+        SparsebenchError: A file is missing and not downloaded, or corrupt; or `valid` is out of range.
+
+    Example:
+        >>> from sparsebench.datasets.api import registry
+        >>> entry = registry["cifar10"]
+        >>> entry.shape, entry.classes, entry.train_size, entry.args["valid"]
+        ((3, 32, 32), 10, 45000, 5000)
+    """
     return _open("cifar10", "CIFAR10", _TEN["files"], root, download, valid)
 
 
 @register_dataset("cifar100", summary="photographs in 100 classes, 32x32 colour, 50,000 + 10,000", **_HUNDRED)
 def cifar100(root: Path, download: bool, *, valid: int) -> Data:
-    """CIFAR-100 with its fine labels in torchvision's layout, `root/cifar-100-python`."""
+    """Opens CIFAR-100 in torchvision's layout: 50,000 training and 10,000 test images, with the fine labels.
+
+    Args:
+        root: The data root; the files are in its folder `cifar-100-python`.
+        download: Whether the archive may be downloaded where a file is missing.
+        valid: The number of training images to hold out for validation.
+
+    Returns:
+        The dataset, normalised by channel over the training images that remain.
+
+    Raises:
+        SparsebenchError: A file is missing and not downloaded, or corrupt; or `valid` is out of range.
+
+    Example:
+        >>> from sparsebench.datasets.api import registry
+        >>> entry = registry["cifar100"]
+        >>> entry.classes, entry.files
+        (100, ('cifar-100-python/train', 'cifar-100-python/test', 'cifar-100-python/meta'))
+    """
     return _open("cifar100", "CIFAR100", _HUNDRED["files"], root, download, valid)
 
 
@@ -64,7 +100,7 @@ def _open(name: str, family: str, files: tuple[str, ...], root: Path, download: 
 
 
 def _blame(name: str, root: Path, source: Any) -> None:
-    """Errors: `SparsebenchError` naming the first file whose checksum is not torchvision's."""
+    """Raises a `SparsebenchError` that names the first file whose checksum is not torchvision's, if any."""
     from torchvision.datasets.utils import check_integrity  # type: ignore[import-untyped]
 
     meta = (source.meta["filename"], source.meta["md5"])

@@ -1,4 +1,4 @@
-"""A user's own images: one folder a class."""
+"""Datasets of the user's own images, with one folder per class."""
 
 import os
 from collections.abc import Sequence
@@ -18,22 +18,23 @@ from .splits import held_out
 from .streaming import Streaming
 
 MEMORY_LIMIT_BYTES = 512 * 2**20
-"""Up to this size, decoded, a folder is read once and kept on the device; a larger one streams."""
+"""The decoded size up to which a folder is read once and held on the device; a larger one is streamed."""
 KEEP_FROM_BYTES = 16 * 2**20
-"""Decoded folders from this size are kept in the user's cache: decoding them takes longer than reading."""
+"""The decoded size from which pixels are stored in the user's cache: to decode takes longer than to read."""
 STATISTICS_COUNT = 4096
-"""Training images, evenly spaced, that mean and deviation of a streamed folder are taken from."""
+"""About how many training images, evenly spaced, give a streamed folder's mean and standard deviation."""
 
 
 @dataclass(frozen=True)
-class Files:
-    """Image files with their int64 labels `(N,)`."""
+class _ImageFiles:
+    """Image files with their labels, int64 `(N,)`."""
 
     paths: list[Path]
     labels: Tensor
 
-    def take(self, indices: Tensor) -> "Files":
-        return Files([self.paths[i] for i in indices.tolist()], self.labels[indices])
+    def take(self, indices: Tensor) -> "_ImageFiles":
+        """Returns the files at `indices`, int64 `(M,)`, in that order."""
+        return _ImageFiles([self.paths[i] for i in indices.tolist()], self.labels[indices])
 
 
 @register_dataset(
@@ -43,21 +44,51 @@ class Files:
     args={"path": "", "size": 0, "valid": 0, "stream": "auto"},
 )
 def image_folder(root: Path, download: bool, *, path: str, size: int, valid: int, stream: str) -> Data:
-    """Images as uint8 colour, scaled to `size` pixels by the shorter side and cut square from the middle.
+    """Opens a folder PATH/train/CLASS/ of images in colour, each scaled and cropped to a square.
 
-    `path` is taken below the data root (or absolute). `size` 0 takes the first training image's shorter
-    side, at most 224. The test set is PATH/test, else PATH/val, else a fixed stratified fifth of the images.
-    `valid` images (0: a tenth, at most 5,000) are held out of PATH/train; where both test/ and val/ exist,
-    val/ is the validation set. `stream` is "always", "never" or "auto": by the decoded size.
-    Errors: `SparsebenchError` naming a folder or file that is missing, empty, unreadable or no image.
+    The shorter side is scaled to `size`, then the central square is cut out. The test set is PATH/test, else
+    PATH/val, else a fixed stratified fifth of the images. Where test/ and val/ both exist, val/ is the
+    validation split; otherwise it is held out of the training images.
+
+    Args:
+        root: The data root.
+        download: Not used.
+        path: The folder, relative to the data root or absolute; empty for the data root itself.
+        size: The side of the images in pixels, 4 to 4096; 0 for the shorter side of the first training image,
+            at most 224.
+        valid: The number of images to hold out for validation; 0 for a tenth of them, at most 5,000. It has
+            to be 0 where val/ is the validation split.
+        stream: "never" holds all decoded images on the device, "always" decodes them from disk while training
+            runs, "auto" chooses by the decoded size.
+
+    Returns:
+        The dataset, normalised by channel over the training split; over a sample of it where it is streamed.
+
+    Raises:
+        SparsebenchError: An argument is out of range; a folder or file, which the message names, is missing,
+            empty, unreadable or no image; or val/ or test/ has a class that train/ has not.
+
+    Example:
+        >>> from PIL import Image
+        >>> from sparsebench.datasets.api import open_dataset
+        >>> for i in range(20):
+        ...     file = Path("pets/train", ("cat", "dog")[i % 2], f"{i}.png")
+        ...     file.parent.mkdir(parents=True, exist_ok=True)
+        ...     Image.new("RGB", (12, 10)).save(file)
+        >>> pets = open_dataset("image_folder", ".", path="pets")
+        >>> pets.labels, pets.shape, len(pets.train), len(pets.valid), len(pets.test)
+        (('cat', 'dog'), (3, 10, 10), 15, 1, 4)
     """
+    # The splits as lists of files, and the side of their images.
     base = root / Path(path).expanduser()
     _check(base, size, valid, stream)
     names, train, held, test, definition = _split(base, valid)
     size = size or min(224, shorter_side("image_folder", train.paths[0]))
+    # The digest is of the files, before any is decoded.
     parts = [train, held, test]
     every = [file for part in parts for file in part.paths]
     digest = digest_files("image_folder", base, every, f"{definition} size={size}")
+    # Pixels in memory, or streams of the files.
     streams = stream == "always" or (stream == "auto" and 3 * size**2 * len(every) > MEMORY_LIMIT_BYTES)
     splits: Sequence[OnDevice | Streaming]
     splits = _streamed(parts, size) if streams else _in_memory(parts, size, digest)
@@ -91,8 +122,8 @@ def _check(base: Path, size: int, valid: int, stream: str) -> None:
         )
 
 
-def _split(base: Path, valid: int) -> tuple[list[str], Files, Files, Files, str]:
-    """Class names; the files for training, validation and test; the rule in words."""
+def _split(base: Path, valid: int) -> tuple[list[str], _ImageFiles, _ImageFiles, _ImageFiles, str]:
+    """Returns class names, the files for training, validation and test, and the rule in words."""
     if not (base / "train").is_dir():
         raise SparsebenchError(
             f"dataset 'image_folder': there is no folder train/ in {str(base)!r}; "
@@ -121,7 +152,7 @@ def _split(base: Path, valid: int) -> tuple[list[str], Files, Files, Files, str]
     return names, train, held, test, f"{definition} {split_definition(count)}"
 
 
-def _files(folder: Path, names: list[str]) -> Files:
+def _files(folder: Path, names: list[str]) -> _ImageFiles:
     found = class_folders("image_folder", folder)
     if strangers := sorted(set(found) - set(names)):
         raise SparsebenchError(
@@ -135,10 +166,10 @@ def _files(folder: Path, names: list[str]) -> Files:
         labels += [label] * len(images)
     if not paths:
         raise SparsebenchError(f"dataset 'image_folder': {str(folder)!r} has no class folders")
-    return Files(paths, torch.tensor(labels))
+    return _ImageFiles(paths, torch.tensor(labels))
 
 
-def _hold_out(files: Files, count: int) -> tuple[Files, Files]:
+def _hold_out(files: _ImageFiles, count: int) -> tuple[_ImageFiles, _ImageFiles]:
     try:
         kept, held = held_out(files.labels, count)
     except SparsebenchError as error:
@@ -146,12 +177,12 @@ def _hold_out(files: Files, count: int) -> tuple[Files, Files]:
     return files.take(kept), files.take(held)
 
 
-def _in_memory(parts: list[Files], size: int, digest: str) -> list[OnDevice]:
+def _in_memory(parts: list[_ImageFiles], size: int, digest: str) -> list[OnDevice]:
     import PIL
 
     paths = [path for part in parts for path in part.paths]
-    # The digest names all the bytes that were read; another Pillow may decode them a little differently.
-    file = pixels_folder() / f"{digest[:32]}-pillow-{PIL.__version__}.safetensors"
+    # The digest is of all bytes of the files; another version of Pillow may decode them slightly differently.
+    file = _pixels_folder() / f"{digest[:32]}-pillow-{PIL.__version__}.safetensors"
     kept = pixels.load(file)
     whole = kept[0]["images"] if kept else decode_all("image_folder", paths, size)
     if not kept and whole.numel() >= KEEP_FROM_BYTES:
@@ -161,12 +192,12 @@ def _in_memory(parts: list[Files], size: int, digest: str) -> list[OnDevice]:
     return [OnDevice(x, part.labels, mean, std) for x, part in zip(images, parts, strict=True)]
 
 
-def pixels_folder() -> Path:
-    """Where decoded folders are kept: `sparsebench/pixels` in the user's cache. It may be deleted."""
+def _pixels_folder() -> Path:
+    """Returns the folder of decoded pixels, `sparsebench/pixels` in the user's cache; it may be deleted."""
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "sparsebench" / "pixels"
 
 
-def _streamed(parts: list[Files], size: int) -> list[Streaming]:
+def _streamed(parts: list[_ImageFiles], size: int) -> list[Streaming]:
     paths = parts[0].paths
     step = max(1, len(paths) // STATISTICS_COUNT)
     mean, std = channel_statistics(decode_all("image_folder", paths[::step], size))

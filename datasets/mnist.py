@@ -1,4 +1,4 @@
-"""MNIST and the two sets made in its form, through torchvision: 28x28, grey, ten classes."""
+"""MNIST and two datasets in its format, read through torchvision: grey images of 28x28, ten classes."""
 
 import struct
 from math import prod
@@ -38,7 +38,25 @@ def _facts(folder: str) -> dict[str, Any]:
     **_facts("MNIST"),
 )
 def mnist(root: Path, download: bool, *, valid: int) -> Data:
-    """MNIST in torchvision's layout, `root/MNIST/raw/*-ubyte`."""
+    """Opens MNIST in torchvision's layout: 60,000 training and 10,000 test images.
+
+    Args:
+        root: The data root; the files are in its folder `MNIST/raw`, named `*-ubyte`.
+        download: Whether the files may be downloaded where one is missing.
+        valid: The number of training images to hold out for validation.
+
+    Returns:
+        The dataset, normalised by mean and standard deviation of the training images that remain.
+
+    Raises:
+        SparsebenchError: A file is missing and not downloaded, or truncated; or `valid` is out of range.
+
+    Example:
+        >>> from sparsebench.datasets.api import registry
+        >>> entry = registry["mnist"]
+        >>> entry.shape, entry.classes, entry.train_size, entry.args["valid"]
+        ((1, 28, 28), 10, 55000, 5000)
+    """
     return _open("mnist", "MNIST", root, download, valid)
 
 
@@ -49,7 +67,25 @@ def mnist(root: Path, download: bool, *, valid: int) -> Data:
     **_facts("FashionMNIST"),
 )
 def fashion_mnist(root: Path, download: bool, *, valid: int) -> Data:
-    """Fashion-MNIST in torchvision's layout, `root/FashionMNIST/raw/*-ubyte`."""
+    """Opens Fashion-MNIST in torchvision's layout: 60,000 training and 10,000 test images.
+
+    Args:
+        root: The data root; the files are in its folder `FashionMNIST/raw`, named `*-ubyte`.
+        download: Whether the files may be downloaded where one is missing.
+        valid: The number of training images to hold out for validation.
+
+    Returns:
+        The dataset, normalised by mean and standard deviation of the training images that remain.
+
+    Raises:
+        SparsebenchError: A file is missing and not downloaded, or truncated; or `valid` is out of range.
+
+    Example:
+        >>> from sparsebench.datasets.api import registry
+        >>> entry = registry["fashion_mnist"]
+        >>> entry.summary, entry.reference
+        ('articles of clothing, 28x28 grey, 60,000 + 10,000', 'arXiv:1708.07747')
+    """
     return _open("fashion_mnist", "FashionMNIST", root, download, valid)
 
 
@@ -60,7 +96,25 @@ def fashion_mnist(root: Path, download: bool, *, valid: int) -> Data:
     **_facts("KMNIST"),
 )
 def kmnist(root: Path, download: bool, *, valid: int) -> Data:
-    """Kuzushiji-MNIST in torchvision's layout, `root/KMNIST/raw/*-ubyte`."""
+    """Opens Kuzushiji-MNIST in torchvision's layout: 60,000 training and 10,000 test images.
+
+    Args:
+        root: The data root; the files are in its folder `KMNIST/raw`, named `*-ubyte`.
+        download: Whether the files may be downloaded where one is missing.
+        valid: The number of training images to hold out for validation.
+
+    Returns:
+        The dataset, normalised by mean and standard deviation of the training images that remain.
+
+    Raises:
+        SparsebenchError: A file is missing and not downloaded, or truncated; or `valid` is out of range.
+
+    Example:
+        >>> from sparsebench.datasets.api import registry
+        >>> entry = registry["kmnist"]
+        >>> entry.downloads, entry.files[0]
+        (True, 'KMNIST/raw/train-images-idx3-ubyte')
+    """
     return _open("kmnist", "KMNIST", root, download, valid)
 
 
@@ -81,7 +135,7 @@ def _open(name: str, family: str, root: Path, download: bool, valid: int) -> Dat
 
 
 def _check_length(name: str, file: Path) -> None:
-    """An idx file says in its header how long it is. Errors: `SparsebenchError` where it is not."""
+    """Raises a `SparsebenchError` where an idx file's length is not the one that its header states."""
     with reading(name, file), file.open("rb") as stream:
         head = stream.read(4)
         if len(head) < 4 or head[:3] != b"\0\0\x08" or not 1 <= head[3] <= 3:

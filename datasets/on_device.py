@@ -1,4 +1,4 @@
-"""Small datasets: one tensor on the device, shuffled and augmented there, a batch at a time."""
+"""Datasets that fit into memory: tensors on the device, shuffled and augmented there."""
 
 from collections.abc import Iterator
 
@@ -8,17 +8,27 @@ from torch import Tensor
 from .augment import Draws
 
 FLOAT_LIMIT_BYTES = 256 * 2**20
-"""Up to this size a split is normalised once and kept as float32; a larger one is normalised by the batch."""
+"""The size up to which a split is normalised once, as float32; a larger one is normalised by the batch."""
 
 CHUNK_BYTES = 512 * 2**10
-"""So many bytes of batches are gathered at once: they stay in a core's cache until they are used."""
+"""The bytes of batches that are gathered at once: they stay in a core's cache until they are used."""
 
 
 def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each channel of `(N, C, H, W)`, float32 `(C,)`, in pixel units.
+    """Returns mean and standard deviation of each channel over all images and pixels.
 
-    For uint8 they come from counts of the 256 values, so they are the same on every machine. A constant
-    channel gets the standard deviation 1.
+    For uint8 they are computed from counts of the 256 values, so they are the same on every machine.
+
+    Args:
+        images: The pixels `(N, C, H, W)`, uint8 or of a floating-point type.
+
+    Returns:
+        The mean and the population standard deviation, each float32 `(C,)`, in the units of the pixels. A
+        constant channel has the standard deviation 1 instead of 0, since images are divided by it.
+
+    Example:
+        >>> channel_statistics(torch.tensor([0, 4], dtype=torch.uint8).view(2, 1, 1, 1))
+        (tensor([2.]), tensor([2.]))
     """
     if images.dtype == torch.uint8:
         values = torch.arange(256, dtype=torch.float64)
@@ -33,10 +43,24 @@ def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class OnDevice:
-    """A split held as tensors. Implements the `Split` protocol of `api.py`.
+    """A split held as tensors, which implements the `Split` protocol of `api.py`.
 
-    `images` is `(N, C, H, W)` uint8 or float32, `labels` int64 `(N,)`; `mean` and `std` are `(C,)` in the
-    units of the pixels. Images leave as (x - mean)/std. Each device gets its copy when it is first asked for.
+    Images are yielded as (x − mean)/std. They are copied to a device when it is first used, and stay there.
+
+    Args:
+        images: The pixels `(N, C, H, W)`, uint8 or float32.
+        labels: The classes, int64 `(N,)`.
+        mean: The mean by channel `(C,)`, in the units of the pixels.
+        std: The standard deviation by channel `(C,)`, likewise; positive.
+
+    Raises:
+        ValueError: The numbers of images and labels differ.
+
+    Example:
+        >>> images = torch.tensor([0, 2, 4, 6], dtype=torch.uint8).view(4, 1, 1, 1)
+        >>> split = OnDevice(images, torch.tensor([0, 0, 1, 1]), torch.tensor([3.0]), torch.tensor([1.0]))
+        >>> [(x.flatten().tolist(), y.tolist()) for x, y in split.batches(3, torch.device("cpu"))]
+        [([-3.0, -1.0, 1.0], [0, 0, 1]), ([3.0], [1])]
     """
 
     def __init__(self, images: Tensor, labels: Tensor, mean: Tensor, std: Tensor) -> None:
@@ -51,23 +75,23 @@ class OnDevice:
         return len(self.labels)
 
     def batches(self, batch_size: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-        """Every example once, in the stored order, never augmented; the last batch may be smaller."""
+        """Yields every example once, in the stored order, not augmented; the last batch may be smaller."""
         device = _exact(device)
         raw, labels = self._on(device)
         ready = self._normalised(device)
         for start in range(0, len(self), batch_size):
             part = slice(start, start + batch_size)
-            # A clone: a model that works in place must not write into the dataset.
+            # A clone, since a model with in-place operations must not change the dataset.
             images = self._normalise(raw[part]) if ready is None else ready[part].clone()
             yield images, labels[part].clone()
 
     def epoch(
         self, batch_size: int, device: torch.device, generator: torch.Generator, augment: str = "none"
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """One shuffled, augmented pass in full batches (the ragged rest is left out, unless it is all).
+        """Yields a shuffled, augmented pass in full batches without the rest; a small split is one batch.
 
-        Everything random is drawn here, at the call, from `generator` (on the CPU): first the order, then
-        the augmentation of each place in it.
+        All random numbers are drawn at the call, before the first batch, from `generator` (on the CPU): first
+        the order, then the augmentation of each place in it.
         """
         device = _exact(device)
         order = torch.randperm(len(self), generator=generator)
@@ -79,11 +103,11 @@ class OnDevice:
         self, batch_size: int, device: torch.device, order: Tensor, draws: Draws, augment: str
     ) -> Iterator[tuple[Tensor, Tensor]]:
         raw, labels = self._on(device)
-        # Crops bring in black pixels, so they are cut from the raw images and normalised afterwards.
+        # Crops contain black border pixels, so they are cut from the raw images and normalised afterwards.
         ready = None if augment.startswith("crop") else self._normalised(device)
         size = min(batch_size, len(self))
         order = order[: len(self) // size * size]
-        # Several small batches are gathered at once, which costs what one of them would.
+        # Several small batches are gathered at once, which takes as long as one of them would.
         several = size * max(1, CHUNK_BYTES // (4 * size * self.images[0].numel()))
         for start in range(0, len(order), several):
             part = slice(start, min(start + several, len(order)))
@@ -94,7 +118,7 @@ class OnDevice:
                 images = draws.apply(ready.index_select(0, chosen), part)
             several_labels = labels.index_select(0, chosen)
             for batch in zip(torch.split(images, size), torch.split(several_labels, size), strict=True):
-                # Detached, since autograd refuses a model that works in place on one of several views.
+                # Detached, since autograd rejects in-place operations of a model on one of several views.
                 yield batch[0].detach(), batch[1].detach()
 
     def _on(self, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -117,12 +141,26 @@ class OnDevice:
 
 
 def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """(x - mean)/std by channel, as a new float32 tensor `(B, C, H, W)`."""
+    """Returns (x − mean)/std by channel, as a new tensor.
+
+    Args:
+        images: The pixels x `(B, C, H, W)`, of any type; they are not changed.
+        mean: The mean by channel `(C,)`, on the same device.
+        std: The standard deviation by channel `(C,)`, likewise.
+
+    Returns:
+        The normalised images, float32 `(B, C, H, W)`.
+
+    Example:
+        >>> images = torch.tensor([0, 4], dtype=torch.uint8).view(1, 1, 1, 2)
+        >>> normalise(images, *channel_statistics(images))
+        tensor([[[[-1., 1.]]]])
+    """
     return images.to(torch.float32, copy=True).sub_(mean.view(1, -1, 1, 1)).div_(std.view(1, -1, 1, 1))
 
 
 def _exact(device: torch.device) -> torch.device:
-    """`cuda` with its index, so that `cuda` and `cuda:0` share a copy."""
+    """Returns the device with its index, so that `cuda` and `cuda:0` share a copy."""
     if device.type == "cuda" and device.index is None:
         return torch.device("cuda", torch.cuda.current_device())
     return device

@@ -1,15 +1,29 @@
-"""Decoded pixels kept in a file, so that a set of many small images is decoded once."""
+"""A file of decoded pixels, so that a dataset of many small images is decoded once."""
 
 import contextlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor
 
+from ..files import replacing
+
 
 def load(file: Path) -> tuple[dict[str, Tensor], str] | None:
-    """The tensors and the digest that `store` wrote; None where the file is absent or not whole."""
+    """Returns the tensors and the digest that `store` wrote.
+
+    Args:
+        file: The safetensors file.
+
+    Returns:
+        The tensors by name, and the digest of what they were decoded from; None where the file is absent,
+        damaged or not written by `store`.
+
+    Example:
+        >>> _ = Path("damaged.safetensors").write_bytes(b"half of a header")
+        >>> print(load(Path("damaged.safetensors")))
+        None
+    """
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -20,14 +34,20 @@ def load(file: Path) -> tuple[dict[str, Tensor], str] | None:
 
 
 def store(file: Path, tensors: Mapping[str, Tensor], content: str) -> None:
-    """Write at once or not at all; where that is not possible (rights, a full disk), do without."""
+    """Writes decoded pixels to a file, whole or not at all; errors (permissions, a full disk) are ignored.
+
+    Args:
+        file: The safetensors file to write or replace; its folder is created where it is missing.
+        tensors: The pixels and labels by name.
+        content: The digest of what they were decoded from, which `load` returns.
+
+    Example:
+        >>> import torch
+        >>> store(Path("cache/pixels.safetensors"), {"labels": torch.tensor([3, 1])}, "digest of the files")
+        >>> load(Path("cache/pixels.safetensors"))
+        ({'labels': tensor([3, 1])}, 'digest of the files')
+    """
     from safetensors.torch import save_file
 
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(Exception), replacing(file) as unfinished:  # safetensors has errors of its own
         save_file(dict(tensors), unfinished, metadata={"content": content})
-        unfinished.replace(file)
-    except Exception:  # safetensors raises errors of its own for what the system refuses
-        with contextlib.suppress(OSError):
-            unfinished.unlink()

@@ -1,4 +1,4 @@
-"""Synthetic classification whose sparse truth is known, so that its recovery can be checked."""
+"""Synthetic classification with a known sparse teacher, so that its recovery can be checked."""
 
 from pathlib import Path
 
@@ -31,10 +31,32 @@ def planted(
     valid: int,
     seed: int,
 ) -> Data:
-    """x ~ N(0, I) of shape (1, size, size), y = argmax_c (W x + noise·ε)_c with ε ~ N(0, I) and W = `truth`.
+    """Generates x ~ N(0, I) with y = argmax_c (W x + noise·ε)_c, ε ~ N(0, I), of the teacher W = `truth`.
 
-    `n` examples, `valid` of them for validation, and n/5 more for the test. The inputs are handed out as
-    drawn, not normalised again. Errors: `SparsebenchError` for a setting that makes no classification task.
+    The inputs are yielded as they are drawn, without a further normalisation.
+
+    Args:
+        root: The data root, which is not used.
+        download: Not used either.
+        size: The side of an input, whose shape is (1, size, size).
+        classes: The number of classes, the rows of W.
+        nonzeros: The number of nonzero entries in each row of W, of size².
+        noise: The standard deviation of the noise on each logit; at 0 the teacher has no error.
+        n: The number of examples for training and validation; n/5 more are generated for the test.
+        valid: The number of examples among `n` to hold out for validation.
+        seed: The seed of the teacher, the inputs and the noise.
+
+    Returns:
+        The dataset, with the identity as its normalisation.
+
+    Raises:
+        SparsebenchError: An argument is out of range, or some class has no example.
+
+    Example:
+        >>> from sparsebench.datasets.api import open_dataset
+        >>> opened = open_dataset("planted", n=320, valid=64)
+        >>> opened.shape, opened.classes, len(opened.train), len(opened.valid), len(opened.test)
+        ((1, 8, 8), 10, 256, 64, 64)
     """
     _check(size, classes, nonzeros, noise, n, seed)
     teacher = truth(size=size, classes=classes, nonzeros=nonzeros, seed=seed).double().numpy()
@@ -55,10 +77,26 @@ def planted(
 
 
 def truth(*, size: int = 8, classes: int = 10, nonzeros: int = 6, seed: int = 0) -> Tensor:
-    """The teacher W, float32 `(classes, size²)`: `nonzeros` entries a row; `truth(...) != 0` is the mask.
+    """Returns the sparse linear teacher W of `planted`; `truth(...) != 0` is the mask to recover.
 
-    The entries are ±u with u uniform on [1, 2], at places drawn afresh for each row: none is so small that
-    it could not be found. A row's places are those of its smallest raw Philox words.
+    The nonzero entries are ±u with u uniform on [1, 2], so none is too small to be found. Their places are
+    drawn for each row independently, as those of its smallest raw Philox words.
+
+    Args:
+        size: The side of an input of size² pixels.
+        classes: The number of rows.
+        nonzeros: The number of nonzero entries in each row.
+        seed: The seed.
+
+    Returns:
+        The teacher, float32 `(classes, size²)`.
+
+    Example:
+        >>> truth(size=3, classes=2, nonzeros=4).count_nonzero(dim=1)
+        tensor([4, 4])
+        >>> images, labels = next(data.test.batches(64, torch.device("cpu")))  # planted, without noise
+        >>> torch.equal((images.flatten(1) @ truth().T).argmax(1), labels)
+        True
     """
     stream = np.random.Philox(key=[seed, 0])
     teacher = np.zeros((classes, size * size), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Reading and fetching files, with every failure told in one sentence that says what to do."""
+"""Reading and downloading of files, whose failures are reported in one sentence that says what to do."""
 
 import contextlib
 import http.client
@@ -37,8 +37,11 @@ _READ_ERRORS = (
 )
 
 
-def require_readable(name: str, folder: Path) -> None:
-    """Errors: `SparsebenchError` where `folder`, or the nearest parent that exists, may not be read."""
+def _require_readable(name: str, folder: Path) -> None:
+    """Raises a `SparsebenchError` where a folder, or one above it, may not be read or is a file.
+
+    A folder that does not exist is no error here.
+    """
     try:
         with os.scandir(folder):
             pass
@@ -47,22 +50,44 @@ def require_readable(name: str, folder: Path) -> None:
     except NotADirectoryError:
         raise SparsebenchError(f"dataset {name!r}: {str(folder)!r} is a file, not a folder") from None
     except OSError:
-        return  # it does not exist: whoever needs it says so
+        return  # it does not exist, which the check of the files reports
 
 
-def missing(root: Path, files: Sequence[str]) -> list[str]:
-    """Those of `files` (relative to `root`) that are not there as files with some content."""
+def _missing(root: Path, files: Sequence[str]) -> list[str]:
+    """Returns those of `files` (relative to `root`) that do not exist as files or are empty."""
     return [file for file in files if not (root / file).is_file() or not (root / file).stat().st_size]
 
 
 def ensure(name: str, root: Path, files: Sequence[str], download: bool, fetch: Callable[[], object]) -> None:
-    """Make sure that `files` lie under `root`, fetching them where that is allowed.
+    """Downloads a dataset's files where one is missing or empty and downloading is allowed.
 
-    Errors: `SparsebenchError` where they are absent and cannot be fetched, or a folder cannot be read.
+    Args:
+        name: The dataset's name, for error messages.
+        root: The data root.
+        files: The files, relative to the root.
+        download: Whether `fetch` may be called.
+        fetch: Downloads the files. It has a timeout on network connections, and what it prints goes to
+            stderr. Where it fails, empty folders that it made are removed.
+
+    Raises:
+        SparsebenchError: A file is missing and `download` is off or `fetch` failed, or a folder may not be
+            read.
+
+    Example:
+        >>> def fetch():
+        ...     Path("mine").mkdir()
+        ...     _ = Path("mine/labels.txt").write_text("cat dog")
+        >>> ensure("mine", Path("mine"), ["labels.txt"], True, fetch)  # calls fetch
+        >>> ensure("mine", Path("mine"), ["labels.txt"], False, fetch)  # finds the file
+        >>> ensure("mine", Path("mine"), ["images.bin"], False, fetch)
+        Traceback (most recent call last):
+            ...
+        sparsebench.errors.SparsebenchError: dataset 'mine': 'images.bin' is not in 'mine', and downloading is
+        turned off: name the folder that has it with --data DIR or SPARSEBENCH_DATA
     """
     for folder in dict.fromkeys([root, *((root / file).parent for file in files)]):
-        require_readable(name, folder)
-    absent = missing(root, files)
+        _require_readable(name, folder)
+    absent = _missing(root, files)
     if not absent:
         return
     where = f"dataset {name!r}: {absent[0]!r} is not in {str(root)!r}"
@@ -78,18 +103,18 @@ def ensure(name: str, root: Path, files: Sequence[str], download: bool, fetch: C
         for folder in empty_before:
             with contextlib.suppress(OSError):
                 folder.rmdir()
-        raise SparsebenchError(f"{where}, and the download failed ({reason(error)}): {REMEDY}") from None
+        raise SparsebenchError(f"{where}, and the download failed ({_reason(error)}): {REMEDY}") from None
 
 
 def _missing_parents(root: Path, files: Sequence[str]) -> list[Path]:
-    """The folders that a download would create, deepest first."""
+    """Returns the folders that a download would create, deepest first."""
     folders = {parent for file in files for parent in (root / file).parents if not parent.exists()}
     return sorted(folders, key=lambda folder: -len(folder.parts))
 
 
 @contextlib.contextmanager
 def _polite_network() -> Iterator[None]:
-    """No endless wait for a silent host, and nothing but results on stdout."""
+    """Context manager that limits waits for a host and prints to stderr, since stdout is for results."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(PATIENCE_SECONDS)
     try:
@@ -101,7 +126,26 @@ def _polite_network() -> Iterator[None]:
 
 @contextlib.contextmanager
 def reading(name: str, what: Path) -> Iterator[None]:
-    """Turn whatever reading `what` raises into one sentence that names it."""
+    """Context manager that turns errors of reading a file into a `SparsebenchError` that names it.
+
+    Args:
+        name: The dataset's name.
+        what: The file or folder that the block reads.
+
+    Yields:
+        None; the block reads the file by its own means.
+
+    Raises:
+        SparsebenchError: The block raised an error of a class that absent, unreadable or damaged files cause.
+
+    Example:
+        >>> with reading("mine", Path("labels.idx")):
+        ...     raise ValueError("16 bytes where its header announces 20")
+        Traceback (most recent call last):
+            ...
+        sparsebench.errors.SparsebenchError: dataset 'mine': 'labels.idx' cannot be read (16 bytes where its
+        header announces 20): delete it, so that it is fetched again, or put a sound copy there
+    """
     try:
         yield
     except SparsebenchError:
@@ -110,13 +154,13 @@ def reading(name: str, what: Path) -> Iterator[None]:
         raise SparsebenchError(f"dataset {name!r}: {error.filename or str(what)!r} may not be read") from None
     except _READ_ERRORS as error:
         raise SparsebenchError(
-            f"dataset {name!r}: {str(what)!r} cannot be read ({reason(error)}): "
+            f"dataset {name!r}: {str(what)!r} cannot be read ({_reason(error)}): "
             "delete it, so that it is fetched again, or put a sound copy there"
         ) from None
 
 
-def reason(error: BaseException) -> str:
-    """The last line of an error's message that says anything, without its full stop."""
+def _reason(error: BaseException) -> str:
+    """Returns the last line of an error's message that is not empty, without its full stop."""
     lines = [
         line.strip() for line in str(getattr(error, "reason", None) or error).splitlines() if line.strip()
     ]

@@ -1,4 +1,4 @@
-"""Which examples are held out of a training set: stratified, seeded, the same on every platform."""
+"""Validation splits: stratified, seeded, the same on every platform."""
 
 import numpy as np
 import torch
@@ -7,18 +7,33 @@ from torch import Tensor
 from ..errors import SparsebenchError
 
 SPLIT_SEED = 0
-"""The seed of every built-in split: a split belongs to its dataset, never to a trial."""
+"""The seed of every built-in split: a split is part of its dataset and does not depend on a trial's seed."""
 
 
 def held_out(labels: Tensor, count: int, seed: int = SPLIT_SEED) -> tuple[Tensor, Tensor]:
-    """Indices `(kept, held)`, both ascending, that part a training set stratified by class.
+    """Returns the indices of a stratified split of a training set: the remaining examples and those held out.
 
-    `labels` is int64 `(N,)`. Class c with n_c of N examples gives count·n_c/N of them, rounded by largest
-    remainders (ties to the lower class), and always keeps one at least. Example i draws the i-th raw 64-bit
-    word of Philox(key=seed); the examples with a class's smallest words are held out. The raw stream of a
-    NumPy bit generator is guaranteed never to change, unlike `permutation` or `torch.randperm`.
+    Of class c with n_c of N examples, count·n_c/N are held out, rounded by largest remainders (ties to the
+    lower class), and at most n_c − 1. Example i is assigned the i-th raw 64-bit word of Philox(key=seed); the
+    examples with a class's smallest words are held out. The raw stream of a NumPy bit generator is guaranteed
+    never to change, unlike `permutation` or `torch.randperm`.
 
-    Errors: `SparsebenchError` where `count` is below 1 or leaves some class without a training example.
+    Args:
+        labels: The class of each example, int64 `(N,)` on the CPU.
+        count: The number of examples to hold out.
+        seed: The key of the generator.
+
+    Returns:
+        The indices `(kept, held)`, int64 and ascending, which together are 0 … N − 1.
+
+    Raises:
+        SparsebenchError: `count` is below 1 or leaves some class without a training example.
+
+    Example:
+        >>> labels = torch.tensor([0] * 6 + [1] * 4)
+        >>> kept, held = held_out(labels, 5)
+        >>> held, labels[held]  # 5·6/10 of class 0 and 5·4/10 of class 1
+        (tensor([0, 1, 2, 8, 9]), tensor([0, 0, 0, 1, 1]))
     """
     classes, sizes = np.unique(labels.numpy(), return_counts=True)
     most = int(len(labels) - len(classes))
@@ -36,7 +51,7 @@ def held_out(labels: Tensor, count: int, seed: int = SPLIT_SEED) -> tuple[Tensor
 
 
 def _quotas(sizes: np.ndarray, count: int) -> list[int]:
-    """`count` shared out over classes of these sizes, in whole numbers below each size (integers only)."""
+    """Returns `count` apportioned to classes of these sizes, below each size; in integer arithmetic alone."""
     total = int(sizes.sum())
     shares = [divmod(count * int(size), total) for size in sizes]
     quotas = [min(whole, int(size) - 1) for (whole, _), size in zip(shares, sizes, strict=True)]

@@ -1,4 +1,4 @@
-"""Large folders of images: decoded from disk while training runs."""
+"""Large folders of images, decoded from disk while training runs."""
 
 import multiprocessing
 from collections.abc import Iterator, Sequence
@@ -14,14 +14,32 @@ from .images import cores, decode
 from .on_device import normalise
 
 PAYS_FROM_BYTES = 256 * 2**20
-"""Decoded bytes in a pass from which worker processes are worth their start."""
+"""The decoded bytes of a pass from which worker processes save more time than their start takes."""
 
 
 class Streaming:
-    """A split whose images are decoded on demand. Implements the `Split` protocol of `api.py`.
+    """A split whose images are decoded when they are used; it implements the `Split` protocol of `api.py`.
 
-    `mean` and `std` are `(3,)`, in pixel units. Workers only decode: order and augmentation are drawn in
-    the calling process, so the number of workers (None: as many as pay) changes nothing in the batches.
+    Worker processes only decode. Order and augmentation are drawn in the calling process, so the batches do
+    not depend on the number of workers.
+
+    Args:
+        name: The dataset's name, for error messages.
+        paths: The N image files.
+        labels: Their classes, int64 `(N,)`.
+        size: The side of the images in pixels.
+        mean: The mean by channel `(3,)`, in the units of the pixels.
+        std: The standard deviation by channel `(3,)`, likewise.
+        workers: The number of worker processes, 0 to decode in this one; None chooses by the size of a pass
+            and the cores.
+
+    Example:
+        >>> from PIL import Image
+        >>> Image.new("L", (4, 4), 255).save("white.png")
+        >>> half = torch.full((3,), 127.5)
+        >>> split = Streaming("mine", [Path("white.png")] * 3, torch.tensor([0, 0, 1]), 2, half, half)
+        >>> [(x.shape, x.unique(), y) for x, y in split.batches(2, torch.device("cpu"))]
+        [(torch.Size([2, 3, 2, 2]), tensor([1.]), tensor([0, 0])), (torch.Size([1, 3, 2, 2]), ...)]
     """
 
     def __init__(
@@ -42,7 +60,7 @@ class Streaming:
         return len(self.labels)
 
     def batches(self, batch_size: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-        """Every example once, in the stored order, never augmented; the last batch may be smaller."""
+        """Yields every example once, in the stored order, not augmented; the last batch may be smaller."""
         order = torch.arange(len(self))
         parts = [slice(i, i + batch_size) for i in range(0, len(self), batch_size)]
         return self._walk(parts, order, device, Draws(None, None, None))
@@ -50,7 +68,7 @@ class Streaming:
     def epoch(
         self, batch_size: int, device: torch.device, generator: torch.Generator, augment: str = "none"
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """One shuffled, augmented pass in full batches (the ragged rest is left out, unless it is all)."""
+        """Yields a shuffled, augmented pass in full batches without the rest; a small split is one batch."""
         order = torch.randperm(len(self), generator=generator)
         draws = Draws.make(len(self), (3, self.size, self.size), augment, generator)
         size = min(batch_size, len(self))
@@ -67,7 +85,7 @@ class Streaming:
             collate_fn=_stack,
             num_workers=self._workers(),
             pin_memory=device.type == "cuda",
-            generator=torch.Generator(),  # its own, so that the global one is left alone
+            generator=torch.Generator(),  # its own, so that the global one is not advanced
         )
         for part, images in zip(parts, loader, strict=True):
             if isinstance(images, str):
@@ -79,14 +97,14 @@ class Streaming:
         if self.workers is not None:
             return self.workers
         pays = 3 * self.size**2 * len(self) >= PAYS_FROM_BYTES
-        # A daemonic process, as those of a pool are, may have no children of its own.
+        # A daemonic process, such as a pool's, may not start processes.
         if cores() <= 2 or not pays or multiprocessing.current_process().daemon:
             return 0
         return min(8, cores() - 1)
 
 
 class _Files(Dataset[Tensor | str]):
-    """Decoded images by index; an error travels as its message, for a worker would add its traceback."""
+    """Decoded images by index; an error is returned as its message, since a worker adds its traceback."""
 
     def __init__(self, name: str, paths: list[str], size: int) -> None:
         self.name, self.paths, self.size = name, paths, size

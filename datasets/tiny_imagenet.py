@@ -1,4 +1,4 @@
-"""Tiny ImageNet: 200 classes at 64x64, from its own archive."""
+"""Tiny ImageNet, read from its authors' archive: colour images of 64x64 pixels in 200 classes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,20 @@ _FILES = tuple(f"{FOLDER}/{file}" for file in ("wnids.txt", "words.txt", "val/va
 
 @dataclass(frozen=True)
 class Archive:
-    """Where the archive lies and what it holds."""
+    """The source and the size of an archive in Tiny ImageNet's layout; the defaults are the authors' own.
+
+    Attributes:
+        url: Where the zip file is downloaded from.
+        md5: The checksum of the zip file.
+        classes: The number of classes.
+        train_each: The number of training images in each class.
+        test: The number of images in val/, which are the test set.
+
+    Example:
+        >>> archive = Archive()
+        >>> archive.classes * archive.train_each, archive.test
+        (100000, 10000)
+    """
 
     url: str = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
     # The authors publish no checksum; this one is quoted for their file across public loaders of it.
@@ -42,14 +55,58 @@ class Archive:
     args={"valid": 5000},
 )
 def tiny_imagenet(root: Path, download: bool, *, valid: int) -> Data:
-    """The archive's train/ less `valid` held-out images; its val/ is the test set (test/ has no labels)."""
+    """Opens Tiny ImageNet; the archive's val/ is the test set, since its test/ has no labels.
+
+    Args:
+        root: The data root; the files are in its folder `tiny-imagenet-200`.
+        download: Whether the archive may be downloaded where a file is missing.
+        valid: The number of images of train/ to hold out for validation.
+
+    Returns:
+        The dataset, normalised by channel over the training images that remain.
+
+    Raises:
+        SparsebenchError: A file is missing and not downloaded, or damaged; or `valid` is out of range.
+
+    Example:
+        >>> from sparsebench.datasets.api import registry
+        >>> entry = registry["tiny_imagenet"]
+        >>> entry.shape, entry.classes, entry.train_size, entry.args["valid"]
+        ((3, 64, 64), 200, 95000, 5000)
+    """
     return open_archive(root, download, valid, Archive())
 
 
 def open_archive(root: Path, download: bool, valid: int, archive: Archive) -> Data:
-    """As `tiny_imagenet`, for an archive of this layout and any size. The zip is kept beside its folder.
+    r"""Opens an archive in Tiny ImageNet's layout, of any number of classes and images.
 
-    The decoded pixels are written once beside the images, where that is allowed, and read from there later.
+    A downloaded zip file stays in the data root. The decoded pixels are written to a file beside the images,
+    where that is permitted, and read from there the next time.
+
+    Args:
+        root: The data root, with or for the archive's folder `tiny-imagenet-200`.
+        download: Whether the archive may be downloaded where a file is missing.
+        valid: The number of images of train/ to hold out for validation.
+        archive: The source of the archive, and the numbers of images that it must have.
+
+    Returns:
+        The dataset, whose class names are the first synonym that words.txt has for each class.
+
+    Raises:
+        SparsebenchError: A file is missing and not downloaded, or damaged; or `valid` is out of range.
+
+    Example:
+        >>> from PIL import Image
+        >>> train = [f"train/{wnid}/images/{i}" for wnid in ("n1", "n2") for i in (1, 2)]
+        >>> for file in [*train, "val/images/5"]:
+        ...     Path(FOLDER, file).parent.mkdir(parents=True, exist_ok=True)
+        ...     Image.new("L", (64, 64)).save(f"{FOLDER}/{file}.JPEG")
+        >>> words, of_val = "n1\tgoldfish, carp\nn2\tnewt", "5.JPEG\tn2"
+        >>> for file, text in zip(_FILES, ("n1 n2", words, of_val), strict=True):
+        ...     _ = Path(file).write_text(text)
+        >>> made = open_archive(Path(), False, 2, Archive(classes=2, train_each=2, test=1))
+        >>> made.labels, len(made.train), len(made.valid), len(made.test)
+        (('goldfish', 'newt'), 2, 2, 1)
     """
     ensure("tiny_imagenet", root, _FILES, download, lambda: _fetch(root, archive))
     folder = root / FOLDER
@@ -84,7 +141,7 @@ def _fetch(root: Path, archive: Archive) -> None:
 
 
 def _classes(folder: Path, archive: Archive) -> tuple[list[str], list[str]]:
-    """The WordNet ids in the order of wnids.txt, and the first word for each."""
+    """Returns the WordNet ids in the order of wnids.txt, and the first synonym for each."""
     with reading("tiny_imagenet", folder / "wnids.txt"):
         names = (folder / "wnids.txt").read_text(encoding="utf-8").split()
     with reading("tiny_imagenet", folder / "words.txt"):
@@ -108,7 +165,7 @@ def _train_files(folder: Path, names: list[str], archive: Archive) -> tuple[list
 
 
 def _test_files(folder: Path, names: list[str], archive: Archive) -> tuple[list[Path], list[int]]:
-    """All of val/ lies in one folder; a table says which class each file is of."""
+    """Returns the files of val/, which are all in one folder, and their labels from its table."""
     table = folder / "val" / "val_annotations.txt"
     with reading("tiny_imagenet", table):
         rows = [line.split("\t") for line in table.read_text(encoding="utf-8").splitlines() if line.strip()]

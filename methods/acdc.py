@@ -1,4 +1,4 @@
-"""Alternating compressed and decompressed training."""
+"""AC/DC: alternating phases of compressed and decompressed training."""
 
 from dataclasses import dataclass
 
@@ -17,6 +17,19 @@ class ACDC(Sparsifier):
     phase of at least `last` remains. One schedule runs through all of them. At the start of a sparse phase
     the weights are ranked afresh at the full target; in a dense phase the masked ones start again from 0, and
     the optimizer's buffers anew.
+
+    Attributes:
+        sparsity: The fraction of zeros in every sparse phase, and so at the end.
+        phase: The length of a phase as a share of the steps; shorter phases alternate more often.
+        first: The share of the steps of the dense phase at the start; 0 starts sparse.
+        last: The least share of the steps of the final sparse phase, which takes what the others leave.
+        scope: "global" ranks the weights over the net, "layerwise" in each layer.
+
+    Example:
+        >>> from sparsebench.methods.api import configure
+        >>> method = configure("acdc", {"phase": 0.15, "last": 0.5})
+        >>> [(name, round(share, 2)) for name, share in method.phases()]
+        [('dense', 0.05), ('sparse', 0.15), ('dense', 0.15), ('sparse', 0.65)]
     """
 
     sparsity: float = sparsity_knob()
@@ -32,7 +45,7 @@ class ACDC(Sparsifier):
     scope: str = scope_knob()
 
     def phases(self) -> list[tuple[str, float]]:
-        """Name and length of each phase: (dense,) sparse, dense, sparse, … sparse."""
+        """The name and share of the steps of each phase: (dense,) sparse, dense, sparse, … sparse."""
         pairs = max(0, int((1 - self.first - self.last) / (2 * self.phase) + 1e-9))
         found = [("dense", self.first)] if self.first else []
         found += [("sparse", self.phase), ("dense", self.phase)] * pairs

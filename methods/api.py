@@ -1,4 +1,4 @@
-"""What a sparsification method is: a few hooks with defaults, its knobs, and the registry that finds it."""
+"""The protocol of a sparsification method: hooks with defaults, its knobs, and the registry of methods."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
@@ -33,20 +33,60 @@ __all__ = [
 
 
 class Diverged(SparsebenchError):
-    """What a method would rank or rescale is no number any more. Raised while training, it is an outcome."""
+    """The numbers that a method ranks or rescales are NaN. Raised in training, it is the trial's outcome.
+
+    The trainer catches it and records the trial as diverged; elsewhere it is an error like any other.
+
+    Example:
+        >>> import torch
+        >>> from sparsebench.methods.masks import top
+        >>> top(torch.tensor([1.0, float("nan")]), keep=1)
+        Traceback (most recent call last):
+        sparsebench.methods.api.Diverged: the scores ... are not numbers: training diverged
+    """
 
 
 def keep_count(sparsity: float, size: int) -> int:
-    """How many of `size` weights a sparsity leaves, to the nearest whole weight and never none."""
+    """Returns how many of `size` weights remain at a sparsity: (1-sparsity)·size, rounded, and at least 1.
+
+    Args:
+        sparsity: The fraction of zeros, in [0, 1).
+        size: The number of weights that are pruned together: of a layer, or of the whole net.
+
+    Returns:
+        The number of nonzeros; 1 where rounding would leave none.
+
+    Example:
+        >>> keep_count(0.9, 50_200), keep_count(0.999, 100)
+        (5020, 1)
+    """
     return max(1, round((1 - sparsity) * size))
 
 
 @dataclass
 class Sparsifier:
-    """Base of every method: a dataclass of knobs, and hooks that each have a default.
+    """Base class of every method: a dataclass of knobs, and hooks that each have a default.
 
     A method knows nothing of the dataset, the model's class, the optimizer's class, devices, epochs or its
-    own score. All of its mutable state lives in `state`, so that a checkpoint can hold it.
+    own score. All of its mutable state is in `state`, so that a checkpoint can hold it.
+
+    Attributes:
+        name: The registered name; set by `register`, like the next two.
+        reference: The paper.
+        version: The version of the method's results, part of a trial's identity.
+        exact_zeros: Whether the method writes zeros itself. If not, weights only come near 0, and zeros are
+            counted by float32 eps and by a validated threshold.
+        optimizers: The optimizers that the method works with; the first takes the place of a recipe's
+            optimizer that is not among them.
+        claims: Knobs of the recipe (`lr`, `weight_decay`) whose default and range the method replaces; `lr`
+            only under the first of `optimizers`.
+        exceptions: Checks of the conformance suite that the method must fail, each with the reason.
+        state: What changes while training, by name; tensors and plain data only.
+
+    Example:
+        >>> method = configure("magnitude", {"sparsity": 0.95, "finetune": 0.2})
+        >>> method.target(), [(r.name, r.share) for r in method.rounds()]
+        (0.95, [('train', 0.8), ('finetune', 0.2)])
     """
 
     name: ClassVar[str] = ""
@@ -60,40 +100,43 @@ class Sparsifier:
     state: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def attach(self, net: Net, plan: Plan, probe: Probe) -> list[ParamGroup]:
-        """Reparametrise or score the fresh model; return the groups that the optimizer moves."""
+        """Reparametrises or scores the fresh model; returns the groups that the optimizer updates."""
         return [net.weights(), net.others()]
 
     def rounds(self) -> tuple[Round, ...]:
-        """The stretches of training, known before it starts."""
+        """The rounds of training, which are fixed before it starts; their shares sum to 1."""
         return (Round(),)
 
     def start_round(self, net: Net, clock: Clock) -> None:
-        """Called before the first step of each round."""
+        """Runs before the first step of each round, such as to prune or to rewind."""
 
     def penalty(self, net: Net, clock: Clock) -> Tensor | float:
-        """A term added to the mean cross-entropy."""
+        """The term added to the mean cross-entropy, a differentiable tensor; 0.0 where there is none."""
         return 0.0
 
     def before_step(self, net: Net, clock: Clock) -> bool:
-        """Dense gradients of the effective weights are in `net.grad(name)`; False skips the optimizer."""
+        """Runs after the backward pass, with the dense gradients in `net.grad(name)`.
+
+        Returns True for the optimizer to step, False to skip it this time.
+        """
         return True
 
     def after_step(self, net: Net, clock: Clock) -> None:
-        """Called when the weights have moved; not for a step that mixed precision skipped."""
+        """Runs after the optimizer has updated the weights; not after a step that `before_step` skipped."""
 
     def finalize(self, net: Net) -> None:
-        """Leave the effective weights as they are to be shipped."""
+        """Brings the effective weights into the state in which they are measured and exported."""
 
     def target(self) -> float | None:
-        """The target sparsity over all prunable weights, where the method has one."""
+        """The target sparsity over all prunable weights; None where sparsity is an outcome."""
         return getattr(self, "sparsity", None)
 
     def diagnostics(self, net: Net) -> dict[str, float]:
-        """Scalars worth a chart over the steps."""
+        """Scalars that are logged over the steps, by name."""
         return {}
 
     def facts(self) -> dict[str, float]:
-        """Scalars settled once the method is attached, such as a decay budget."""
+        """Scalars that are fixed once the method is attached, such as a decay budget."""
         return {}
 
 
@@ -104,9 +147,28 @@ S = TypeVar("S", bound=type[Sparsifier])
 
 
 def register(name: str, *, reference: str = "", version: int = 1) -> Callable[[S], S]:
-    """Register a `Sparsifier` dataclass under the name its paper uses.
+    """Returns a class decorator that registers a `Sparsifier` dataclass under the name its paper uses.
 
-    Raise `version` when a change of the method changes its results: it is part of a trial's identity.
+    Args:
+        name: The name in suites, on the command line and in records; unique among all methods.
+        reference: The paper, such as "arXiv:2502.02496"; empty takes the base class's.
+        version: Part of a trial's identity: raise it when a change of the method changes its results.
+
+    Returns:
+        The decorator. It sets `name`, `reference` and `version` on the class and returns the class.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from sparsebench.registry import load_plugin
+        >>> _ = Path("mine.py").write_text('''
+        ... from sparsebench import Sparsifier, register
+        ... @register("mine", reference="Mine 2024", version=2)
+        ... class Mine(Sparsifier):
+        ...     "w stays dense: no hook is replaced."
+        ... ''')
+        >>> load_plugin("mine.py")
+        >>> registry["mine"].reference, registry["mine"].version
+        ('Mine 2024', 2)
     """
 
     def decorate(cls: S) -> S:
@@ -118,7 +180,21 @@ def register(name: str, *, reference: str = "", version: int = 1) -> Callable[[S
 
 
 def knobs_of(cls: type[Sparsifier]) -> dict[str, Knob]:
-    """The knobs of a method by name; a plain dataclass field is a knob that no search moves."""
+    """Returns the knobs of a method class by name, in the order of its fields.
+
+    Args:
+        cls: The class, a dataclass. A plain field with a default is a knob that no search varies.
+
+    Returns:
+        The knobs of the fields that the constructor takes; `state` is none of them.
+
+    Raises:
+        SparsebenchError: A field has neither a knob nor a default.
+
+    Example:
+        >>> {name: item.default for name, item in knobs_of(registry["dwf"]).items()}
+        {'lam': 0.0003, 'depth': 2, 'eps': 0.1}
+    """
     found = {}
     for item in fields(cls):
         if not item.init:
@@ -130,7 +206,26 @@ def knobs_of(cls: type[Sparsifier]) -> dict[str, Knob]:
 
 
 def configure(name: str, knobs: Mapping[str, Any]) -> Sparsifier:
-    """A method with its knobs set. Errors: an unknown method or knob (near matches), a value out of range."""
+    """Returns a method with its knobs set, each value checked and converted to the knob's type.
+
+    Args:
+        name: The registered name.
+        knobs: Values by knob, as numbers or as texts; knobs that are missing take their default.
+
+    Returns:
+        A new instance of the method's class.
+
+    Raises:
+        UnknownName: No method or knob has that name; the message lists near matches.
+        SparsebenchError: A value is of the wrong type or out of range.
+
+    Example:
+        >>> configure("magnitude", {"sparsity": "0.95"}).sparsity
+        0.95
+        >>> configure("magnitude", {"sparsty": 0.95})
+        Traceback (most recent call last):
+        sparsebench.errors.UnknownName: unknown knob of method 'magnitude' 'sparsty': did you mean 'sparsity'?
+    """
     cls = registry[name]
     known = knobs_of(cls)
     for key in knobs:

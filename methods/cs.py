@@ -1,4 +1,4 @@
-"""Continuous sparsification: a soft mask that hardens while the network trains."""
+"""Continuous sparsification: a sigmoid mask that is sharpened while the network trains."""
 
 import math
 from dataclasses import dataclass
@@ -19,6 +19,20 @@ class ContinuousSparsification(Sparsifier):
     It starts from the dense function (θ = w₀, s = s₀) and ends at c·θ·1[s>0]. Sparsity is an outcome: a
     weight lives if the loss has raised its s above 0, so s₀ below 0 asks more of it. In short runs s needs a
     higher rate than θ (`mask_rate`): a mask that has not left 0 by the end is cut while still half open.
+
+    Attributes:
+        s0: s₀, the initial value of all s; the lower, the fewer weights have s > 0 at the end.
+        lam: λ, the strength of the penalty on the open masks; 0 leaves sparsity to s₀ and the loss.
+        beta_end: β at the last step; the larger, the nearer σ(βs) is to the final 0 or 1.
+        mask_rate: The learning rate of s as a multiple of that of θ.
+
+    Example:
+        >>> from sparsebench.bench.training.clock import TrainingClock
+        >>> from sparsebench.methods.api import configure
+        >>> method = configure("cs", {"beta_end": 100.0})
+        >>> _ = method.before_step(net, TrainingClock(steps=101, momentum=0.9, step=49))
+        >>> method.state["beta"]  # 100^(50/100), half-way in a geometric schedule
+        10.0
     """
 
     claims: ClassVar = {"lr": Knob(0.1, 0.03, 0.3, "log", minimum=0.0)}
@@ -57,7 +71,7 @@ class ContinuousSparsification(Sparsifier):
 
     @property
     def scale(self) -> float:
-        """c = 1/σ(s₀)."""
+        """c = 1/σ(s₀), by which the net starts as the dense function."""
         return 1 + math.exp(-self.s0)
 
     def _mask(self, s: Tensor) -> Tensor:
@@ -69,7 +83,7 @@ class ContinuousSparsification(Sparsifier):
         return self.lam * torch.stack([self._mask(s).sum() for s in net.parameters("s").values()]).sum()
 
     def before_step(self, net: Net, clock: Clock) -> bool:
-        """β of the next step's weights, β_end at the last one's."""
+        """Sets β for the weights of the next step; at the last step it is β_end."""
         self.state["beta"] = self.beta_end ** min(1.0, (clock.step + 1) / max(1, clock.steps - 1))
         return True
 

@@ -1,4 +1,4 @@
-"""Deep weight factorization, and its shallow ancestor."""
+"""Deep weight factorization (`dwf`), and its special case of two factors (`spred`)."""
 
 import math
 import warnings
@@ -24,6 +24,20 @@ class DeepWeightFactorization(Sparsifier):
     As an optimizer's group the penalty is an L2 of 2λ/D on the factors. The factors start from the paper's
     Algorithm D.1. Decay budget: a weight that the loss does not hold shrinks as e^(-B) with
     B = 2λ·Σ_t η_t/(1-μ), whatever D; numerical zeros need B ≳ ln(σ_w/float32 eps) + 5, about 18.
+
+    Attributes:
+        lam: λ, the strength of the penalty; more makes the net sparser.
+        depth: D, the number of factors, and so the penalty's exponent 2/D: 1 (lasso) for 2 factors.
+        eps: The smallest initial |w| as a share of the layer's standard deviation σ_w.
+
+    Example:
+        >>> from sparsebench.methods.api import configure
+        >>> plan = Plan(steps=1000, optimizer="sgd", lr=0.1, momentum=0.9, eta_sum=1000.0)
+        >>> method = configure("dwf", {"lam": 0.01, "depth": 4})
+        >>> method.attach(net, plan, probe=None)[0].l2  # 2λ/D
+        0.005
+        >>> {key: round(value, 1) for key, value in method.facts().items()}  # B = 2·0.01·1000
+        {'decay_budget': 20.0, 'decay_budget_needed': 18.9}
     """
 
     exact_zeros: ClassVar[bool] = False
@@ -47,11 +61,11 @@ class DeepWeightFactorization(Sparsifier):
         return [net.factors(l2=2 * self.lam / self.depth), net.others()]
 
     def initial(self, net: Net, w: Tensor) -> Tensor:
-        """The factors of one layer, shape `(depth, *w.shape)`."""
+        """Returns the initial factors of one layer, shape `(depth, *w.shape)`."""
         return algorithm_d1(w, self.depth, self.eps, net.generator)
 
     def _note_decay_budget(self, net: Net, plan: Plan) -> None:
-        """Log B and the B that zeros at float32 eps need; warn when they are out of reach (SGD's law)."""
+        """Records B and the B that zeros at float32 eps need; warns where SGD's B is below that."""
         sigma = max(layer_sigma(net.weight(name)) for name in net.names)
         budget, needed = 2 * self.lam * plan.eta_sum, math.log(sigma / FLOAT32_EPS) + 5
         self.state["decay_budget"], self.state["decay_budget_needed"] = budget, needed
@@ -76,6 +90,15 @@ class Spred(DeepWeightFactorization):
 
     `init="dense"` starts from u = w₀, v = 1, which keeps the network's function and so suits a pretrained
     one; "balanced" starts from Algorithm D.1 at depth 2.
+
+    Attributes:
+        depth: The number of factors, fixed at 2.
+        init: The initial factors: "balanced" or "dense".
+
+    Example:
+        >>> from sparsebench.methods.api import configure
+        >>> configure("spred", {"init": "dense"}).initial(net, torch.tensor([3.0, -2.0])).tolist()
+        [[3.0, -2.0], [1.0, 1.0]]
     """
 
     depth: int = knob(2, minimum=2, maximum=2, searched=False, doc="two factors, always")

@@ -1,10 +1,10 @@
 """SGD over factors in one pass over memory.
 
-What a step of factorized training costs beyond a dense one is memory traffic: torch's operations make about
+The cost of a step of factorized training beyond a dense one is memory traffic: torch's operations make about
 twenty passes over arrays of the net's size where one is enough. On a CPU that one pass is the C kernel in
-`factors_sgd.c`, compiled when the first optimizer over factors is built (0.2 s, once a process and depth)
-and used only where it repeats torch's result bit for bit, so that no record depends on whether there is a
-compiler. On a GPU it is `step_of_all` below, compiled by torch, for nets that are large enough to gain.
+`factors_sgd.c`, compiled when the first optimizer over factors is built (0.2 s, once per process and depth)
+and used only where it reproduces torch's result bit for bit, so that no record depends on whether there is
+a compiler. On a GPU it is `step_of_all` below, compiled by torch, for nets that are large enough to gain.
 """
 
 import ctypes
@@ -23,23 +23,38 @@ from torch import Tensor, nn
 from .storage import Factors, Storage, exclusive_products, multiply
 
 SOURCE = Path(__file__).with_name("factors_sgd.c")
-# -ffp-contract=off: additions and products that torch rounds one by one stay apart.
+# -ffp-contract=off: products and additions that torch rounds separately are not fused into one rounding.
 FLAGS = ("-O3", "-march=native", "-ffp-contract=off", "-fopenmp-simd", "-shared", "-fPIC")
 MOST_THREADS = 4
-"""The kernel runs on one thread: with more than these, torch's operations share the work instead."""
+"""The kernel runs on one thread: with more threads than these, torch's parallel operations run instead."""
 LEAST_ON_GPU = 2**20
-"""Below so many weights a step on a GPU waits for launches, not for memory, and compiling would not pay."""
+"""With fewer weights a step on a GPU is bound by kernel launches, not memory: compiling would not pay."""
 
 Move = Callable[[Factors, Tensor, float, float, float], None]
 _log = logging.getLogger(__name__)
 
 
 class FactorSGD(torch.optim.SGD):
-    """SGD with momentum that moves the factors and refreshes their product at once.
+    """SGD with momentum that updates the factors and their product in one pass.
 
-    `move(factors, momenta, lr, momentum, decay)` does it in place. The state is that of torch's SGD: one
-    momentum buffer for each parameter, shaped like it. Factors that have a gradient of their own (from a
-    penalty on them, say) are moved in torch's way for that step.
+    The state is that of torch's SGD: one momentum buffer for each parameter, of its shape. Where the factors
+    have a gradient of their own (such as from a penalty on them), that step is torch's.
+
+    Args:
+        options: The parameter groups as for torch's SGD; one of them holds `factors.owned`.
+        factors: The storage; the optimizer sets `deferred` and takes over its chain rule and product.
+        move: Updates factors and product in place: `move(factors, momenta, lr, momentum, decay)`.
+        more: Further arguments of torch's SGD.
+
+    Example:
+        >>> w = nn.Parameter(torch.ones(1))
+        >>> factors = Factors({"w": w}, 2, lambda name, w: torch.stack([2 * w, w]))
+        >>> optimizer = FactorSGD([{"params": factors.params()}], factors,
+        ...                       partial(_by_graph, step_of_all), lr=0.1, momentum=0.9)
+        >>> w.grad = torch.ones(1)
+        >>> optimizer.step()
+        >>> round(w.item(), 4)  # (2 - 0.1·1)·(1 - 0.1·2)
+        1.52
     """
 
     def __init__(self, options: list[dict[str, Any]], factors: Factors, move: Move, **more: Any) -> None:
@@ -49,8 +64,8 @@ class FactorSGD(torch.optim.SGD):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Move every parameter by its gradient, the factors by that of their product."""
-        super().step()  # passes over the factors, which have no gradient of their own
+        """Updates every parameter by its gradient, the factors by the gradient of their product."""
+        super().step()  # skips the factors where they have no gradient of their own
         factors = self.factors
         if factors.owned.grad is None:
             options = next(g for g in self.param_groups if any(p is factors.owned for p in g["params"]))
@@ -63,28 +78,63 @@ class FactorSGD(torch.optim.SGD):
 
 
 def sgd(options: list[dict[str, Any]], storage: Storage, **more: Any) -> torch.optim.SGD:
-    """torch's SGD; over factors and with momentum, where this machine can, the one that takes one pass."""
+    """Returns the SGD optimizer for a net: `FactorSGD` where it applies, else torch's.
+
+    `FactorSGD` needs factors among the parameters, momentum without Nesterov's, and a one-pass update that
+    works on this machine. On a CPU both give the same bits, on a GPU the same weights up to rounding.
+
+    Args:
+        options: The parameter groups as for torch's SGD.
+        storage: How the net's weights are stored.
+        more: Further arguments of torch's SGD, among them `momentum` and `nesterov`.
+
+    Returns:
+        The optimizer over all groups.
+
+    Example:
+        >>> w = nn.Parameter(torch.ones(1))
+        >>> storage = Factors({"w": w}, 2, lambda name, w: torch.stack([2 * w, w]))
+        >>> optimizer = sgd([{"params": storage.params()}], storage, lr=0.1, momentum=0.9, nesterov=False)
+        >>> w.grad = torch.ones(1)
+        >>> storage.pull(), optimizer.step(), storage.push()
+        (None, None, None)
+        >>> round(w.item(), 4)  # (2 - 0.1·1)·(1 - 0.1·2), by whichever optimizer
+        1.52
+    """
     if isinstance(storage, Factors) and more["momentum"] > 0 and not more["nesterov"]:
         owned = storage.owned
         if any(p is owned for group in options for p in group["params"]):
-            move = best_move(owned.shape[0], owned.device, owned.shape[1])
+            move = _best_move(owned.shape[0], owned.device, owned.shape[1])
             if move is not None:
                 return FactorSGD(options, storage, move, **more)
     return torch.optim.SGD(options, **more)
 
 
-def best_move(depth: int, device: torch.device, size: int) -> Move | None:
-    """How to move `depth` factors of so many numbers in one pass; None where that cannot be or not pay."""
+def _best_move(depth: int, device: torch.device, size: int) -> Move | None:
+    """Returns the one-pass update of `depth` factors of `size` weights; None where none works or pays."""
     if device.type == "cpu" and torch.get_num_threads() <= MOST_THREADS:
         return move_by_c(depth)
     if device.type == "cuda" and size >= LEAST_ON_GPU:
-        return move_by_torch(depth, device)
+        return _move_by_torch(depth, device)
     return None
 
 
 @lru_cache
 def move_by_c(depth: int) -> Move | None:
-    """The compiled kernel for one depth; None, with the reason in the log, where there can be none."""
+    """Returns the update by the C kernel, compiled for one depth and cached.
+
+    Args:
+        depth: D, the number of factors.
+
+    Returns:
+        The update; None, with the reason logged, without a C compiler or where the kernel's result differs
+        from torch's in any bit.
+
+    Example:
+        >>> move = move_by_c(2)
+        >>> move is None or repeats_torch(move, 2, torch.equal)
+        True
+    """
     try:
         with tempfile.TemporaryDirectory() as folder:
             library = Path(folder) / "step.so"  # once loaded, its file may go
@@ -116,8 +166,8 @@ def _by_kernel(
 
 
 @lru_cache
-def move_by_torch(depth: int, device: torch.device) -> Move | None:
-    """`step_of_all` compiled by torch for any size; None, with the reason in the log, where that fails."""
+def _move_by_torch(depth: int, device: torch.device) -> Move | None:
+    """Returns `step_of_all` compiled by torch for any size; None, with the reason logged, where it fails."""
     move = partial(_by_graph, torch.compile(step_of_all, dynamic=True))
     try:
         close = partial(torch.allclose, rtol=1e-5, atol=1e-6)
@@ -151,7 +201,26 @@ def step_of_all(
     momentum: Tensor,
     decay: Tensor,
 ) -> None:
-    """m_d ← μ·m_d + g⊙Π_{k≠d}ω_k + decay·ω_d; ω_d ← ω_d - lr·m_d; w ← Πω_d, all in place."""
+    """Applies one SGD step to all factors in place, and updates their product.
+
+    m_d ← μ·m_d + g⊙Π_{k≠d}ω_k + decay·ω_d; ω_d ← ω_d - lr·m_d; w ← Πω_d.
+
+    Args:
+        omega: The D factors ω_d, each `(n,)`.
+        momenta: Their momentum buffers m_d.
+        grad: g, the gradient of the product.
+        weight: The product w.
+        lr: The learning rate; like `momentum` and `decay` a scalar tensor, so that one graph serves all.
+        momentum: μ.
+        decay: The L2 strength on each factor.
+
+    Example:
+        >>> u, v, w = torch.tensor([2.0]), torch.tensor([1.0]), torch.tensor([2.0])
+        >>> rates = torch.tensor([0.1, 0.9, 0.0])
+        >>> step_of_all([u, v], [torch.zeros(1), torch.zeros(1)], torch.ones(1), w, *rates)
+        >>> [round(x.item(), 4) for x in (u, v, w)]  # 2 - 0.1·1, 1 - 0.1·2, and their product
+        [1.9, 0.8, 1.52]
+    """
     slopes = [grad] * len(omega)
     for d in range(len(omega)):
         for k, factor in enumerate(omega):
@@ -172,7 +241,23 @@ def step_of_all(
 def repeats_torch(
     move: Move, depth: int, same: Callable[[Tensor, Tensor], bool], device: torch.device | None = None
 ) -> bool:
-    """Whether two steps from random factors end where torch's products and its fused SGD end."""
+    """Returns whether two steps from random factors give the result of torch's products and fused SGD.
+
+    Args:
+        move: The one-pass update under test.
+        depth: D, the number of factors.
+        same: Compares two tensors: `torch.equal` for the same bits, `torch.allclose` for rounding.
+        device: Where to compare; None is the CPU.
+
+    Returns:
+        True where factors, momenta and product all agree.
+
+    Example:
+        >>> repeats_torch(partial(_by_graph, step_of_all), 3, partial(torch.allclose, atol=1e-6))
+        True
+        >>> repeats_torch(lambda factors, momenta, *rates: None, 3, torch.equal)  # moves nothing
+        False
+    """
     lr, momentum, decay = 0.1, 0.9, 0.3
     generator = torch.Generator().manual_seed(depth)
     start = torch.randn(depth, 1024, generator=generator).to(device)

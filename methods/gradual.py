@@ -1,4 +1,4 @@
-"""Gradual magnitude pruning: the mask tightens while the network trains."""
+"""Gradual magnitude pruning: the sparsity of the mask rises while the network trains."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,19 @@ from .net import Net
 
 
 def cubic(position: float, final: float) -> float:
-    """s = s_f·(1-(1-p)³), the sparsity at a position p in [0, 1] of the pruning: 0, ⅞·s_f at half, s_f."""
+    """Returns the sparsity s_f·(1-(1-p)³) at a position p of the pruning.
+
+    Args:
+        position: p, from 0 at the first pruning to 1 at the last.
+        final: s_f, the sparsity at p = 1.
+
+    Returns:
+        The fraction of zeros: 0 at p = 0, ⅞·s_f half-way, s_f at p = 1.
+
+    Example:
+        >>> [cubic(p, final=0.96) for p in (0.0, 0.5, 1.0)]
+        [0.0, 0.84, 0.96]
+    """
     return final * (1 - (1 - position) ** 3)
 
 
@@ -22,6 +34,20 @@ class GradualMagnitude(Sparsifier):
     A weight that is gone stays gone, and its momentum with it; after t₁ the rest trains under the last mask.
     t₀ and t₁ are shares of the budget, the events at equal distances between them (at every step where there
     are fewer steps than events). One training, one schedule: an early t₁ leaves more steps at a higher rate.
+
+    Attributes:
+        sparsity: s_f, the fraction of zeros from t₁ on.
+        start: t₀ as a share of the steps; must lie before `end`.
+        end: t₁ as a share of the steps; the rest of the training has the final mask.
+        events: n, the number of times that the mask is tightened.
+        scope: "global" ranks the weights over the net, "layerwise" in each layer.
+
+    Example:
+        >>> from sparsebench.methods.api import configure
+        >>> method = configure("gmp", {"sparsity": 0.96, "start": 0.25, "end": 0.75, "events": 4})
+        >>> done = [method.reached(fraction) for fraction in (0.25, 0.5, 0.75)]
+        >>> done, [cubic(events / 4, method.sparsity) for events in done]
+        ([0, 2, 4], [0.0, 0.84, 0.96])
     """
 
     sparsity: float = sparsity_knob()
@@ -44,7 +70,7 @@ class GradualMagnitude(Sparsifier):
             )
 
     def reached(self, fraction: float) -> int:
-        """How many of the n intervals lie behind a share of the budget; at t₀ itself nothing goes."""
+        """Returns how many of the n prunings are due at a share of the steps; 0 at t₀ itself."""
         position = (fraction - self.start) / (self.end - self.start)
         return max(0, min(self.events, int(position * self.events + 1e-9)))
 

@@ -1,4 +1,4 @@
-"""Knobs: what a setting of a method (or of the recipe) is, and those that several methods share."""
+"""Knobs: one setting of a method (or of the recipe) as data, and the knobs that several methods share."""
 
 import math
 from dataclasses import dataclass, field
@@ -11,11 +11,29 @@ from ..errors import SparsebenchError
 class Knob:
     """One setting of a method (or of the recipe): its validation, its help and its search range.
 
-    `low`…`high` is what a search covers, `minimum`…`maximum` what is allowed at all. `scale` says how the range
-    is walked: "linear", "log", "minus_log" (log-uniform in -value, for ranges below 0) or "density"
-    (log-uniform in 1/(1-value), for sparsities). A knob without a range, or with `searched=False`, keeps its
-    value in a search. `operating=True` marks the knob that moves a method along its front: searches start
-    from anchors spread over its range.
+    A knob without a range and without choices, or with `searched=False`, is not varied by a search.
+
+    Attributes:
+        default: The value where none is given; its type is the knob's type.
+        low: The lower end of the range that a search covers.
+        high: The upper end of that range.
+        scale: The distribution over the range: "linear", "log", "minus_log" (log-uniform in -value, for
+            ranges below 0) or "density" (log-uniform in 1/(1-value), for sparsities).
+        minimum: The least value that is allowed at all.
+        maximum: The largest value that is allowed at all.
+        choices: The values allowed, instead of a range; numbers match within a thousandth.
+        searched: False fixes the knob in searches, whatever its range.
+        operating: True for the knob that moves a method along its front of accuracy against compression:
+            searches start from anchors spread over its range.
+        doc: One line of help.
+
+    Example:
+        >>> depth = Knob(2, low=2, high=4, maximum=16)
+        >>> depth.check("dwf: depth", "3"), depth.free
+        (3, True)
+        >>> depth.check("dwf: depth", 17)
+        Traceback (most recent call last):
+        sparsebench.errors.SparsebenchError: dwf: depth = 17 is out of range: -inf to 16
     """
 
     default: Any
@@ -31,11 +49,11 @@ class Knob:
 
     @property
     def free(self) -> bool:
-        """A search may choose it."""
+        """Whether a search may vary the knob."""
         return self.searched and (bool(self.choices) or self.low is not None)
 
     def check(self, name: str, value: Any) -> Any:
-        """The value in the knob's own type. Errors: `SparsebenchError` naming knob, value and bounds."""
+        """Returns the value in the knob's type; raises `SparsebenchError` with knob, value and bounds."""
         if self.choices:
             return self._choice(name, value)
         value = _convert(name, value, type(self.default))
@@ -44,7 +62,7 @@ class Knob:
         return value
 
     def _choice(self, name: str, value: Any) -> Any:
-        """The choice that is meant; for numbers within a thousandth, so that 0.667 finds 2/3."""
+        """Returns the choice that equals the value; numbers match within a thousandth: 0.667 is 2/3."""
         if isinstance(self.default, float):
             value = _convert(name, value, float)
             value = next((c for c in self.choices if math.isclose(c, value, rel_tol=1e-3)), value)
@@ -73,12 +91,29 @@ def _convert(name: str, value: Any, kind: type) -> Any:
 def knob(
     default: Any, low: float | None = None, high: float | None = None, *, log: bool = False, **more: Any
 ) -> Any:
-    """A dataclass field that is a `Knob`: `lam: float = knob(1e-4, low=1e-6, high=1e-2, log=True)`.
+    """Returns a dataclass field that declares a `Knob` of a method.
 
-    Without `minimum` or `maximum` the search range is also the range allowed.
+    Args:
+        default: The default value, whose type is the knob's.
+        low: The lower end of the search range, and the `minimum` where none is given.
+        high: The upper end of the search range, and the `maximum` where none is given.
+        log: Whether the search is log-uniform in the range; for other scales give `scale`.
+        more: Further fields of `Knob`, such as `doc`, `choices` or `operating`.
+
+    Returns:
+        A `dataclasses.field` with the default, and the knob in its metadata.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> from sparsebench.methods.api import Sparsifier, knobs_of
+        >>> @dataclass
+        ... class Shrinkage(Sparsifier):
+        ...     lam: float = knob(1e-4, low=1e-6, high=1e-2, log=True, doc="strength")
+        >>> Shrinkage().lam, knobs_of(Shrinkage)["lam"].maximum
+        (0.0001, 0.01)
     """
     for old, name in (("least", "minimum"), ("most", "maximum")):
-        if old in more:  # what plugins of version 0.1 write
+        if old in more:  # the names in plugins for version 0.1
             more[name] = more.pop(old)
     if low is not None:
         more.setdefault("minimum", low)
@@ -89,7 +124,22 @@ def knob(
 
 
 def sparsity_knob(default: float = 0.9) -> Any:
-    """The target of a method that has one: the fraction of zeros over all prunable weights."""
+    """Returns the field of a target sparsity: the fraction of zeros over all prunable weights.
+
+    A search covers 0.5 to 0.999, log-uniform in the compression 1/(1-sparsity); allowed is 0 to 0.99999.
+
+    Args:
+        default: The target where none is given.
+
+    Returns:
+        A dataclass field with the operating knob of the method.
+
+    Example:
+        >>> from sparsebench.methods.api import configure
+        >>> configure("magnitude", {"sparsity": 1})  # declared as `sparsity: float = sparsity_knob()`
+        Traceback (most recent call last):
+        sparsebench.errors.SparsebenchError: magnitude: sparsity = 1.0 is out of range: 0 to 0.99999
+    """
     return knob(
         default,
         low=0.5,
@@ -102,17 +152,42 @@ def sparsity_knob(default: float = 0.9) -> Any:
     )
 
 
-# The methods that penalise the weights themselves take no ordinary decay on them.
+# Claimed by methods that penalise the weights themselves: the recipe's decay would be a second penalty.
 NO_DECAY = Knob(0.0, minimum=0.0, maximum=0.0, searched=False)
 
 
 def strength(default: float, low: float, high: float, doc: str) -> Any:
-    """A penalty's strength λ: searched in a logarithmic range, allowed from 0."""
+    """Returns the field of a penalty's strength λ, the method's operating knob.
+
+    Args:
+        default: λ where none is given.
+        low: The lower end of the search range; λ down to 0, without penalty, is allowed.
+        high: The upper end of the search range; λ up to 1000 is allowed.
+        doc: One line of help: which penalty λ multiplies.
+
+    Returns:
+        A dataclass field that is searched log-uniformly.
+
+    Example:
+        >>> lam = strength(1e-4, 1e-6, 3e-3, "λ, the strength of ‖w‖₁").metadata["knob"]
+        >>> lam.scale, lam.operating, lam.check("l1: lam", 0)
+        ('log', True, 0.0)
+    """
     return knob(default, low=low, high=high, log=True, minimum=0.0, maximum=1e3, operating=True, doc=doc)
 
 
 def scope_knob() -> Any:
-    """Whether weights are ranked over the whole net or in each layer."""
+    """Returns the field `scope`: whether weights are ranked over the whole net or within each layer.
+
+    Returns:
+        A dataclass field with the choices "global", the default, and "layerwise"; no search varies it.
+
+    Example:
+        >>> from sparsebench.methods.api import configure
+        >>> configure("gmp", {"scope": "per filter"})
+        Traceback (most recent call last):
+        sparsebench.errors.SparsebenchError: gmp: scope = 'per filter' is not one of global, layerwise
+    """
     return knob(
         "global",
         choices=("global", "layerwise"),

@@ -1,4 +1,4 @@
-"""L0 regularisation through hard-concrete gates, one a weight."""
+"""L0 regularisation through hard-concrete gates, one per weight."""
 
 import math
 from dataclasses import dataclass
@@ -16,22 +16,57 @@ BOUND = math.log(100)
 
 
 def sampled_gate(log_a: Tensor, u: Tensor) -> Tensor:
-    """z = clip(σ((logit u + log a)/β)(ζ-γ)+γ, 0, 1) for uniform u."""
+    """Returns a sampled hard-concrete gate, z = clip(σ((logit u + log a)/β)(ζ-γ)+γ, 0, 1).
+
+    Args:
+        log_a: The gates' locations log a, one per weight; larger ones open the gate.
+        u: Uniform noise in (0, 1) of the same shape.
+
+    Returns:
+        z in [0, 1], exactly 0 or 1 with positive probability.
+
+    Example:
+        >>> sampled_gate(torch.zeros(3), u=torch.tensor([0.01, 0.5, 0.99])).tolist()
+        [0.0, 0.5, 1.0]
+    """
     return (torch.sigmoid((torch.logit(u) + log_a) / BETA) * (ZETA - GAMMA) + GAMMA).clamp(0, 1)
 
 
 def open_probability(log_a: Tensor) -> Tensor:
-    """P(z ≠ 0) = σ(log a - β·log(-γ/ζ))."""
+    """Returns the probability P(z ≠ 0) = σ(log a - β·log(-γ/ζ)) that a sampled gate is open.
+
+    Args:
+        log_a: The gates' locations log a.
+
+    Returns:
+        The probability for each gate; their sum is the expected number of nonzeros.
+
+    Example:
+        >>> p = open_probability(torch.tensor([-math.log(100), 0.0, math.log(100)]))
+        >>> [round(x, 3) for x in p.tolist()]
+        [0.047, 0.832, 0.998]
+    """
     return torch.sigmoid(log_a - BETA * math.log(-GAMMA / ZETA))
 
 
 def final_gate(log_a: Tensor) -> Tensor:
-    """clip(σ(log a)(ζ-γ)+γ, 0, 1), zero iff log a ≤ -log 11."""
+    """Returns the gate of the finished model, clip(σ(log a)(ζ-γ)+γ, 0, 1).
+
+    Args:
+        log_a: The gates' locations log a.
+
+    Returns:
+        The gates in [0, 1]; 0 iff log a ≤ -log 11 ≈ -2.4.
+
+    Example:
+        >>> final_gate(torch.tensor([-2.5, 0.0, 2.5])).tolist()
+        [0.0, 0.5, 1.0]
+    """
     return (torch.sigmoid(log_a) * (ZETA - GAMMA) + GAMMA).clamp(0, 1)
 
 
-def gated(theta: Tensor, log_a: Tensor, u: Tensor) -> Tensor:
-    """θ·z. The gates' range is a projection, made here so that every step makes it."""
+def _gated(theta: Tensor, log_a: Tensor, u: Tensor) -> Tensor:
+    """Returns θ·z; clips log a to its range in place here, because every step composes the weights."""
     with torch.no_grad():
         log_a.clamp_(-BOUND, BOUND)
     return theta * sampled_gate(log_a, u.detach())
@@ -45,6 +80,19 @@ class HardConcrete(Sparsifier):
     γ = -0.1, ζ = 1.1, β = 2/3; P(z≠0) = σ(log a - β·log(-γ/ζ)). One gate a weight, drawn anew each step;
     at the end z = clip(σ(log a)(ζ-γ)+γ, 0, 1), which is 0 iff log a ≤ -log 11. The gates have Adam, at a
     rate that lets log a travel `reach` over the whole training, however long that is.
+
+    Attributes:
+        lam: λ, the penalty per expected nonzero weight.
+        drop: δ, the initial drop rate: log a starts at log((1-δ)/δ), plus noise of 0.01.
+        reach: The sum of the gates' learning rates over the training, and so about the most by which Adam
+            can change log a.
+
+    Example:
+        >>> from sparsebench.methods.api import configure
+        >>> method = configure("l0", {"reach": 60})
+        >>> groups = method.attach(net, Plan(100, "sgd", lr=0.1, momentum=0.9, eta_sum=100.0), probe=None)
+        >>> round(method.facts()["gate_lr"], 3)  # 60 over 100 steps at a constant rate
+        0.6
     """
 
     claims: ClassVar = {"lr": Knob(0.1, 0.02, 0.3, "log", minimum=0.0)}
@@ -66,7 +114,7 @@ class HardConcrete(Sparsifier):
     def attach(self, net: Net, plan: Plan, probe: Probe) -> list[ParamGroup]:
         mean = math.log((1 - self.drop) / self.drop)
         net.reparametrize(
-            gated,
+            _gated,
             theta=lambda w: w,
             log_a=lambda w: (mean + 0.01 * torch.randn(w.shape, generator=net.generator)).to(w.device),
             u=lambda w: torch.full_like(w, 0.5),
@@ -86,7 +134,7 @@ class HardConcrete(Sparsifier):
         return self.lam * torch.stack(live).sum()
 
     def before_step(self, net: Net, clock: Clock) -> bool:
-        """The noise of the next step: it depends on the seed and the step alone, so a run can resume."""
+        """Draws the noise of the next step from the seed and the step alone, so that a run can resume."""
         self._draw(net, clock.step)
         return True
 
@@ -106,7 +154,7 @@ class HardConcrete(Sparsifier):
 
     @torch.no_grad()
     def diagnostics(self, net: Net) -> dict[str, float]:
-        """Live weights to be expected of the sampled gates and of the final ones, as compressions."""
+        """The compressions by the expected nonzeros of the sampled gates and by those of the final ones."""
         gates = net.parameters("log_a").values()
         expected = sum(float(open_probability(log_a).sum()) for log_a in gates)
         final = sum(int(final_gate(log_a).count_nonzero()) for log_a in gates)

@@ -15,7 +15,17 @@ LR = Knob(0.05, 0.01, 0.2, "log", minimum=0.0)
 @register("l1", reference="Tibshirani 1996, subgradient descent")
 @dataclass
 class L1(Sparsifier):
-    """∂L/∂w + λ·sign(w), sign(0) = 0. Oscillates around zero by about ηλ/(1-μ), so zeros need a threshold."""
+    """∂L/∂w + λ·sign(w), sign(0) = 0. Oscillates around zero by about ηλ/(1-μ), so zeros need a threshold.
+
+    Attributes:
+        lam: λ, the strength of the penalty; more makes the net sparser.
+
+    Example:
+        >>> from sparsebench.methods.api import configure
+        >>> _ = configure("l1", {"lam": 0.5}).before_step(net, clock=None)
+        >>> net.grad("5.weight").unique().tolist()  # λ·sign(w) was added to gradients of 0
+        [-0.5, 0.5]
+    """
 
     exact_zeros: ClassVar[bool] = False
     claims: ClassVar = {"lr": LR, "weight_decay": NO_DECAY}
@@ -38,6 +48,18 @@ class L1Proximal(Sparsifier):
 
     τ = ηλ would solve the problem for λ(1-μ) instead. Leaves exact zeros. A per-coordinate step size such
     as Adam's breaks the proximal map, so the method runs with SGD.
+
+    Attributes:
+        lam: λ, the strength of the penalty; more makes the net sparser.
+
+    Example:
+        >>> from sparsebench.bench.training.clock import TrainingClock
+        >>> from sparsebench.methods.api import configure
+        >>> w = net.weight("5.weight")[0, :3].copy_(torch.tensor([0.3, -0.1, -0.3]))
+        >>> clock = TrainingClock(steps=1, momentum=0.5, lr=0.1)
+        >>> configure("l1_prox", {"lam": 1.0}).after_step(net, clock)  # τ = 0.1·1/(1 - 0.5) = 0.2
+        >>> [round(x, 3) for x in w.tolist()]
+        [0.1, 0.0, -0.1]
     """
 
     optimizers: ClassVar = ("sgd",)

@@ -1,4 +1,4 @@
-"""Iterative magnitude pruning: prune, go back, train again; all rounds share one budget of steps."""
+"""Iterative magnitude pruning: prune, rewind, retrain; all rounds share one budget of steps."""
 
 from dataclasses import dataclass
 
@@ -16,6 +16,17 @@ class LearningRateRewinding(Sparsifier):
     Learning-rate rewinding keeps the trained weights and goes back in the schedule alone, to its start, with
     fresh optimizer buffers. n+1 trainings of equal length, the first of them dense, share the budget: more
     levels prune more carefully and train each time for less. Masks are nested.
+
+    Attributes:
+        sparsity: s, the fraction of zeros at the last level.
+        levels: n, the number of prunings, each followed by a training of 1/(n+1) of the steps.
+        scope: "global" ranks the weights over the net, "layerwise" in each layer.
+
+    Example:
+        >>> from sparsebench.methods.api import configure
+        >>> method = configure("lrr", {"sparsity": 0.992, "levels": 3})
+        >>> [round(method.level_sparsity(i), 3) for i in range(4)]  # each level removes 80%
+        [0.0, 0.8, 0.96, 0.992]
     """
 
     sparsity: float = sparsity_knob()
@@ -28,7 +39,7 @@ class LearningRateRewinding(Sparsifier):
         return (Round(share, "dense"), *retrain)
 
     def level_sparsity(self, level: int) -> float:
-        """The sparsity of a level: 0 at the dense one, the target at the last."""
+        """Returns the sparsity of a level: 0 at level 0, which is dense, the target at the last."""
         return float(1 - (1 - self.sparsity) ** (level / self.levels))
 
     def start_round(self, net: Net, clock: Clock) -> None:
@@ -45,6 +56,15 @@ class LotteryTicket(LearningRateRewinding):
     after step k of the dense training, bit for bit, and the schedule resumes at k with fresh optimizer
     buffers. k is `rewind` of one training: 0 finds lottery tickets (arXiv:1803.03635) in small networks,
     deep ones need 0.01 to 0.05. All trainings share the budget; masks are nested.
+
+    Attributes:
+        rewind: k as a share of one training's steps: retraining starts with the weights of that step.
+
+    Example:
+        >>> from sparsebench.methods.api import configure
+        >>> method = configure("lth", {"levels": 2, "rewind": 0.5})
+        >>> [(r.name, r.share, r.resume) for r in method.rounds()]
+        [('dense', 0.5, 0.0), ('level 1', 0.25, 0.5), ('level 2', 0.25, 0.5)]
     """
 
     rewind: float = knob(
@@ -71,5 +91,5 @@ class LotteryTicket(LearningRateRewinding):
             self.state["rewind"] = net.snapshot()
 
     def _step(self, clock: Clock) -> int:
-        """k in whole steps of the dense training."""
+        """Returns k in whole steps of the dense training."""
         return min(round(self.rewind * clock.round_steps), clock.round_steps)

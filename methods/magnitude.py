@@ -1,4 +1,4 @@
-"""Magnitude pruning: small weights go."""
+"""Magnitude pruning: the weights with the smallest absolute values are removed."""
 
 from dataclasses import dataclass
 
@@ -9,9 +9,17 @@ from .net import Net
 
 
 def keep_largest(net: Net, sparsity: float, scope: str) -> None:
-    """Mask all but the (1-sparsity)·|P| largest |w| among the living; a masked weight never returns.
+    """Masks all but the (1-sparsity)·|P| largest |w|; a weight that is masked already stays masked.
 
-    "global" ranks over the net, "layerwise" keeps the same share of each layer.
+    Args:
+        net: The net, whose masks are replaced.
+        sparsity: The fraction of zeros over all prunable weights.
+        scope: "global" ranks over the net, "layerwise" leaves the same share of each layer.
+
+    Example:
+        >>> keep_largest(net, 0.9, "layerwise")
+        >>> {name: (mask.numel(), int(mask.sum())) for name, mask in net.masks.items()}
+        {'1.weight': (19200, 1920), '3.weight': (30000, 3000), '5.weight': (1000, 100)}
     """
     scores, live = {}, {}
     for name in net.names:
@@ -23,7 +31,8 @@ def keep_largest(net: Net, sparsity: float, scope: str) -> None:
     if scope == "global":
         net.set_masks(global_top(scores, keep))
         return
-    # Shares of what lives, as whole numbers of the full layers could grow by one while the total shrinks.
+    # The shares are of the active weights, whose number so bounds a layer's count: rounded from the full
+    # size, a count could rise by one while the total falls.
     shares = {name: (1 - sparsity) * scores[name].numel() / max(1, live[name]) for name in scores}
     net.set_masks(layerwise_top(scores, counts(shares, live, keep)))
 
@@ -36,6 +45,21 @@ class Magnitude(Sparsifier):
     The mask keeps (1-sparsity)·|P| weights, ranked over the whole net or in each layer. Fine-tuning takes
     `finetune` of the same budget of steps, at `finetune_lr` times the learning rate; 0 leaves it out and so
     reports the raw, pruned network.
+
+    Attributes:
+        sparsity: The fraction of zeros.
+        scope: "global" ranks the weights over the net, "layerwise" in each layer.
+        finetune: The share of the steps after pruning.
+        finetune_lr: The peak learning rate of fine-tuning as a multiple of that of training.
+
+    Example:
+        >>> from sparsebench.methods.api import configure
+        >>> method = configure("magnitude", {"sparsity": 0.95, "finetune": 0.2})
+        >>> [(r.name, r.share, r.peak) for r in method.rounds()]
+        [('train', 0.8, 1.0), ('finetune', 0.2, 0.3)]
+        >>> method.finalize(net)
+        >>> sum(int(net.weight(name).count_nonzero()) for name in net.names)  # 5% of 50,200 weights
+        2510
     """
 
     sparsity: float = sparsity_knob()

@@ -1,4 +1,4 @@
-"""Choosing which weights live: exact-count top-k, global and layerwise, and layer densities."""
+"""Masks: exact-count top-k selection of weights, global and layerwise, and the densities of layers."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,9 +12,23 @@ Scores = Mapping[str, Tensor]
 
 
 def top(scores: Tensor, keep: int) -> Tensor:
-    """True at the `keep` largest scores, exactly that many: ties go to the lower index.
+    """Returns a mask that is True at the `keep` largest scores, at exactly that many.
 
-    A comparison with a threshold would keep all of a tie. Errors: scores that are not numbers.
+    A comparison with a threshold would select all equal scores; here the lower index comes first.
+
+    Args:
+        scores: One score per weight, in any shape.
+        keep: The number of weights to select; limited to 0 and the number of scores.
+
+    Returns:
+        A boolean mask of the scores' shape.
+
+    Raises:
+        Diverged: A score is NaN.
+
+    Example:
+        >>> top(torch.tensor([[1.0, 3.0], [3.0, 3.0]]), keep=2).tolist()
+        [[False, True], [True, False]]
     """
     flat = scores.detach().reshape(-1)
     size = flat.numel()
@@ -31,19 +45,32 @@ def top(scores: Tensor, keep: int) -> Tensor:
 
 
 def _ranked(flat: Tensor, place: int) -> tuple[Tensor | float, bool]:
-    """The number at a place of the ascending order, from 0, and whether all of them are numbers.
+    """Returns the value at a place of the ascending order, from 0, and whether no value is NaN.
 
-    On a CPU NumPy's vectorised sort of everything takes a fraction of the time of torch's selection.
+    On a CPU NumPy's vectorised full sort takes a fraction of the time of torch's selection.
     """
     if flat.device.type == "cpu":
         ordered = flat.numpy().copy()
-        ordered.sort()  # what is no number comes last
+        ordered.sort()  # NaN is sorted to the end
         return float(ordered[place]), not math.isnan(ordered[-1])
     return flat.kthvalue(place + 1).values, not bool(flat.isnan().any())
 
 
 def global_top(scores: Scores, keep: int) -> dict[str, Tensor]:
-    """One ranking over all layers: the `keep` largest scores of the whole net."""
+    """Returns masks of the `keep` largest scores of the whole net, in one ranking over all layers.
+
+    Args:
+        scores: The scores by layer.
+        keep: The number of weights to select in the net; a layer may end up empty.
+
+    Returns:
+        A boolean mask for each layer.
+
+    Example:
+        >>> scores = {"a": torch.tensor([4.0, 3.0]), "b": torch.tensor([2.0, 1.0])}
+        >>> {name: mask.tolist() for name, mask in global_top(scores, keep=2).items()}
+        {'a': [True, True], 'b': [False, False]}
+    """
     flat = top(torch.cat([s.detach().reshape(-1) for s in scores.values()]), keep)
     masks, start = {}, 0
     for name, score in scores.items():
@@ -53,12 +80,41 @@ def global_top(scores: Scores, keep: int) -> dict[str, Tensor]:
 
 
 def layerwise_top(scores: Scores, keeps: Mapping[str, int]) -> dict[str, Tensor]:
-    """A ranking of its own in each layer, with that layer's count."""
+    """Returns masks of the largest scores of each layer, in one ranking per layer.
+
+    Args:
+        scores: The scores by layer.
+        keeps: The number of weights to select in each layer.
+
+    Returns:
+        A boolean mask for each layer.
+
+    Example:
+        >>> scores = {"a": torch.tensor([4.0, 3.0]), "b": torch.tensor([2.0, 1.0])}
+        >>> {name: mask.tolist() for name, mask in layerwise_top(scores, {"a": 1, "b": 1}).items()}
+        {'a': [True, False], 'b': [True, False]}
+    """
     return {name: top(score, keeps[name]) for name, score in scores.items()}
 
 
 def scoped_top(scores: Scores, sparsity: float, scope: str) -> dict[str, Tensor]:
-    """Top weights at a sparsity, ranked over the net ("global") or at equal density ("layerwise")."""
+    """Returns masks of the largest scores at a sparsity, with one ranking over the net or one per layer.
+
+    Args:
+        scores: The scores by layer.
+        sparsity: The fraction of zeros over all layers together; the number of nonzeros is `keep_count`'s.
+        scope: "global" ranks over the net, anything else ("layerwise") within layers of equal density.
+
+    Returns:
+        A boolean mask for each layer.
+
+    Example:
+        >>> scores = {"a": torch.tensor([4.0, 3.0]), "b": torch.tensor([2.0, 1.0])}
+        >>> [int(mask.sum()) for mask in scoped_top(scores, 0.5, "global").values()]
+        [2, 0]
+        >>> [int(mask.sum()) for mask in scoped_top(scores, 0.5, "layerwise").values()]
+        [1, 1]
+    """
     keep = keep_count(sparsity, sum(s.numel() for s in scores.values()))
     if scope == "global":
         return global_top(scores, keep)
@@ -69,7 +125,20 @@ def scoped_top(scores: Scores, sparsity: float, scope: str) -> dict[str, Tensor]
 
 
 def counts(densities: Mapping[str, float], sizes: Mapping[str, int], total: int) -> dict[str, int]:
-    """Whole numbers near density·size that sum to `total` exactly (largest remainders first)."""
+    """Returns whole numbers of nonzeros near density·size that sum to `total` (largest remainders first).
+
+    Args:
+        densities: The fraction of nonzeros by layer; above 1 counts as 1.
+        sizes: The number of weights by layer.
+        total: The number of nonzeros of the net.
+
+    Returns:
+        The number of nonzeros by layer. Its sum differs from `total` only where that exceeds all weights.
+
+    Example:
+        >>> counts({"a": 0.5, "b": 0.5, "c": 0.5}, {"a": 3, "b": 3, "c": 4}, total=5)
+        {'a': 2, 'b': 1, 'c': 2}
+    """
     exact = {name: min(1.0, densities[name]) * sizes[name] for name in sizes}
     whole = {name: math.floor(value + 1e-9) for name, value in exact.items()}
     order = sorted(sizes, key=lambda name: whole[name] - exact[name])
@@ -85,15 +154,27 @@ def counts(densities: Mapping[str, float], sizes: Mapping[str, int], total: int)
     return whole
 
 
-def uniform_densities(shapes: Mapping[str, Sequence[int]], density: float) -> dict[str, float]:
-    """The same density in every layer."""
+def _uniform_densities(shapes: Mapping[str, Sequence[int]], density: float) -> dict[str, float]:
+    """Returns the same density for every layer."""
     return dict.fromkeys(shapes, density)
 
 
 def erk_densities(shapes: Mapping[str, Sequence[int]], density: float) -> dict[str, float]:
-    """Erdős–Rényi kernel: density_l = ε·Σ(shape_l)/Π(shape_l), ε solved for the total (arXiv:1911.11134).
+    """Returns Erdős–Rényi kernel densities ε·Σ(shape)/Π(shape), ε solved for the total (arXiv:1911.11134).
 
-    A layer that would pass 1 becomes dense and ε is solved again over the rest, so the total is met.
+    A layer that would exceed 1 becomes dense, and ε is solved again over the rest, so the total is met.
+
+    Args:
+        shapes: The shape of each layer's weight, `(out, in, *k)`.
+        density: The fraction of nonzeros over all layers together.
+
+    Returns:
+        The fraction of nonzeros by layer; larger layers are sparser.
+
+    Example:
+        >>> found = erk_densities({"wide": (100, 100), "narrow": (10, 10)}, density=0.11)
+        >>> {name: round(value, 4) for name, value in found.items()}
+        {'wide': 0.1011, 'narrow': 1.0}
     """
     sizes = {name: math.prod(shape) for name, shape in shapes.items()}
     total = density * sum(sizes.values())
@@ -112,13 +193,29 @@ def erk_densities(shapes: Mapping[str, Sequence[int]], density: float) -> dict[s
     return {name: 1.0 if name in dense else 0.0 for name in shapes}
 
 
-DISTRIBUTIONS = {"erk": erk_densities, "uniform": uniform_densities}
+DISTRIBUTIONS = {"erk": erk_densities, "uniform": _uniform_densities}
 
 
 def random_masks(
     shapes: Mapping[str, Sequence[int]], sparsity: float, distribution: str, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """Masks drawn at random with the exact total, at the densities of a distribution ("erk", "uniform")."""
+    """Returns random masks with the exact total, at the layer densities of a distribution.
+
+    Args:
+        shapes: The shape of each layer's weight.
+        sparsity: The fraction of zeros over all layers together.
+        distribution: "erk" (`erk_densities`) or "uniform", the same density in every layer.
+        generator: The source of the random scores whose largest are selected.
+
+    Returns:
+        A boolean mask for each layer.
+
+    Example:
+        >>> shapes = {"a": (4, 10), "b": (2, 5)}
+        >>> masks = random_masks(shapes, 0.8, "uniform", torch.Generator().manual_seed(0))
+        >>> {name: int(mask.sum()) for name, mask in masks.items()}
+        {'a': 8, 'b': 2}
+    """
     sizes = {name: math.prod(shape) for name, shape in shapes.items()}
     densities = DISTRIBUTIONS[distribution](shapes, 1 - sparsity)
     keeps = counts(densities, sizes, keep_count(sparsity, sum(sizes.values())))

@@ -1,7 +1,8 @@
-"""Net: the view of the model that a method is given.
+"""Net: a method's view of the model.
 
-It owns how the prunable weights are stored, their masks, and the optimizer's memory of them. A method sees
-names, effective weights, dense gradients, and asks for groups; it never meets the model's class.
+It owns the storage of the prunable weights, their masks, and access to the optimizer's buffers for them. A
+method sees names, effective weights and dense gradients, and requests parameter groups; it never sees the
+model's class.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,10 +20,22 @@ Masks = dict[str, Tensor]
 
 
 class Net:
-    """The prunable weights of a model, by name, in the model's order.
+    """The prunable weights of a model by name, with their storage, their masks and snapshots.
 
-    `weights[name]` is the plain parameter holding the effective weight, shaped `(out, in, *k)`;
-    `masks[name]`, where set, is a boolean tensor of that shape, True where the weight lives.
+    `weights_by_name[name]` is the plain parameter that holds the effective weight, shaped `(out, in, *k)`;
+    `masks[name]`, where set, is a boolean tensor of that shape, False where the weight is pruned.
+
+    Args:
+        model: The model; its parameters hold the effective weights throughout.
+        prunable: The names of the parameters that may be pruned, in the model's order.
+        generator: The source of all of a method's random numbers, seeded by the trial.
+
+    Example:
+        >>> net.size, {name: tuple(net.weight(name).shape) for name in net.names}
+        (50200, {'1.weight': (300, 64), '3.weight': (100, 300), '5.weight': (10, 100)})
+        >>> net.set_masks({name: net.weight(name) > 0 for name in net.names})
+        >>> bool((net.model[5].weight >= 0).all())  # the masked weights of the model are zero now
+        True
     """
 
     def __init__(self, model: nn.Module, prunable: Sequence[str], generator: torch.Generator) -> None:
@@ -45,7 +58,7 @@ class Net:
 
     @property
     def size(self) -> int:
-        """|P|: how many prunable weights there are."""
+        """|P|, the number of prunable weights."""
         return sum(w.numel() for w in self.weights_by_name.values())
 
     def weight(self, name: str) -> Tensor:
@@ -59,40 +72,40 @@ class Net:
             w.grad = torch.zeros_like(w)
         return w.grad
 
-    # What the optimizer is to move
+    # Parameter groups and storage
 
     def weights(self, *, weight_decay: float | None = None, l2: float = 0.0, **more: Any) -> ParamGroup:
-        """The plain weights as a group, with the recipe's ordinary decay unless another is given."""
+        """The plain weights as a group, with the recipe's ordinary decay unless `weight_decay` is given."""
         return ParamGroup(list(self.weights_by_name.values()), weight_decay, l2, **more)
 
     def others(self, **more: Any) -> ParamGroup:
-        """Everything that is not prunable: biases, norms, embeddings. No decay."""
+        """The parameters that are not prunable as a group, without decay: biases, norms, embeddings."""
         prunable = {id(w) for w in self.weights_by_name.values()}
         return ParamGroup([p for p in self.model.parameters() if id(p) not in prunable], 0.0, **more)
 
     def factorize(self, depth: int, init: Callable[[str, Tensor], Tensor]) -> None:
-        """Store w = ω₁⊙…⊙ω_D; `init(name, w)` gives the factors, shape `(depth, *w.shape)`."""
+        """Stores w = ω₁⊙…⊙ω_D; `init(name, w)` returns a layer's factors, shape `(depth, *w.shape)`."""
         if depth < 2:
             raise SparsebenchError(f"a factorization needs depth 2 or more, not {depth}")
         self.storage = Factors(self.weights_by_name, depth, init)
 
     def factors(self, *, l2: float = 0.0, **more: Any) -> ParamGroup:
-        """The factors as a group, with the method's own l2 and no ordinary decay."""
+        """The factors as a group, with the method's own L2 penalty and no ordinary decay."""
         return ParamGroup(self.factorized.params(), 0.0, l2, **more)
 
     @property
     def factorized(self) -> Factors:
-        """The factor storage. Errors: the net was not factorized."""
+        """The factor storage; raises `SparsebenchError` where the net is not factorized."""
         if not isinstance(self.storage, Factors):
             raise SparsebenchError("the net is not factorized: call net.factorize first")
         return self.storage
 
     def reparametrize(self, compose: Callable[..., Tensor], **start: Callable[[Tensor], Tensor]) -> None:
-        """Store w = compose(**parameters) layer by layer; `start[key](w)` gives each first value."""
+        """Stores w = compose(**parameters) by layer; `start[key](w)` returns a parameter's initial value."""
         self.storage = Elementwise(self.weights_by_name, compose, start)
 
     def parameters(self, key: str) -> dict[str, nn.Parameter]:
-        """One parameter of an elementwise reparametrisation, by layer."""
+        """One parameter of an elementwise reparametrisation by layer; raises where there is none."""
         if not isinstance(self.storage, Elementwise):
             raise SparsebenchError("the net is not reparametrised: call net.reparametrize first")
         return self.storage.owned[key]
@@ -102,14 +115,14 @@ class Net:
         return ParamGroup(list(self.parameters(key).values()), weight_decay, **more)
 
     def sgd(self, options: list[dict[str, Any]], **more: Any) -> torch.optim.SGD:
-        """torch's SGD, or one that knows how the weights are stored and does the same in less time."""
+        """torch's SGD, or for factorized weights one that computes the same in less time."""
         return fused.sgd(options, self.storage, **more)
 
     # Masks
 
     @property
     def masks(self) -> Masks:
-        """Boolean, True where a weight lives; layers without a mask are missing."""
+        """The boolean masks by name, False where a weight is pruned; unmasked layers are missing."""
         return self._masks
 
     @masks.setter
@@ -119,7 +132,7 @@ class Net:
 
     @property
     def multipliers(self) -> Masks:
-        """The masks as 0 and 1 in the weights' own type: five times as fast to multiply by as booleans."""
+        """The masks as 0 and 1 in the weights' dtype: five times as fast to multiply by as booleans."""
         if self._multipliers is None:
             kinds = {name: w.dtype for name, w in self.weights_by_name.items()}
             self._multipliers = {name: mask.to(kinds[name]) for name, mask in self._masks.items()}
@@ -127,9 +140,9 @@ class Net:
 
     @torch.no_grad()
     def set_masks(self, masks: Mapping[str, Tensor]) -> None:
-        """Replace the masks: zero what is masked now, and forget the optimizer's memory where masks changed.
+        """Replaces the masks, zeroes the masked weights, and the optimizer's buffers where masks changed.
 
-        A coordinate that becomes active starts from 0 without momentum; one that stays keeps both.
+        A weight that becomes active starts from 0 without momentum; one that stays active keeps both.
         """
         for name in self.names:
             old, new = self.masks.get(name), masks.get(name)
@@ -146,7 +159,7 @@ class Net:
         self._mask(lambda weight: weight.detach())
 
     def _mask(self, of: Callable[[nn.Parameter], Tensor | None]) -> None:
-        """Zero what is masked in a tensor of each weight, all at once: one launch on a GPU."""
+        """Zeroes the masked entries of one tensor per weight, all at once: one launch on a GPU."""
         tensors, multipliers = [], []
         for name, multiplier in self.multipliers.items():
             if (tensor := of(self.weights_by_name[name])) is not None:
@@ -157,22 +170,22 @@ class Net:
 
     @torch.no_grad()
     def forget(self, name: str, where: Tensor) -> None:
-        """Zero every optimizer buffer (momentum, moments) of the weight `name` where `where` is True."""
+        """Zeroes every optimizer buffer (momentum, moments) of the weight `name` where `where` is True."""
         for param, view in self.storage.slots(name):
             for optimizer in self.optimizers:
                 for buffer in optimizer.state.get(param, {}).values():
                     if isinstance(buffer, Tensor) and buffer.shape == param.shape:
                         view(buffer).masked_fill_(where, 0.0)
 
-    # What the trainer calls around a step
+    # Called by the trainer around a step
 
     def pull(self) -> None:
-        """Dense gradients to the gradients of what the optimizer owns; masked coordinates get none."""
+        """Computes the gradients of the optimizer's tensors from the dense ones, with masked entries at 0."""
         self._mask(lambda weight: weight.grad)
         self.storage.pull()
 
     def push(self) -> None:
-        """What the optimizer moved to the effective weights; masks are projections, applied again."""
+        """Computes the effective weights from the optimizer's tensors, and applies the masks again."""
         if isinstance(self.storage, Plain) and not self._masks:
             return
         with torch.no_grad():
@@ -181,7 +194,7 @@ class Net:
 
     @torch.no_grad()
     def collapse(self) -> None:
-        """Make every prunable weight a tensor of its own again: the finished model is the plain one."""
+        """Makes every prunable weight a tensor of its own again, so that the finished model is plain."""
         for w in self.weights_by_name.values():
             w.data = w.data.clone()
             w.grad = None
@@ -189,12 +202,12 @@ class Net:
     # Snapshots
 
     def _beside_the_model(self) -> list[Tensor]:
-        """What the storage owns that is no parameter of the model: plain weights are both."""
+        """The storage's tensors that are not parameters of the model; none for plain weights."""
         own = {id(p) for p in self.model.parameters()}
         return [p for p in self.storage.params() if id(p) not in own]
 
     def snapshot(self) -> dict[str, Any]:
-        """Copies of all parameters, buffers and masks; the optimizer's memory is not part of it."""
+        """Returns copies of all parameters, buffers and masks, without the optimizer's buffers."""
         return {
             "model": {key: value.clone() for key, value in self.model.state_dict().items()},
             "storage": [p.detach().clone() for p in self._beside_the_model()],
@@ -203,7 +216,7 @@ class Net:
 
     @torch.no_grad()
     def restore(self, snapshot: Mapping[str, Any], *, masks: bool = False) -> None:
-        """Go back to a snapshot, in place. The present masks stay, and are applied, unless `masks`."""
+        """Restores a snapshot in place; its masks with `masks=True`, else the present ones are applied."""
         state = self.model.state_dict()
         for key, value in snapshot["model"].items():
             state[key].copy_(value)

@@ -1,4 +1,4 @@
-"""Powerpropagation: weights that are small move less, so that the small can be pruned."""
+"""Powerpropagation: a reparametrisation under which small weights change less, and then magnitude pruning."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -21,6 +21,22 @@ class Powerpropagation(Magnitude):
     when: "one_shot" after training, with fine-tuning out of the same budget, "gmp", gradually from 15% to 75%
     of the steps, or "imp", level by level as `lrr` does. The recipe's weight decay is on θ, where it is
     (wd/2)·Σ|w|^(2/α).
+
+    Attributes:
+        alpha: α, the power; the larger, the more weights stay near 0.
+        prune: When weights are pruned: "one_shot", "gmp" or "imp". The knobs `finetune` and `finetune_lr`
+            apply to "one_shot" alone.
+        levels: The number of prunings of "imp".
+
+    Example:
+        >>> from sparsebench.methods.api import configure
+        >>> method = configure("powerprop", {"alpha": 2.0, "prune": "imp", "levels": 2})
+        >>> [r.name for r in method.rounds()]
+        ['dense', 'level 1', 'level 2']
+        >>> _ = net.weight("5.weight")[0, :2].copy_(Tensor([0.25, -0.04]))
+        >>> groups = method.attach(net, plan=None, probe=None)
+        >>> [round(x, 3) for x in net.parameters("theta")["5.weight"][0, :2].tolist()]  # sign(w)·√|w|
+        [0.5, -0.2]
     """
 
     claims: ClassVar = {"lr": Knob(0.1, 0.03, 0.5, "log", minimum=0.0)}

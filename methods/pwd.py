@@ -22,6 +22,19 @@ class PNormWeightDecay(Sparsifier):
     has the minimisers of `dwf` at depth D. What the loss does not hold reaches 0 if it starts below
     (p(2-p)λΣη)^(1/(2-p)): a short training needs a larger λ. Under SGD λ is measured as in `l1`, up to 1e-2;
     Adam divides by the gradient's size, so that its useful λ lie near 1e-2 to 0.3, whatever the loss.
+
+    Attributes:
+        lam: λ, the strength of the penalty; more makes the net sparser.
+        p: The exponent of the penalty: 0.5, 2/3, 0.8 or 1; smaller ones spare large weights more.
+
+    Example:
+        >>> from sparsebench.bench.training.clock import TrainingClock
+        >>> from sparsebench.methods.api import configure
+        >>> method, clock = configure("pwd", {"p": 1.0, "lam": 0.1}), TrainingClock(1, momentum=0.0, lr=1.0)
+        >>> w = net.weight("5.weight")[0, :2].copy_(torch.tensor([0.1, 0.9]))
+        >>> _ = method.before_step(net, clock), method.after_step(net, clock)  # a step with no gradient
+        >>> [round(x, 3) for x in w.tolist()]  # 0.1·0.1/(0.1 + 0.1), 0.9·0.9/(0.9 + 0.1)
+        [0.05, 0.81]
     """
 
     exact_zeros: ClassVar[bool] = False

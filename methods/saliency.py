@@ -18,8 +18,8 @@ from .net import Net
 TEMPERATURE = 200.0
 
 
-def batches_knob() -> Any:
-    """How many labelled batches a score is taken over."""
+def _batches_knob() -> Any:
+    """Returns the field `batches`: the number of labelled batches over which a score is summed."""
     return knob(
         1,
         minimum=1,
@@ -31,7 +31,23 @@ def batches_knob() -> Any:
 
 @contextmanager
 def undisturbed(model: nn.Module) -> Iterator[None]:
-    """Score in training mode, as the papers do, with every branch open, and put all back afterwards."""
+    """Puts a model into the state for scoring, and restores its mode, buffers and norms afterwards.
+
+    Scores are taken in training mode, as in the papers, with γ = 1 for norms that start at γ = 0.
+
+    Args:
+        model: The fresh model.
+
+    Yields:
+        Nothing; the model is in training mode within.
+
+    Example:
+        >>> norm = nn.BatchNorm1d(2)
+        >>> with undisturbed(norm):
+        ...     out = norm(torch.ones(4, 2))  # in training mode this updates the running mean
+        >>> norm.running_mean.tolist()
+        [0.0, 0.0]
+    """
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     gates, was_training = open_up(model), model.training
     model.train()
@@ -46,8 +62,8 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
                 buffer.copy_(before)
 
 
-def gradients(net: Net, value: Tensor, *, graph: bool = False) -> list[Tensor]:
-    """∂value/∂w for each prunable weight; a weight that the model does not use gets zeros."""
+def _gradients(net: Net, value: Tensor, *, graph: bool = False) -> list[Tensor]:
+    """Returns ∂value/∂w for each prunable weight; zeros for a weight that the model does not use."""
     weights = list(net.weights_by_name.values())
     found: tuple[Tensor, ...] = torch.autograd.grad(
         value, weights, create_graph=graph, allow_unused=True, materialize_grads=True
@@ -61,26 +77,53 @@ class Snip(Sparsifier):
     """S = |∂L/∂w ⊙ w| on labelled batches of the fresh net; the largest S over the net are kept.
 
     The survivors keep their initial values and train as usual. At high compression whole layers can empty.
+
+    Attributes:
+        sparsity: The fraction of zeros over all prunable weights.
+        batches: The number of training batches over which ∂L/∂w is summed; each costs one step.
+
+    Example:
+        >>> from sparsebench.bench.training.probe import TrainingProbe
+        >>> from sparsebench.methods.api import configure
+        >>> batch = torch.randn(32, *data.shape), torch.arange(32) % data.classes
+        >>> probe = TrainingProbe(net.model, data.shape, iter([batch]), batch_size=32, total_steps=100)
+        >>> groups = configure("snip", {"sparsity": 0.9}).attach(net, plan=None, probe=probe)
+        >>> sum(int(mask.sum()) for mask in net.masks.values()), probe.spent  # 10% of 50,200 weights
+        (5020, 1)
     """
 
     sparsity: float = sparsity_knob()
-    batches: int = batches_knob()
+    batches: int = _batches_knob()
 
     def attach(self, net: Net, plan: Plan, probe: Probe) -> list[ParamGroup]:
         total = [torch.zeros_like(net.weight(name)) for name in net.names]
         with undisturbed(probe.model):
             for x, y in probe.batches(self.batches):
-                for sum_, g in zip(total, gradients(net, probe.loss(x, y)), strict=True):
+                for sum_, g in zip(total, _gradients(net, probe.loss(x, y)), strict=True):
                     sum_.add_(g)
         scores = {name: (g * net.weight(name)).abs() for name, g in zip(net.names, total, strict=True)}
         return masked_groups(net, global_top(scores, keep_count(self.sparsity, net.size)))
 
 
 def hessian_gradient(net: Net, batches: list[tuple[Tensor, Tensor]]) -> list[Tensor]:
-    """H·g, layer by layer: g = ∇L detached, z = ⟨g, ∇L⟩ with its graph, ∇z = H·g. L has logits/200.
+    """Returns H·g, the Hessian of the loss times its gradient, by layer.
 
-    L is the mean over the batches. Attention runs unfused here, as its fused kernels have no second
-    derivative.
+    g = ∇L is detached, z = ⟨g, ∇L⟩ has a graph, and ∇z = H·g. L is the mean cross-entropy over the batches,
+    of logits/200. Attention runs unfused here, as its fused kernels have no second derivative.
+
+    Args:
+        net: The net; both derivatives are with respect to its prunable weights.
+        batches: Images and labels.
+
+    Returns:
+        A tensor of each prunable weight's shape, in the net's order.
+
+    Example:
+        >>> model = nn.Linear(1, 2, bias=False)  # logits/200 = w for an image of 200
+        >>> _ = nn.init.zeros_(model.weight)  # so p = (½, ½), g = (-½, ½), H = [[¼, -¼], [-¼, ¼]]
+        >>> net = Net(model, ["weight"], torch.Generator())
+        >>> hessian_gradient(net, [(torch.tensor([[200.0]]), torch.tensor([0]))])[0].tolist()
+        [[-0.25], [0.25]]
     """
 
     def loss(x: Tensor, y: Tensor) -> Tensor:
@@ -90,12 +133,12 @@ def hessian_gradient(net: Net, batches: list[tuple[Tensor, Tensor]]) -> list[Ten
     product = [torch.zeros_like(one) for one in g]
     with sdpa_kernel(SDPBackend.MATH):
         for x, y in batches:
-            for sum_, part in zip(g, gradients(net, loss(x, y)), strict=True):
+            for sum_, part in zip(g, _gradients(net, loss(x, y)), strict=True):
                 sum_.add_(part)
         for x, y in batches:
-            live = gradients(net, loss(x, y), graph=True)
+            live = _gradients(net, loss(x, y), graph=True)
             z = torch.stack([(a * b).sum() for a, b in zip(g, live, strict=True)]).sum()
-            for sum_, part in zip(product, gradients(net, z), strict=True):
+            for sum_, part in zip(product, _gradients(net, z), strict=True):
                 sum_.add_(part)
     return product
 
@@ -107,10 +150,23 @@ class Grasp(Sparsifier):
 
     What is removed would lower the gradient's norm least (or raise it). H·g takes a second derivative: each
     batch is charged three steps, one for g and two for H·g.
+
+    Attributes:
+        sparsity: The fraction of zeros over all prunable weights.
+        batches: The number of training batches over which L is averaged; each costs three steps.
+
+    Example:
+        >>> from sparsebench.bench.training.probe import TrainingProbe
+        >>> from sparsebench.methods.api import configure
+        >>> batch = torch.randn(32, *data.shape), torch.arange(32) % data.classes
+        >>> probe = TrainingProbe(net.model, data.shape, iter([batch]), batch_size=32, total_steps=100)
+        >>> groups = configure("grasp", {"sparsity": 0.9}).attach(net, plan=None, probe=probe)
+        >>> sum(int(mask.sum()) for mask in net.masks.values()), probe.spent
+        (5020, 3)
     """
 
     sparsity: float = sparsity_knob()
-    batches: int = batches_knob()
+    batches: int = _batches_knob()
 
     def attach(self, net: Net, plan: Plan, probe: Probe) -> list[ParamGroup]:
         batches = list(probe.batches(self.batches))

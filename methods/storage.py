@@ -1,8 +1,9 @@
-"""How the effective weights of a net are stored: as themselves, as factors, or as any elementwise map.
+"""Storages of a net's effective weights: plain, as factors, or through any elementwise map.
 
-The model always keeps plain parameters that hold the effective weights, so that a forward pass costs what
-the plain model costs and `.grad` is the dense gradient of the effective weight. A storage moves gradients
-back to what the optimizer owns (`pull`) and the moved parameters forth into the weights (`push`).
+The model always has plain parameters that hold the effective weights, so that a forward pass costs what
+the plain model costs and `.grad` is the dense gradient of the effective weight. A storage converts these
+gradients to those of the tensors that the optimizer owns (`pull`), and the updated tensors to effective
+weights (`push`).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,23 +17,40 @@ Weights = Mapping[str, nn.Parameter]
 
 
 class Storage(Protocol):
-    """What a net needs of a storage. A slot is an optimizer's parameter with the view of one weight in it."""
+    """The interface of a storage: the optimizer's tensors, and the way to and from the effective weights.
+
+    A slot is one of the optimizer's tensors, with the view of one weight inside buffers of its shape.
+
+    Example:
+        >>> storage: Storage = Plain({"w": nn.Parameter(torch.zeros(2, 3))})
+        >>> [tuple(tensor.shape) for tensor, view in storage.slots("w")]
+        [(2, 3)]
+    """
 
     def params(self) -> list[Tensor]:
         """The tensors that the optimizer owns."""
 
     def pull(self) -> None:
-        """Dense gradients of the effective weights to gradients of `params`."""
+        """Computes the gradients of `params` from the dense gradients of the effective weights."""
 
     def push(self) -> None:
-        """`params` to the effective weights, in place."""
+        """Computes the effective weights from `params`, in place."""
 
     def slots(self, name: str) -> Iterator[tuple[Tensor, Callable[[Tensor], Tensor]]]:
-        """For the weight `name`: each owned tensor, and how to view a buffer shaped like it as the weight."""
+        """Yields, for the weight `name`, each owned tensor and the view of a buffer like it as the weight."""
 
 
 class Plain:
-    """The weights are the optimizer's parameters."""
+    """The plain storage: the optimizer owns the effective weights themselves.
+
+    Args:
+        weights: The model's prunable parameters by name.
+
+    Example:
+        >>> w = nn.Parameter(torch.zeros(2))
+        >>> Plain({"w": w}).params()[0] is w
+        True
+    """
 
     def __init__(self, weights: Weights) -> None:
         self.weights = weights
@@ -41,27 +59,40 @@ class Plain:
         return list(self.weights.values())
 
     def pull(self) -> None:
-        """Nothing to do: the gradients are where they belong."""
+        """Does nothing: the gradients of the weights are those of the optimizer's tensors."""
 
     def push(self) -> None:
-        """Nothing to do: the weights have moved."""
+        """Does nothing: the optimizer updates the weights themselves."""
 
     def slots(self, name: str) -> Iterator[tuple[Tensor, Callable[[Tensor], Tensor]]]:
         yield self.weights[name], lambda buffer: buffer
 
 
-VECTOR = 8  # torch rounds the last few numbers of a tensor otherwise where they fill no vector of this width
+VECTOR = 8  # torch rounds the last numbers of a tensor differently where they fill no vector of this width
 
 
 class Factors:
-    """w = ω₁⊙…⊙ω_D for all layers at once: one tensor `owned`, one flat weight buffer, views into both.
+    """The factor storage w = ω₁⊙…⊙ω_D: one tensor `owned` for all layers, one flat buffer of weights.
 
     The chain rule is exact: ∂L/∂ω_d = ∂L/∂w ⊙ Π_{k≠d} ω_k. The model's parameters become views of the
-    flat buffer, so one product over the whole net refreshes every layer. The rows of `owned` are padded with
-    zeros to whole vectors; `omega` shows them without.
+    flat buffer, so that one product over the whole net updates every layer. The rows of `owned` are padded
+    with zeros to whole vectors; `omega` is the view without padding.
 
-    An optimizer that takes `deferred` on itself applies the chain rule and the product when it steps, and
-    says that the weights are `current`.
+    An optimizer that sets `deferred` applies the chain rule and the product itself in its step, and then
+    sets `current`: the weights are up to date.
+
+    Args:
+        weights: The model's prunable parameters by name.
+        depth: D, the number of factors, at least 2.
+        init: Returns the initial factors of a layer from its name and weight, shape `(D, *w.shape)`.
+
+    Example:
+        >>> w = nn.Parameter(torch.ones(1))
+        >>> factors = Factors({"w": w}, 2, lambda name, w: torch.stack([2 * w, 3 * w]))
+        >>> w.grad = torch.ones(1)
+        >>> factors.pull()
+        >>> w.item(), factors.owned.grad[:, 0].tolist()  # w = 2·3; ∂w/∂ω₁ = ω₂ = 3, ∂w/∂ω₂ = ω₁ = 2
+        (6.0, [3.0, 2.0])
     """
 
     def __init__(self, weights: Weights, depth: int, init: Callable[[str, Tensor], Tensor]) -> None:
@@ -88,7 +119,7 @@ class Factors:
 
     @property
     def omega(self) -> Tensor:
-        """The factors, `(D, |P|)`: a view of what the optimizer owns."""
+        """The factors, `(D, |P|)`: a view of the optimizer's tensor."""
         return self.owned[:, : self.total]
 
     def view(self, flat: Tensor, name: str) -> Tensor:
@@ -100,7 +131,7 @@ class Factors:
         return [self.owned]
 
     def dense_grads(self) -> Iterator[tuple[int, Tensor]]:
-        """For each weight, where it begins in `flat`, and its gradient in the weight's memory layout."""
+        """Yields each weight's offset in `flat`, and its gradient in the weight's memory layout."""
         for (shape, strides, offset), w in zip(self.layout.values(), self.weights.values(), strict=True):
             grad = w.grad
             if grad is None:
@@ -116,7 +147,7 @@ class Factors:
 
     @torch.no_grad()
     def gather(self) -> None:
-        """Copy the layers' dense gradients into `flat_grad`."""
+        """Copies the layers' dense gradients into `flat_grad`."""
         grads = [torch.zeros_like(w) if w.grad is None else w.grad for w in self.weights.values()]
         torch._foreach_copy_(self._grad_views, grads)  # one launch on a GPU
 
@@ -148,14 +179,40 @@ class Factors:
 
 
 def multiply(omega: Tensor, out: Tensor) -> None:
-    """out = Π_d omega[d], the factors in their order."""
+    """Writes the product Π_d omega[d] to `out`, multiplied in the order of the factors.
+
+    Args:
+        omega: The factors, `(D, n)`, D at least 2.
+        out: The effective weights, `(n,)`.
+
+    Example:
+        >>> weights = torch.empty(2)
+        >>> multiply(torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), weights)
+        >>> weights.tolist()
+        [15.0, 48.0]
+    """
     torch.mul(omega[0], omega[1], out=out)
     for factor in omega[2:]:
         out.mul_(factor)
 
 
 def exclusive_products(omega: Tensor, g: Tensor, out: Tensor) -> None:
-    """out[d] = g ⊙ Π_{k≠d} omega[k], without a division: a prefix pass, then a suffix pass. All (D, n)."""
+    """Writes g ⊙ Π_{k≠d} omega[k], the gradient of factor d, to out[d].
+
+    One pass multiplies the preceding factors and one the following, so that no division is needed and
+    factors may be 0.
+
+    Args:
+        omega: The factors, `(D, n)`.
+        g: The gradient of the product, `(n,)`.
+        out: The gradients of the factors, `(D, n)`.
+
+    Example:
+        >>> slopes = torch.empty(3, 1)
+        >>> exclusive_products(torch.tensor([[2.0], [3.0], [0.0]]), torch.tensor([1.0]), slopes)
+        >>> slopes.flatten().tolist()
+        [0.0, 0.0, 6.0]
+    """
     depth = omega.shape[0]
     out[0].copy_(g)
     for d in range(1, depth):
@@ -168,7 +225,7 @@ def exclusive_products(omega: Tensor, g: Tensor, out: Tensor) -> None:
 
 
 def _dense_strides(w: Tensor) -> tuple[int, ...]:
-    """The tensor's own strides where they cover its memory without gaps (any memory format)."""
+    """Returns the tensor's strides where they cover its memory without gaps, else contiguous ones."""
     by_stride = sorted(zip(w.stride(), w.shape, strict=True))
     expected = 1
     for stride, size in by_stride:
@@ -179,10 +236,20 @@ def _dense_strides(w: Tensor) -> tuple[int, ...]:
 
 
 class Elementwise:
-    """w = f(parameters) for any differentiable f, layer by layer, by autograd.
+    """The storage w = compose(parameters) for any differentiable map, by layer, through autograd.
 
-    `compose(**tensors)` maps one layer's parameters to its effective weight; `start` gives each parameter's
-    first value from the layer's dense weight.
+    Args:
+        weights: The model's prunable parameters by name.
+        compose: Maps one layer's parameters, by keyword, to its effective weight.
+        start: Returns each parameter's initial value from the layer's dense weight, by the parameter's key.
+
+    Example:
+        >>> w = nn.Parameter(torch.tensor([9.0]))
+        >>> storage = Elementwise({"w": w}, lambda u: u**2, {"u": torch.sqrt})
+        >>> w.grad = torch.ones(1)
+        >>> storage.pull()
+        >>> storage.of("w")["u"].item(), storage.of("w")["u"].grad.item()  # u = √9, ∂u²/∂u = 2u
+        (3.0, 6.0)
     """
 
     def __init__(
@@ -203,7 +270,7 @@ class Elementwise:
         return [p for layers in self.owned.values() for p in layers.values()]
 
     def of(self, name: str) -> dict[str, Tensor]:
-        """The parameters of one layer by key."""
+        """Returns the parameters of one layer by key."""
         return {key: layers[name] for key, layers in self.owned.items()}
 
     def pull(self) -> None:

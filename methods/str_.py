@@ -1,4 +1,4 @@
-"""Soft threshold reparametrisation: learned thresholds, one a layer."""
+"""Soft threshold reparametrisation: learned thresholds, one per layer."""
 
 import math
 import warnings
@@ -12,21 +12,35 @@ from ..errors import SparsebenchError
 from .api import Knob, ParamGroup, Plan, Probe, Sparsifier, knob, register
 from .net import Net
 
-# Where a threshold starts to bite, σ(-6) = .0025, and the share of Ση at which it is to be there: under a
-# decaying schedule that is 20 to 30% of the steps.
+# The s at which a threshold begins to zero weights, σ(-6) = .0025, and the share of Ση by which s reaches
+# it: under a decaying schedule that is 20 to 30% of the steps.
 ONSET, ONSET_SHARE = -6.0, 0.4
 
 
 def soft_threshold(theta: Tensor, s: Tensor) -> Tensor:
-    """sign(θ)·relu(|θ| - σ(s))."""
+    """Returns the soft-thresholded weight sign(θ)·relu(|θ| - σ(s)).
+
+    Args:
+        theta: θ, the parameter of a layer, of the weight's shape.
+        s: The scalar whose sigmoid is the layer's threshold.
+
+    Returns:
+        The effective weight: 0 where |θ| ≤ σ(s), nearer to 0 by σ(s) elsewhere.
+
+    Example:
+        >>> w = soft_threshold(torch.tensor([0.3, -0.9]), s=torch.tensor(0.0))  # σ(0) = 0.5
+        >>> [round(x, 3) for x in w.tolist()]
+        [0.0, -0.4]
+    """
     return theta.sign() * torch.relu(theta.abs() - torch.sigmoid(s))
 
 
-def fastest_decay(plan: Plan) -> float:
-    """The most e-folds by which s can decay in a training without swinging through 0: (1-μ)/2·Σ_t η_t/η.
+def _fastest_decay(plan: Plan) -> float:
+    """Returns the most e-folds by which s can decay in a training without overshoot: (1-μ)/2·Σ_t η_t/η.
 
-    Under momentum an idle s is a damped oscillator, s'' + (1-μ)s' + ηwd_s·s = 0 in steps. At ηwd_s = (1-μ)²/2
-    its damping ratio is 1/√2; where s decays twice as fast the loss no longer holds it, and layers empty.
+    Without a gradient from the loss s is, under momentum, a damped oscillator, s'' + (1-μ)s' + ηwd_s·s = 0
+    in steps. At ηwd_s = (1-μ)²/2 its damping ratio is 1/√2; where s decays twice as fast the loss no longer
+    balances the decay, and layers empty.
     """
     return (1 - plan.momentum) ** 2 / 2 * plan.eta_sum / plan.lr
 
@@ -44,6 +58,18 @@ class SoftThreshold(Sparsifier):
     such that s reaches -6 at 20 to 30% of the steps. Where the loss is near 0 by then nothing holds s, and
     layers collapse: start nearer to 0. SGD alone: Adam bounds a step by its rate, so that the loss cannot
     hold s.
+
+    Attributes:
+        s0: s₀, the initial s of every layer; 0 derives it from the decay.
+        decay: wd_s·Ση_eff, the exponent of the decay of s; 0 gives s the recipe's weight decay.
+
+    Example:
+        >>> from sparsebench.methods.api import configure
+        >>> plan = Plan(steps=10_000, optimizer="sgd", lr=0.1, momentum=0.9, eta_sum=10_000.0)
+        >>> method = configure("str", {"decay": 12.0, "s0": 0.0})
+        >>> theta, s, others = method.attach(net, plan, probe=None)
+        >>> s.weight_decay, round(method.facts()["s0"])  # 12/10,000; s₀·e^(-0.4·12) = -6
+        (0.0012, -729)
     """
 
     optimizers: ClassVar = ("sgd",)
@@ -77,7 +103,7 @@ class SoftThreshold(Sparsifier):
             raise SparsebenchError("str: give s0 or decay: without a decay of its own s has no time to meet")
 
     def attach(self, net: Net, plan: Plan, probe: Probe) -> list[ParamGroup]:
-        decay = min(self.decay, fastest_decay(plan))
+        decay = min(self.decay, _fastest_decay(plan))
         if decay < self.decay:
             warnings.warn(
                 f"decay = {self.decay:g} is lowered to {decay:.3g}, the most that momentum lets s follow "

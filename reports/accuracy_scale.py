@@ -1,4 +1,4 @@
-"""The accuracy scale: most of its height for the range that matters, chance in the rest. No matplotlib."""
+"""The accuracy scale of the plots: two linear pieces, most of the height for the upper one. No matplotlib."""
 
 import math
 from collections.abc import Sequence
@@ -8,26 +8,39 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 LOWER = 0.2  # the compressed range's share of the axis
-
-
-STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
+STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)  # tick distances, as fractions
 
 
 @dataclass(frozen=True)
 class Focus:
-    """Accuracies from `bottom` to `bend` take `LOWER` of the height, from `bend` to `top` the rest."""
+    """A piecewise linear accuracy axis: a compressed range below the bend, an expanded one above it.
+
+    Accuracies from `bottom` to `bend` take the lowest fifth (`LOWER`) of the height, those from `bend` to
+    `top` take the rest; values outside continue the nearer piece.
+
+    Attributes:
+        bottom: Accuracy (a fraction) at the lower end of the axis, height 0.
+        bend: Accuracy at which the slope changes, height 0.2.
+        top: Accuracy at the upper end of the axis, height 1; slightly above 1 where the best is near 1.
+
+    Example:
+        >>> Focus(bottom=0.0, bend=0.9, top=1.0).forward([0.0, 0.45, 0.9, 0.95, 1.0])
+        array([0. , 0.1, 0.2, 0.6, 1. ])
+    """
 
     bottom: float
     bend: float
     top: float
 
     def forward(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Returns the heights, as fractions of the axis, of accuracies."""
         y = np.asarray(values, dtype=np.float64)
         below = (y - self.bottom) * (LOWER / (self.bend - self.bottom))
         above = LOWER + (y - self.bend) * ((1 - LOWER) / (self.top - self.bend))
         return np.where(y < self.bend, below, above)
 
     def inverse(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Returns the accuracies at heights: the inverse of `forward`."""
         v = np.asarray(values, dtype=np.float64)
         below = self.bottom + v * ((self.bend - self.bottom) / LOWER)
         above = self.bend + (v - LOWER) * ((self.top - self.bend) / (1 - LOWER))
@@ -35,10 +48,24 @@ class Focus:
 
 
 def focus_on(accuracies: Sequence[float], chance: float, dense: float | None, lowest: float = 1.0) -> Focus:
-    """The range that matters: from dense (or the best) down past most of the accuracies that live.
+    """Returns the scale that expands the range from the best accuracy down past most of the others.
 
-    It reaches to 2.5 times the median loss, but not less than a tenth or more than six tenths of the way
-    to chance. The axis itself goes down to chance and to `lowest`.
+    The expanded range ends 2.5 times the median loss below the best accuracy (the largest of the points and
+    dense), at least a tenth (and two points of accuracy) and at most six tenths of the way to chance, on a
+    tick. The median is over accuracies above 1.5 × chance: collapsed points do not widen the range.
+
+    Args:
+        accuracies: Mean accuracies, as fractions, whose range is to be expanded: those of the fronts.
+        chance: Chance accuracy, which the axis shows in its compressed range.
+        dense: Accuracy of the dense baseline; None without one.
+        lowest: The smallest accuracy drawn at all; the axis reaches down to it.
+
+    Returns:
+        The scale, from at most `lowest` and chance to just above the best accuracy.
+
+    Example:
+        >>> focus_on([0.9, 0.8, 0.7], chance=0.1, dense=None)  # median loss 0.1: bend 0.25 below the best
+        Focus(bottom=0.0, bend=0.65, top=0.92)
     """
     best = max([*accuracies, chance + 1e-3, *([dense] if dense is not None else [])])
     alive = sorted(y for y in accuracies if y > 1.5 * chance) or [best]
@@ -54,7 +81,7 @@ def focus_on(accuracies: Sequence[float], chance: float, dense: float | None, lo
 
 
 def _on_a_tick(bend: float, best: float) -> float:
-    """The tick at or below: going down may ask for a wider tick distance, and so for going down again."""
+    """The bend rounded down to a tick, repeated while the wider range needs a larger tick distance."""
     for _ in STEPS:
         step = _step(1.08 * (best - bend))
         bend, before = math.floor(bend / step + 1e-9) * step, bend
@@ -64,5 +91,5 @@ def _on_a_tick(bend: float, best: float) -> float:
 
 
 def _step(span: float) -> float:
-    """A tick distance that gives three to seven ticks."""
+    """The smallest tick distance that divides the span into at most 6.5 parts."""
     return next((step for step in STEPS if span / step <= 6.5), STEPS[-1])

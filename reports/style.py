@@ -1,8 +1,8 @@
-"""One colour, marker and dash an entry, the same in every figure and wherever else entries are coloured."""
+"""The colour, marker and dash pattern of each entry, the same in every figure, chart and page."""
 
 from collections.abc import Iterable, Sequence
 
-from .analysis.boards import TaskLeaderboard
+from .analysis.leaderboard import TaskLeaderboard
 from .formatting import natural
 
 Dash = tuple[int, tuple[int, ...]]
@@ -18,11 +18,22 @@ SOLID = DASHES[0]
 
 
 def style_of(entries: Iterable[str], dense: Iterable[str] = ("dense",)) -> dict[str, Style]:
-    """Hex colour, matplotlib marker and dash pattern of each entry; `dense` ones are dark grey.
+    """Returns the hex colour, matplotlib marker and dash pattern of each entry.
 
-    Depends on the set of entries alone, not on their order. Entries that follow each other by name, as
-    dwf-2 and dwf-3 do, get hues far apart. The combinations of colour and dash repeat after 32 entries,
+    The style depends on the set of entries alone, not on their order. Entries that follow each other by name,
+    as dwf-2 and dwf-3 do, get hues far apart. The combinations of colour and dash repeat after 32 entries,
     those of colour and marker after 88.
+
+    Args:
+        entries: Names of all entries that appear together; repetitions do not matter.
+        dense: Names of the dense baselines among them, which are dark grey with a star.
+
+    Returns:
+        `(colour, marker, dash)` by entry.
+
+    Example:
+        >>> style_of(["dwf-3", "dense", "dwf-2"])["dwf-2"]
+        ('#0072B2', 'o', (0, ()))
     """
     neutral = set(dense)
     names = sorted(set(entries), key=lambda name: (natural(name), name))
@@ -36,6 +47,17 @@ def style_of(entries: Iterable[str], dense: Iterable[str] = ("dense",)) -> dict[
 
 
 def style_for(found: Sequence[TaskLeaderboard]) -> dict[str, Style]:
-    """One style for each entry over all tasks, so that colours agree between figures."""
+    """Returns one style for each entry over all tasks, so that colours agree between figures.
+
+    Args:
+        found: The leaderboards of all tasks of a report.
+
+    Returns:
+        `(colour, marker, dash)` by entry; those of method "dense" are dark grey, whatever their name.
+
+    Example:
+        >>> {entry: colour for entry, (colour, marker, dash) in style_for([board]).items()}
+        {'dense': '#404040', 'dwf-3': '#0072B2', 'magnitude': '#D55E00'}
+    """
     rows = [row for board in found for row in board.rows]
     return style_of((row.entry for row in rows), {row.entry for row in rows if row.baseline})

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from ..files import write_atomic
 from ..records.pareto import X_MAX
 from ..records.record import Record
-from .analysis.boards import TaskLeaderboard, boards
+from .analysis.boards import boards
+from .analysis.leaderboard import TaskLeaderboard
 from .tables.csv_json import pairs_csv, to_csv, to_json
 from .tables.latex import to_latex
 from .tables.markdown import to_markdown
@@ -24,12 +25,28 @@ def write_report(
     importance: Mapping[str, "Importance"] | None = None,
     processes: int = 1,
 ) -> list[Path]:
-    """Write tables, figures and the site into `folder`; each file appears whole or not at all.
+    """Writes tables, figures and the site into a folder, each file atomically.
 
-    `importance`: of the knobs, by task, where somebody has computed it; it is drawn, not computed here.
-    `processes`: so many, at most, draw the figures.
-    Returns the paths, the leaderboard first. Errors: no records; a folder that cannot be written.
+    Args:
+        folder: Where to write; created where it is missing. Files of the same names are replaced.
+        records: The records of all tasks, search and confirm phase together.
+        x_max: log10 compression at which hypervolumes are cut off: one number, or one by task.
+        importance: The importance of the knobs by task; it is drawn where it is given, not computed here.
+        processes: The largest number of processes that draw figures.
+
+    Returns:
+        The paths of all files, `leaderboard.md` first.
+
+    Raises:
+        SparsebenchError: No records, or a folder that cannot be written.
+
+    Example:
+        >>> from pathlib import Path
+        >>> paths = write_report(Path("report"), records[:1])
+        >>> [path.name for path in paths[:5]]
+        ['leaderboard.md', 'leaderboard.csv', 'pairs.csv', 'leaderboard.json', 'leaderboard.tex']
     """
+    # Tables for programs and papers
     folder = Path(folder)
     found = boards(records, x_max)
     tables = [
@@ -38,12 +55,12 @@ def write_report(
         write_atomic(folder / "leaderboard.json", to_json(found)),
         write_atomic(folder / "leaderboard.tex", to_latex(found)),
     ]
-    from .figures.draw import (
-        draw_report,  # matplotlib loads in seconds: a terminal table does not wait for it
-    )
+    # Figures; matplotlib loads in seconds, and a terminal table does not wait for it
+    from .figures.draw import draw_report
 
     pictures = draw_report(folder, found, importance or {}, processes)
     shown = {task: [p.name for p in paths if p.suffix == ".png"] for task, paths in pictures.items()}
+    # The Markdown page, which shows the figures, and the site
     page = write_atomic(folder / "leaderboard.md", to_markdown(found, shown))
     return [page, *tables, *(path for paths in pictures.values() for path in paths), *_site(folder, found)]
 

@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -21,10 +23,10 @@ SMOKE = (
     "datasets/test_registry.py",
     "datasets/test_splits.py",
     "methods/*",
-    "reports/test_figures.py",
-    "reports/test_pareto.py",
-    "reports/test_points.py",
-    "reports/test_rows.py",
+    "reports/figures/test_figures.py",
+    "records/test_pareto.py",
+    "reports/analysis/test_points.py",
+    "reports/analysis/test_boards.py",
 )
 
 # How long an example takes says how busy the machine is, and which test of a process imports scipy.
@@ -90,3 +92,50 @@ def plugins_forgotten() -> Iterator[None]:
             del items[name]
     for name in new:
         del sys.modules[name]
+
+
+@pytest.fixture
+def make_record() -> Callable[..., Any]:
+    """A valid record; any field can be given."""
+    from sparsebench.records.fields import Layer
+    from sparsebench.records.record import Record
+
+    def make(number: int = 0, **fields: Any) -> Any:
+        base: dict[str, Any] = {
+            "id": f"id-{number}", "config": f"config-{number}", "suite": "suite", "entry": "dense",
+            "dataset": "digits", "model": "lenet_300_100", "method": "dense", "knobs": {}, "trial": number,
+            "seed": 0, "phase": "search", "status": "ok", "classes": 10, "val_accuracy": 0.9,
+            "compression": 4.0, "layers": [Layer(name="1.weight", shape=(4, 4), nonzeros=4)],
+            "command": "sparsebench train", "data_digest": "d", "device": "cpu",
+        }  # fmt: skip
+        return Record(**{**base, **fields})
+
+    return make
+
+
+@dataclass
+class Answer:
+    """What a command left: exit status and both streams."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+    """The real entry point, in this process: `cli("list", "methods").out`."""
+    from sparsebench.bench.cli.app import main
+
+    def call(*words: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["sparsebench", *map(str, words)])
+        capfd.readouterr()
+        code: Any = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code or 0
+        out, err = capfd.readouterr()
+        return Answer(int(code), out, err)
+
+    return call

@@ -1,4 +1,20 @@
-"""The driver: ask, execute, record, tell, track. One process owns Optuna, MLflow and the records."""
+"""The driver: it runs the trials of all studies and passes their records on.
+
+One process, the driver's, uses Optuna and MLflow and writes the records; workers only train. A record passes:
+
+    Study.next --trial--> Executor --record--> 1 Store.append     records.jsonl, flushed to the disk
+        ^                (workers)             2 Executor.forget  deletes the trial's checkpoint
+        |                                      3 KeptModels       deletes models of the point's worse seeds
+        +------------------------------------- 4 Study.take       the search, which chooses later trials
+        |                                      5 LivePublisher    a queue; its thread writes to MLflow
+        |                                      6 ProgressMonitor  live table, log lines, state.json
+        +--> StudyMirror, in a thread: optuna.db, when a study's phase ends
+
+The store comes first: if the driver is killed after that, the next run derives 2 to 6 from the records; if
+before, it resumes the trial from its checkpoint, which is therefore deleted second. Models and search follow,
+with the store's copy of the record, which has no curve and no layers. MLflow and the displays come last: they
+decide nothing, so a problem there costs no trial.
+"""
 
 import os
 import shutil
@@ -30,18 +46,28 @@ from . import publish
 from .kept_models import KeptModels, keep_front_models
 from .options import RunOptions, takes_run_options
 
-Owners = dict[str, list[Study]]
-"""Who waits for a trial that is out, by the trial's identity."""
+WaitingStudies = dict[str, list[Study]]
+"""The studies that wait for the record of a running trial, by the trial's identity."""
 
 AT_ONCE = "stopped at once; the same command continues from the last checkpoints"
-TICK = 0.5  # seconds between two looks at the clock and at the signals
+TICK = 0.5  # seconds at most between two checks of time limits and signals
 
 
 @dataclass
 class Result:
-    """A campaign's output folder, its records, and what went wrong beside the trials.
+    """Outcome of a campaign: its output folder and its records.
 
-    `stopped_by`: the number of the signal that stopped it before its end; the same call continues it.
+    Attributes:
+        folder: The output folder.
+        records: One record for each trial, in the order first written; failed trials are among them.
+        stopped_by: Number of the signal that stopped the campaign before its end, after which the same call
+            continues it; None where it is complete.
+        problems: One sentence for each problem with MLflow, which affects no record.
+
+    Example:
+        >>> result = Result(folder, [record], stopped_by=15)  # SIGTERM
+        >>> result.complete, len(result.records)
+        (False, 1)
     """
 
     folder: Path
@@ -51,15 +77,40 @@ class Result:
 
     @property
     def complete(self) -> bool:
+        """Whether all trials were run, and tables and figures written."""
         return self.stopped_by is None
 
 
 @dataclass
 class Campaign:
-    """Hands the trials of all studies to the executor and their records to whoever needs them.
+    """The loop of a campaign: it submits the trials of all studies and passes on each record that comes back.
 
-    Several studies run at once, so that no device waits for a generation to end; the first of them in the
-    suite's order that has a trial to give is served first.
+    Several studies run at once, so that no device idles until a generation ends; the first study in the
+    suite's order that has a trial to run comes first. Trials of equal identity run once, for all of them.
+
+    Attributes:
+        studies: One study for each entry on each task, in the suite's order.
+        executor: The workers.
+        store: The records of the output folder.
+        display: The progress displays.
+        publisher: The live copy of the records in MLflow.
+        mirror: The copy of the searches in an Optuna storage.
+        kept_models: The model files of the output folder.
+        interrupts: The signals; the first one pauses the running trials, the second one ends the campaign.
+        waiting_studies: The studies that wait for the record of each running trial, by its identity.
+        pausing: Whether the running trials have been asked for a checkpoint and their end.
+
+    Example:
+        >>> from unittest.mock import Mock
+        >>> parts = Mock()  # lists the calls of all parts in their order
+        >>> parts.interrupts.number, parts.study.next.side_effect = None, [trial, None, None]
+        >>> parts.executor.wait.return_value = [(trial, record)]
+        >>> campaign = Campaign([parts.study], parts.executor, parts.store, parts.display, parts.mlflow,
+        ...                     parts.mirror, parts.models, parts.interrupts)
+        >>> campaign.drive()
+        >>> called = [name for name, _, _ in parts.method_calls]
+        >>> called[called.index("store.append") : called.index("display.update") + 1]
+        ['store.append', 'executor.forget', 'models.take', 'study.take', 'mlflow.put', 'display.update']
     """
 
     studies: Sequence[Study]
@@ -68,89 +119,92 @@ class Campaign:
     display: ProgressMonitor
     publisher: publish.LivePublisher
     mirror: StudyMirror
-    shelf: KeptModels
+    kept_models: KeptModels
     interrupts: Interrupts
-    owners: Owners = field(default_factory=dict)
+    waiting_studies: WaitingStudies = field(default_factory=dict)
     pausing: bool = False
 
     def drive(self) -> int | None:
-        """Run until every study is done. Returns the signal that stopped it before that, or None."""
-        clerk = ThreadPoolExecutor(1, thread_name_prefix="optuna-mirror")
+        """Runs until every study is done; returns the signal that stopped it before that, or None."""
+        mirror_thread = ThreadPoolExecutor(1, thread_name_prefix="optuna-mirror")
         self.interrupts.stage(AT_ONCE, patient=True)
         try:
-            while self._hand_out(clerk):
+            while self._submit_trials(mirror_thread):
                 self.display.running(self.executor.running)
                 for trial, record in self.executor.wait(TICK):
                     self._take(trial, record)
                 if self.interrupts.number is not None and not self.pausing:
                     self._pause()
         finally:
-            clerk.shutdown(wait=True)
+            mirror_thread.shutdown(wait=True)
         return None if all(study.done for study in self.studies) else self.interrupts.number
 
     def _pause(self) -> None:
+        """Asks the running trials to save a checkpoint and end; no further ones are submitted."""
         self.pausing = True
-        self.display.say(
-            f"stopping: {len(self.owners)} running trials keep a checkpoint; Ctrl-C again stops at once"
-        )
+        count = len(self.waiting_studies)
+        self.display.say(f"stopping: {count} running trials keep a checkpoint; Ctrl-C again stops at once")
         self.executor.pause()
 
-    def _hand_out(self, clerk: ThreadPoolExecutor) -> bool:
-        """Fill the free places. False when nothing runs and nothing is left to run."""
+    def _submit_trials(self, mirror_thread: ThreadPoolExecutor) -> bool:
+        """Submits trials while slots are free; returns False when none runs and none is left to run."""
         for study in self.studies:
             phase = study.phase
             while self.interrupts.number is None and self.executor.free():
                 trial = study.next()
                 if trial is None:
                     break
-                if trial.id in self.owners:  # another entry asks the same just now: one run answers both
-                    self.owners[trial.id].append(study)
+                if trial.id in self.waiting_studies:  # another entry's equal trial runs: one run for both
+                    self.waiting_studies[trial.id].append(study)
                     continue
-                self.owners[trial.id] = [study]
+                self.waiting_studies[trial.id] = [study]
                 self.executor.submit(trial)
             if study.phase != phase:
                 self.display.update(study, None)
-                self._reflect(study, clerk)
-        return bool(self.owners)
+                self._update_mirror(study, mirror_thread)
+        return bool(self.waiting_studies)
 
     def _take(self, trial: Trial, record: Record | None) -> None:
-        """The order matters: on the disk first, then to the search, then to those who only watch."""
-        studies = self.owners.pop(trial.id)
-        if record is None:  # paused
+        """Passes a record on, in the order that the module's docstring explains; None is a paused trial."""
+        studies = self.waiting_studies.pop(trial.id)
+        if record is None:
             return
-        kept = self.store.append(record)
+        # To the disk, after which nothing can be lost
+        stored = self.store.append(record)
         self.executor.forget(trial)
-        self.shelf.take(kept)
+        # To what acts on it
+        self.kept_models.take(stored)
         for study in studies:
-            study.take(trial, kept)
+            study.take(trial, stored)
+        # To what only shows it
         self.publisher.put(record)
         for study in studies:
             self.display.update(study, record)
 
-    def _reflect(self, study: Study, clerk: ThreadPoolExecutor) -> None:
-        """The search as it stands, to the storage that dashboards read; beside the trials' way."""
-        clerk.submit(self.mirror.reflect, study.search, self.display.say)
+    def _update_mirror(self, study: Study, mirror_thread: ThreadPoolExecutor) -> None:
+        """Writes the study's search to the Optuna storage, for dashboards; in a thread, so no trial waits."""
+        mirror_thread.submit(self.mirror.reflect, study.search, self.display.say)
 
 
-def _open(suite: Suite, data: str | Path | None) -> tuple[str | None, dict[str, str]]:
-    """Open (or fetch) every dataset and try every model, before a worker starts: errors come at once.
+def _open_tasks(suite: Suite, data: str | Path | None) -> tuple[str | None, dict[str, str]]:
+    """Opens (or downloads) every dataset and creates every model once, so errors come before a worker starts.
 
-    Returns the datasets' folder for the workers, None for the usual one, and each task's digest.
+    Returns the folder of the datasets for the workers, None for the default one, and each task's data digest.
     """
     root = str(data_root(data)) if data is not None or "SPARSEBENCH_DATA" in os.environ else None
-    found = {}
+    digests = {}
     for task in suite.tasks:
         opened = open_data(task.dataset, root, task.data_args)
         create(task.model, opened.shape, opened.classes, **task.model_args)
-        found[task.name] = opened.digest
-    return root, found
+        digests[task.name] = opened.digest
+    return root, digests
 
 
-def _stored(path: Path, say: Callable[[str], None]) -> Store:
-    """The records so far. An edited one steers the search that goes on from it: that is said first."""
+def _open_store(path: Path, say: Callable[[str], None]) -> Store:
+    """Returns the records so far; warns of edited ones, as the search continues from what they contain."""
     store = Store(path)
-    if said := edits(path):
-        say(f"warning: {said}")
+    if edited := edits(path):
+        say(f"warning: {edited}")
     return store
 
 
@@ -162,31 +216,63 @@ def run(
     display: Display | None = None,
     **keywords: Any,
 ) -> Result:
-    """Search, confirm, record and rank every entry of a suite on every task: the same as `sparsebench run`.
+    """Runs a campaign: searches, confirms, records and ranks every entry of a suite on every task.
 
-    Everything lands in `out` (default `runs/<suite>`). The same call again continues an interrupted
-    campaign, with `extend` one whose suite has gained entries, tasks, trials or seeds since. `time_limit`
-    in seconds holds for a trial. `executor="ray"` runs it on a Ray cluster, whose head is at `address`.
-    `keywords` are the fields of `RunOptions`, which they override.
-    Errors, a sentence each: `SparsebenchError`; `KeyboardInterrupt` where a signal (Ctrl-C, SIGTERM, SIGHUP)
-    finds no trials to pause, or is the second. Nothing already written is lost.
+    It does the same as `sparsebench run`: records, databases, tables, figures and models are written to the
+    output folder. The same call again continues an interrupted campaign. A first run of ten seconds::
+
+        result = sparsebench.run("quickstart", methods=["dense"], trials=1, epochs=1, seeds=1, out="first")
+
+    Args:
+        suite: The name of a shipped suite, the path of a TOML file, or a `Suite`.
+        options: The options of the run as one object; by default those of `RunOptions()`.
+        display: What shows the progress, such as a `LiveTable`; None shows nothing.
+        **keywords: Single options, the fields of `RunOptions`, each in place of that of `options`.
+            What runs: `methods` (only these entries, by label or method); `trials` of each search, `epochs`
+            of a trial and `seeds` of a confirmed point, in place of the suite's; `plugins` (Python files);
+            `extend=True` continues a campaign whose suite has gained entries, tasks, trials or seeds.
+            Where it runs: `devices` (`cuda:0,cuda:2` or `cpu:4`; by default every GPU, else the CPU cores),
+            `per_device` trials at once on a GPU, `time_limit` in seconds for a trial (a day by default),
+            `executor="ray"` with the `address` of a cluster.
+            Files: `out` (the output folder, `runs/<suite>` by default); `data` (the folder of datasets);
+            `storage` and `tracking_uri` (URLs for Optuna and MLflow, by default of databases in `out`).
+
+    Returns:
+        The output folder and the records. A first signal (Ctrl-C, SIGTERM, SIGHUP) while trials run saves
+        their checkpoints and ends the call early; then `complete` is False and `stopped_by` is the signal.
+
+    Raises:
+        SparsebenchError: A suite, option, dataset or device is not valid; the output folder cannot be
+            written, is in use or has records of another suite; every trial failed.
+        TypeError: A keyword names no option.
+        KeyboardInterrupt: A signal came while no trials ran, or a second one. Nothing written is lost.
+
+    Example:
+        >>> import sparsebench
+        >>> sparsebench.run("quickstart", methods=["dense"], trial=1)
+        Traceback (most recent call last):
+        TypeError: run() has no argument 'trial': ...
     """
+    # Check everything that can be wrong before anything is written
     chosen = (options or RunOptions()).changed(keywords)
     resolved, resources = chosen.resolve(suite), chosen.resources
-    root, digests = _open(resolved, chosen.data)
+    root, digests = _open_tasks(resolved, chosen.data)
     path = chosen.output_folder(resolved)
-    with watch_signals() as interrupts, ExitStack() as stack:  # the workers early: they import for seconds
+    with watch_signals() as interrupts, ExitStack() as stack:
+        # Lock the folder and start the workers, which import for seconds while the rest is opened
         stack.enter_context(OutputFolder(path, resolved, digests, extend=chosen.extend))
         shown = stack.enter_context(ProgressMonitor(display, StateFile(path, chosen.plugins)))
         workers = stack.enter_context(
             closing(resources.start(path, root, chosen.plugins, resolved.tasks, digests))
         )
+        # Open the records and their copies, and restore the searches from the records
         mirror = StudyMirror(chosen.storage) if chosen.storage else StudyMirror.of(path)
-        store = _stored(path, shown.say)
+        store = _open_store(path, shown.say)
         live = publish.LivePublisher(chosen.tracking_uri, path, resolved, shown.say, begun=len(store) > 0)
         stack.callback(live.close)
         searches = studies(resolved, digests, store)
         shown.start(searches, workers.capacity)
+        # Run the trials, then write tables and figures
         campaign = Campaign(
             searches, workers, store, shown, live, mirror, KeptModels(path, store), interrupts
         )
@@ -200,10 +286,12 @@ def run(
 def _conclude(
     folder: Path, records: Sequence[Record], live: publish.LivePublisher, interrupts: Interrupts
 ) -> list[str]:
-    """Clear away what killed workers left, and models off the fronts; write tables and figures.
+    """Deletes checkpoints and the models that are on no front, then writes tables and figures.
 
-    Returns the problems met on the way. Errors: no trial has a result; a signal.
+    Returns the problems with MLflow. Raises `SparsebenchError` where no trial has a result, and `Interrupted`
+    for a signal.
     """
+    # Delete what killed workers left, and what the fronts do not need
     again = f"the same command, or `sparsebench report {quote(str(folder))}`, writes them"
     interrupts.stage(f"stopped while tables and figures were written; {again}")
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What a suite would cost: trials, steps, and a time measured on this machine."""
+"""The cost of a suite before it runs: number of trials and steps, and a time measured on this machine."""
 
 import time
 from collections.abc import Callable
@@ -23,13 +23,27 @@ from ..system.devices import DeviceSlot, slots
 from ..training.trial import open_data
 from .options import RunOptions
 
-MEASURED_SECONDS = 1.5
+MEASURED_SECONDS = 1.5  # the longest that the steps of one task are timed
 TRIAL_OVERHEAD = 0.15  # seconds: building the model, measuring the result
 
 
 @dataclass(frozen=True)
 class TaskCost:
-    """One task of a suite. `confirm` is an upper bound: a front may have fewer points."""
+    """The cost of one task of a suite.
+
+    Attributes:
+        task: Name of the task, `<dataset>-<model>`.
+        entries: The number of entries.
+        search: Search trials of all entries together.
+        confirm: Confirming trials of all entries, an upper bound: a front may have fewer points.
+        steps_a_trial: Optimizer steps of a trial, epochs times full batches.
+        seconds_a_step: Median time of a dense training step.
+
+    Example:
+        >>> cost = TaskCost("t", entries=1, search=8, confirm=2, steps_a_trial=85, seconds_a_step=0.01)
+        >>> (cost.search + cost.confirm) * cost.steps_a_trial
+        850
+    """
 
     task: str
     entries: int
@@ -41,14 +55,30 @@ class TaskCost:
 
 @dataclass(frozen=True)
 class Cost:
+    """The cost of a suite on the slots of this machine.
+
+    Attributes:
+        suite: The suite as it would run.
+        slots: The slots that share the trials; for a cluster a single one.
+        tasks: The cost of each task.
+        cluster: Whether a cluster is to run it, whose slots are not known here: the time is that of one slot
+            of this machine.
+
+    Example:
+        >>> from sparsebench.bench.config.suite import load_suite
+        >>> task = TaskCost("t", entries=1, search=8, confirm=2, steps_a_trial=85, seconds_a_step=0.01)
+        >>> Cost(load_suite("quickstart"), slots("cpu:2"), [task]).seconds  # 10 trials of 0.85 s + 0.15 s
+        5.0
+    """
+
     suite: Suite
     slots: list[DeviceSlot]
     tasks: list[TaskCost]
-    cluster: bool = False  # whose places are not known here: the time is that of one slot of this machine
+    cluster: bool = False
 
     @property
     def seconds(self) -> float:
-        """All trials one after the other, over the slots."""
+        """The time of all trials together, divided by the number of slots."""
         each = (
             (t.search + t.confirm) * (t.steps_a_trial * t.seconds_a_step + TRIAL_OVERHEAD) for t in self.tasks
         )
@@ -56,11 +86,33 @@ class Cost:
 
 
 def estimate(suite: str, options: RunOptions) -> Cost:
-    """Count a suite's trials and time a dense training step of each task on the first slot's device."""
+    """Returns the cost of a suite: its trials counted, a dense training step of each task timed.
+
+    Steps are timed on the first slot's device, with random images. Sets the number of torch's threads to that
+    of the slot.
+
+    Args:
+        suite: The name of a shipped suite, or the path of a TOML file.
+        options: The options of the run; devices, overrides and plugins count.
+
+    Returns:
+        The cost, by task.
+
+    Raises:
+        SparsebenchError: A suite, an option or a device that is not valid.
+
+    Example:
+        >>> cost = estimate("quickstart", RunOptions(methods=["dense"], trials=8, devices="cpu:1"))
+        >>> (task,) = cost.tasks
+        >>> task.search, task.confirm, task.steps_a_trial  # confirmed: 1 point with 3 seeds
+        (8, 3, 770)
+    """
+    # Where it would run
     resolved, resources = options.resolve(suite), options.resources
     cluster = resources.executor != "local"
     places = slots()[:1] if cluster else slots(resources.devices, resources.per_device)
     torch.set_num_threads(places[0].threads)
+    # What each task has to do, and how long a step takes
     costs = []
     for task in resolved.tasks:
         shape, classes, size = _facts(task, options.data)
@@ -77,11 +129,12 @@ def estimate(suite: str, options: RunOptions) -> Cost:
 
 
 def _has_front(task: Task, method: str, fixed: dict[str, Any]) -> bool:
+    """Returns whether an entry has a free knob that sets its compression, and so more than one point."""
     return any(knob.operating for knob in free_knobs(task.recipe, methods[method], fixed).values())
 
 
 def _facts(task: Task, root: str | Path | None) -> tuple[tuple[int, int, int], int, int]:
-    """Shape, classes and training size: known of most datasets without opening them."""
+    """Returns image shape, classes and training size of a task; most datasets declare them unopened."""
     dataset = datasets[task.dataset]
     if dataset.shape and dataset.classes and dataset.train_size and not task.data_args:
         return dataset.shape, dataset.classes, dataset.train_size
@@ -90,7 +143,7 @@ def _facts(task: Task, root: str | Path | None) -> tuple[tuple[int, int, int], i
 
 
 def _step_seconds(task: Task, shape: tuple[int, int, int], classes: int, device: torch.device) -> float:
-    """Median time of a dense training step on random images."""
+    """Returns the median time of a dense training step on random images."""
     model = create(task.model, shape, classes, **task.model_args).to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
     x = torch.randn(task.recipe.batch_size, *shape, device=device)
@@ -109,6 +162,7 @@ def _step_seconds(task: Task, shape: tuple[int, int, int], classes: int, device:
 
 
 def _median_seconds(step: Callable[[], None]) -> float:
+    """Returns the median time of at most 200 calls, which together take about MEASURED_SECONDS at most."""
     times: list[float] = []
     while sum(times) < MEASURED_SECONDS and len(times) < 200:
         start = time.perf_counter()
@@ -118,7 +172,25 @@ def _median_seconds(step: Callable[[], None]) -> float:
 
 
 def cost_table(cost: Cost) -> Group:
-    """The estimate for a person."""
+    """Returns the estimate as a table and a sentence for the terminal.
+
+    Args:
+        cost: The cost of a suite.
+
+    Returns:
+        A rich renderable: one row for each task, then the sum of all trials and the time.
+
+    Example:
+        >>> from rich.console import Console
+        >>> from sparsebench.bench.config.suite import load_suite
+        >>> task = TaskCost("t", entries=1, search=8, confirm=2, steps_a_trial=85, seconds_a_step=0.01)
+        >>> Console(width=85).print(cost_table(Cost(load_suite("quickstart"), slots("cpu:2"), [task])))
+        task  entries  search trials  confirm trials  steps a trial  ms a step
+        t           1              8             ≤ 2             85      10.00
+        <BLANKLINE>
+        quickstart: at most 10 trials, 850 optimizer steps; about ... on 2 slots (cpu). The time is
+        that of a dense step on random images; nothing was trained.
+    """
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("task", "entries", "search trials", "confirm trials", "steps a trial", "ms a step"):
         shown.add_column(title, justify="left" if title == "task" else "right")

@@ -1,4 +1,4 @@
-"""Everything that a run can be told beside its suite: one frozen object for Python and the command line."""
+"""The options of a run beside its suite: one frozen object for Python and the command line."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from ..config.suite import Suite
     from ..executors.resources import Resources
 
-# The imports above wait until they are needed: the command line makes its options before it starts workers,
-# which import torch meanwhile.
+# These imports happen where they are needed: the command line makes its options before it starts the workers,
+# which then import torch in parallel.
 TIME_LIMIT = 24 * 3600.0  # seconds
 
 
@@ -28,7 +28,8 @@ class RunOptions:
         trials: Search trials for each entry and task, in place of the suite's.
         epochs: Epochs of every trial, in place of the suite's.
         seeds: Fresh seeds for each confirmed point, in place of the suite's.
-        devices: `cuda:0,cuda:2` or `cpu:4`; every GPU by default, else a slot a core. With Ray `cpu` or `cuda`.
+        devices: `cuda:0,cuda:2` or `cpu:4`; every GPU by default, else a slot for each CPU core. With Ray
+            `cpu` or `cuda`.
         per_device: Trials that share one GPU.
         data: Folder of the datasets; SPARSEBENCH_DATA by default, else a cache folder.
         storage: Optuna's storage as a URL; a database in `out` by default.
@@ -36,12 +37,16 @@ class RunOptions:
         plugins: Python files that register methods, datasets or models.
         extend: Continue a run whose suite has gained entries, tasks, trials or seeds.
         time_limit: Seconds that one trial may take; None for no limit.
-        executor: `local`, or `ray` for several machines.
+        executor: `local`, or `ray` for the machines of a Ray cluster.
         address: Ray's head as `host:6379`, or `auto`.
 
     Example:
-        >>> RunOptions(trials=8, devices="cpu:2").resources.devices
-        'cpu:2'
+        >>> options = RunOptions(methods=["dense", "dwf-3"], trials=8)
+        >>> suite = options.resolve("quickstart")
+        >>> [entry.label for entry in suite.entries], suite.budget.trials
+        (['dense', 'dwf-3'], 8)
+        >>> options.output_folder(suite).as_posix()
+        'runs/quickstart'
     """
 
     out: str | Path | None = None
@@ -64,7 +69,7 @@ class RunOptions:
         """Returns the options with some of them replaced.
 
         Raises:
-            TypeError: An option that there is not, with what comes near.
+            TypeError: A keyword that names no option; the message suggests a similar one.
         """
         known = [field.name for field in fields(self)]
         for name in keywords:
@@ -74,14 +79,15 @@ class RunOptions:
 
     @property
     def resources(self) -> "Resources":
-        """The devices or machines that the trials run on. Errors: a device that is not there."""
+        """The devices or machines that the trials run on. Raises `SparsebenchError` for a missing one."""
         from ..executors.resources import Resources
 
         return Resources(self.devices, self.per_device, self.time_limit, self.executor, self.address)
 
     def resolve(self, suite: "str | Path | Suite") -> "Suite":
         """Returns the suite as it will run: plugins loaded, file read, overrides applied, names checked."""
-        from ..config.suite import Suite, check, load_suite, override
+        from ..config.suite import Suite, check, load_suite
+        from ..config.suite_override import override
 
         for plugin in self.plugins:
             load_plugin(plugin)
@@ -99,7 +105,20 @@ class RunOptions:
 
 
 def takes_run_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorates a function with `**keywords` so that `help` and notebooks show every option by name."""
+    """Decorates a function with `**keywords` so that `help` and notebooks show every option by name.
+
+    Args:
+        function: A function that passes its `**keywords` to `RunOptions.changed`.
+
+    Returns:
+        The same function, with the fields of `RunOptions` as keyword-only parameters of its signature.
+
+    Example:
+        >>> @takes_run_options
+        ... def run(suite, **keywords): ...
+        >>> list(inspect.signature(run).parameters)[:4]
+        ['suite', 'out', 'methods', 'trials']
+    """
     signature = inspect.signature(function)
     own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
     options = [

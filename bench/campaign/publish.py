@@ -1,4 +1,4 @@
-"""What becomes of records once they are on the disk: leaderboard files, MLflow runs, study summaries."""
+"""The publication of records: leaderboard, figures and pages, MLflow runs and summaries of the studies."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 from ...gc_pause import paused_gc
 from ...records.record import Record
 from ...records.store import latest
-from ...reports.analysis.boards import LeaderboardRow, TaskLeaderboard, boards, on_front
+from ...reports.analysis.boards import boards, on_front
+from ...reports.analysis.leaderboard import LeaderboardRow, TaskLeaderboard
 from ...reports.analysis.points import Point
 from ...reports.style import style_of
 from ...reports.tables.terminal import LeaderboardTable
@@ -21,8 +22,8 @@ from .kept_models import front_models
 Notify = Callable[[str], None]
 
 
-def colours(records: Iterable[Record] | Suite) -> dict[str, str]:
-    """Each entry's colour, the one that the figures give it."""
+def _colours(records: Iterable[Record] | Suite) -> dict[str, str]:
+    """Returns the colour of each entry, `#rrggbb`, the same as in the figures."""
     if isinstance(records, Suite):
         methods = {entry.label: entry.method for entry in records.entries}
     else:
@@ -32,37 +33,56 @@ def colours(records: Iterable[Record] | Suite) -> dict[str, str]:
 
 
 class LivePublisher:
-    """MLflow while a campaign runs, and everything that is written when it ends.
+    """Publisher of a running campaign: each record to MLflow at once, everything else when it is complete.
 
-    `begun`: there are records already, of which MLflow may lack some: who wrote them may have been killed.
+    A background thread writes to MLflow. A failure there is a message and an entry in `problems`; it stops
+    nothing.
+
+    Args:
+        uri: MLflow's server or database; None for `mlflow.db` in the folder.
+        folder: The output folder.
+        suite: The suite, for the entries' colours and the tasks' experiments.
+        say: Called with a sentence for the user at a problem, possibly from the thread.
+        begun: Whether the folder had records before. MLflow may lack some of them, if a driver was killed.
+
+    Example:
+        >>> from sparsebench.bench.config.suite import load_suite
+        >>> messages = []
+        >>> live = LivePublisher("ftp://nowhere", folder, load_suite("quickstart"), messages.append)
+        >>> live.put(record)  # returns at once
+        >>> print(*live.stop())
+        MLflow at ftp://nowhere could not be written to (...); records.jsonl has everything
     """
 
     def __init__(self, uri: str | None, folder: Path, suite: Suite, say: Notify, begun: bool = False) -> None:
         self.folder, self.say, self.begun, self.problems = folder, say, begun, list[str]()
         self.uri = uri or default_uri(folder)
         tasks = [(suite.name, task.name) for task in suite.tasks]
-        self.publisher = Publisher(self.uri, folder, colours(suite), tasks=tasks, on_problem=self._problem)
+        self.publisher = Publisher(self.uri, folder, _colours(suite), tasks=tasks, on_problem=self._problem)
 
     def _problem(self, message: str) -> None:
+        """Records a problem, and reports it with the command that publishes what is missing."""
         self.problems.append(message)
         self.say(
             f"{message} (the campaign goes on; `sparsebench track {self.folder}` publishes what is missing)"
         )
 
     def put(self, record: Record) -> None:
+        """Queues a record for MLflow and returns at once."""
         self.publisher.put(record)
 
     def close(self) -> None:
-        """Give up what is still queued; the records keep it."""
+        """Ends the thread without waiting for its queue; the records file has everything."""
         self.publisher.close(timeout=0.0)
 
     def stop(self) -> list[str]:
-        """A campaign that was stopped leaves tables and figures to its end. Returns the problems met."""
+        """Ends a campaign that was stopped: no tables or figures yet. Returns the problems with MLflow."""
         self.publisher.close(timeout=10.0)
         return self.problems
 
     def finish(self, records: Sequence[Record]) -> list[str]:
-        """Leaderboard and figures first, then what MLflow lacks. Returns the problems met on the way."""
+        """Ends a complete campaign: writes leaderboard and figures, then to MLflow what it lacks. Returns the
+        problems with MLflow."""
         report_folder(self.folder, records)
         missing = self.publisher.close(timeout=120.0)
         if not self.problems:
@@ -71,25 +91,80 @@ class LivePublisher:
 
 
 def report_folder(folder: Path, records: Sequence[Record]) -> list[Path]:
-    """Write the leaderboard and the figures from records alone; returns the files, the page first."""
+    """Writes leaderboard, figures and pages of an output folder from its records alone.
+
+    Args:
+        folder: The output folder; its suite, if it has one, says where hypervolumes are cut off.
+        records: Its records in the order written; of each identity the latest counts.
+
+    Returns:
+        The paths of all files, `leaderboard.md` first.
+
+    Raises:
+        SparsebenchError: There are no records, or the folder cannot be written.
+
+    Example:
+        >>> [path.name for path in report_folder(Path("report"), [record])][:3]
+        ['leaderboard.md', 'leaderboard.csv', 'pairs.csv']
+    """
     now = latest(records)
     with paused_gc():
         return write_report(folder, now, x_max(folder), importance(now), processes=cores())
 
 
 def leaderboard_table(folder: Path, records: Sequence[Record]) -> LeaderboardTable:
-    """The leaderboard for a LeaderboardTable."""
+    """Returns the leaderboard of an output folder for the terminal.
+
+    Args:
+        folder: The output folder; its suite, if it has one, says where hypervolumes are cut off.
+        records: Its records in the order written; of each identity the latest counts.
+
+    Returns:
+        A rich renderable with one table for each task.
+
+    Raises:
+        SparsebenchError: There are no records.
+
+    Example:
+        >>> from rich.console import Console
+        >>> Console(width=40, highlight=False).print(leaderboard_table(folder, records))
+        made_up-net: test accuracy...
+        rank   entry             hypervolume...
+        1      dwf-3           0.587 ± 0.004...
+        ...
+    """
     return LeaderboardTable(latest(records), x_max(folder))
 
 
 def publish_to_mlflow(
     folder: Path, records: Sequence[Record], uri: str | None, on_problem: Notify, *, trials: bool = True
 ) -> int:
-    """Publish to MLflow the trials it lacks, and every study's summary. Returns how many trials were new."""
-    place, shades, now = uri or default_uri(folder), colours(records), latest(records)
+    """Publishes to MLflow the trials that it lacks, the models of the fronts and every study's summary.
+
+    Args:
+        folder: The output folder, for models, figures and the database.
+        records: Its records in the order written; of each identity the latest counts.
+        uri: MLflow's server or database; None for `mlflow.db` in the folder.
+        on_problem: Called with one sentence at a failure of MLflow, which raises nothing.
+        trials: Whether to look for missing trials; False where all of them were published live.
+
+    Returns:
+        The number of trials that were published by this call.
+
+    Raises:
+        SparsebenchError: There are no records.
+
+    Example:
+        >>> publish_to_mlflow(folder, records, "ftp://nowhere", print, trials=False)
+        MLflow at ftp://nowhere could not be written to (...); records.jsonl has everything
+        0
+    """
+    # The trials that MLflow lacks
+    place, shades, now = uri or default_uri(folder), _colours(records), latest(records)
     count = publish_missing(now, place, folder, shades, on_problem=on_problem) if trials else 0
+    # A summary of each entry on each task, linked to the runs and models published before
     summaries = [
-        study_summary(board, row, folder, records[0].suite)
+        _study_summary(board, row, folder, records[0].suite)
         for board in boards(now, x_max(folder))
         for row in board.rows
     ]
@@ -98,8 +173,8 @@ def publish_to_mlflow(
     return count
 
 
-def study_summary(board: TaskLeaderboard, row: LeaderboardRow, folder: Path, suite: str) -> StudySummary:
-    """What MLflow's study run of an entry shows: the leaderboard's numbers, the front and the figures."""
+def _study_summary(board: TaskLeaderboard, row: LeaderboardRow, folder: Path, suite: str) -> StudySummary:
+    """Returns the content of an entry's study run: the leaderboard's numbers, the front and the figures."""
     named: dict[str, float | None] = {
         "hypervolume": row.hypervolume,
         "hypervolume_raw": row.hypervolume_raw,
@@ -125,6 +200,7 @@ def study_summary(board: TaskLeaderboard, row: LeaderboardRow, folder: Path, sui
 
 
 def _front_row(point: Point) -> dict[str, object]:
+    """Returns a point's row in the table of its study run."""
     record = point.outcomes[0].record
     knobs = {**record.params} or {**record.knobs}
     return {

@@ -1,4 +1,4 @@
-"""The command line. Everything heavy is imported inside the commands, so that --help answers at once."""
+"""The commands and their options. Heavy packages are imported inside the commands, so --help stays fast."""
 
 import gc
 import sys
@@ -12,8 +12,12 @@ from ..system.interrupts import stoppable
 from .options import (
     Address,
     AsJson,
+    DataArgs,
     DataRoot,
+    Devices,
     Extend,
+    ModelArgs,
+    ModelFile,
     OutFolder,
     Plugins,
     Storage,
@@ -25,7 +29,7 @@ from .options import (
 
 app = typer.Typer(
     name="sparsebench",
-    help="Compare methods that make neural networks sparse: same recipe, same budget, honest measures.",
+    help="Compare sparsification methods for neural networks: same recipe, same budget, same measures.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -50,31 +54,33 @@ def _root(
 @app.command()
 @stoppable()
 def run(
-    suite: Annotated[str, typer.Argument(help="A shipped suite's name, or a TOML file.")] = "quickstart",
+    suite: Annotated[str, typer.Argument(help="Name of a shipped suite, or a TOML file.")] = "quickstart",
     out: Annotated[Path | None, typer.Option(help="Output folder.", show_default="runs/<suite>")] = None,
     methods: Annotated[
-        str | None, typer.Option(help="Only these entries: labels or methods, as a,b.")
+        str | None, typer.Option(help="Run only these entries: labels or methods, as a,b.")
     ] = None,
-    trials: Annotated[int | None, typer.Option(help="Search trials for each entry and task.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Epochs of every trial.")] = None,
-    seeds: Annotated[int | None, typer.Option(help="Fresh seeds for each confirmed point.")] = None,
-    devices: Annotated[
-        str | None, typer.Option(help="cuda:0,cuda:2 or cpu:4.", show_default="every GPU, else a slot a core")
+    trials: Annotated[
+        int | None, typer.Option(help="Search trials per entry and task.", show_default="the suite's")
     ] = None,
-    per_device: Annotated[int, typer.Option(help="Trials that share one GPU.")] = 1,
-    executor: Annotated[str, typer.Option(help="local, or ray for several machines.")] = "local",
+    epochs: Annotated[int | None, typer.Option(help="Epochs per trial.", show_default="the suite's")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="New seeds per confirmed point.", show_default="the suite's")
+    ] = None,
+    devices: Devices = None,
+    per_device: Annotated[int, typer.Option(help="Trials that run on one GPU at once.")] = 1,
+    executor: Annotated[str, typer.Option(help="local, or ray for a cluster of machines.")] = "local",
     address: Address = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would run and for how long; run nothing.")
+        bool, typer.Option("--dry-run", help="Print the trials and the estimated time; run nothing.")
     ] = False,
     data: DataRoot = None,
     storage: Storage = None,
     tracking_uri: Tracking = None,
-    time_limit: Annotated[float, typer.Option(min=0.01, help="Hours that one trial may take.")] = 24.0,
+    time_limit: Annotated[float, typer.Option(min=0.01, help="Time limit per trial, in hours.")] = 24.0,
     extend: Extend = False,
     plugin: Plugins = None,
 ) -> None:
-    """Search, confirm and rank every entry of a suite. The same command again continues where it stopped."""
+    """Run a suite: search, confirm and rank its entries. The same command continues an interrupted run."""
     from ..campaign.options import RunOptions
     from . import run as commands
 
@@ -89,32 +95,32 @@ def run(
 
 @app.command()
 def train(
-    dataset: Annotated[str, typer.Option(help="Dataset, see `sparsebench list datasets`.")],
-    model: Annotated[str, typer.Option(help="Any timm model, or ours, see `sparsebench list models`.")],
-    method: Annotated[str, typer.Option(help="Method, see `sparsebench list methods`.")],
+    dataset: Annotated[str, typer.Option(help="Name of the dataset; see `sparsebench list datasets`.")],
+    model: Annotated[str, typer.Option(help="Name of the model; see `sparsebench list models`.")],
+    method: Annotated[str, typer.Option(help="Name of the method; see `sparsebench list methods`.")],
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="knob=value of the method or the recipe; repeatable.")
+        list[str] | None, typer.Option("--set", help="name=value of a knob or a recipe field; repeatable.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Short for --set epochs=N.")] = None,
-    seed: Annotated[int, typer.Option(help="Seeds initialisation, order, augmentation and the method.")] = 0,
-    data_arg: Annotated[
-        list[str] | None, typer.Option(help="name=value for the dataset; repeatable.")
-    ] = None,
-    model_arg: Annotated[list[str] | None, typer.Option(help="name=value for the model; repeatable.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="The same as --set epochs=N.")] = None,
+    seed: Annotated[
+        int, typer.Option(help="Seed of initialisation, data order, augmentation and method.")
+    ] = 0,
+    data_arg: DataArgs = None,
+    model_arg: ModelArgs = None,
     keep_dense: Annotated[
-        list[str] | None, typer.Option(help="A layer that is not pruned; repeatable.")
+        list[str] | None, typer.Option(help="Name of a layer that is not pruned; repeatable.")
     ] = None,
     data: DataRoot = None,
     device: Annotated[
-        str | None, typer.Option(help="cpu or cuda:0.", show_default="the first GPU, else cpu")
+        str | None, typer.Option(help="Device: cpu, or cuda:0.", show_default="the first GPU, else cpu")
     ] = None,
     threads: Annotated[
-        int, typer.Option(min=1, help="CPU threads; results can differ in the last bits.")
+        int, typer.Option(min=1, help="CPU threads; another number can change the last bits of results.")
     ] = 1,
-    save: Annotated[Path | None, typer.Option(help="Keep the finished model as a safetensors file.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Safetensors file for the finished model.")] = None,
     plugin: Plugins = None,
 ) -> None:
-    """Train one configured method once, no search. Its record goes to stdout as JSON, progress to stderr."""
+    """Train one method once, without a search. Prints the record as JSON to stdout, progress to stderr."""
     from . import run as commands
 
     given = pairs(settings or [], "--set")
@@ -130,12 +136,12 @@ def train(
 
 @app.command(name="list")
 def list_(
-    kind: Annotated[str, typer.Argument(help="methods, datasets, models or suites.")],
-    pattern: Annotated[str, typer.Argument(help="Only names that match, as in '*vit*tiny*'.")] = "",
+    kind: Annotated[str, typer.Argument(help="What to list: methods, datasets, models or suites.")],
+    pattern: Annotated[str, typer.Argument(help="Only names that match, such as '*vit*tiny*'.")] = "",
     json: AsJson = False,
     plugin: Plugins = None,
 ) -> None:
-    """What there is, with a line on each."""
+    """List the available methods, datasets, models or suites."""
     from . import catalogue
 
     catalogue.print_list(kind, pattern, as_json=json, plugins=plugin or [])
@@ -143,11 +149,11 @@ def list_(
 
 @app.command()
 def show(
-    method: Annotated[str, typer.Argument(help="A method's name.")],
+    method: Annotated[str, typer.Argument(help="Name of the method.")],
     json: AsJson = False,
     plugin: Plugins = None,
 ) -> None:
-    """A method's equation, knobs with their ranges, and reference."""
+    """Show a method: equation, knobs with their ranges, and reference."""
     from . import catalogue
 
     catalogue.print_method(method, as_json=json, plugins=plugin or [])
@@ -155,7 +161,7 @@ def show(
 
 @app.command()
 def report(folder: OutFolder) -> None:
-    """Leaderboard and figures again, from the records alone."""
+    """Write the leaderboard, figures and pages of a run again, from its records alone."""
     from .results import print_report
 
     print_report(folder)
@@ -163,7 +169,7 @@ def report(folder: OutFolder) -> None:
 
 @app.command()
 def status(folder: OutFolder, json: AsJson = False) -> None:
-    """What is done, what runs, what failed and why; while a run goes on, and after it."""
+    """Show the progress of a run, its running trials and its failures; during the run and after it."""
     from .status import print_status
 
     print_status(folder, as_json=json)
@@ -175,11 +181,11 @@ def doctor(
     tracking_uri: Tracking = None,
     storage: Storage = None,
     out: Annotated[
-        Path | None, typer.Option(help="Output folder of runs to come.", show_default="runs")
+        Path | None, typer.Option(help="Output folder of future runs.", show_default="runs")
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Devices, versions, data, MLflow, disk: what is there, what is missing and how to get it."""
+    """Check devices, versions, datasets, databases and disk; print what is missing and how to get it."""
     from .doctor import examine, print_diagnosis
 
     found = examine(data, tracking_uri, storage, out)
@@ -189,7 +195,7 @@ def doctor(
 
 @app.command()
 def track(folder: OutFolder, tracking_uri: Tracking = None) -> None:
-    """Publish to MLflow what it does not have yet; twice does no harm."""
+    """Publish to MLflow the trials of a run that are missing there."""
     from .results import publish_to_mlflow
 
     publish_to_mlflow(folder, tracking_uri)
@@ -198,20 +204,20 @@ def track(folder: OutFolder, tracking_uri: Tracking = None) -> None:
 @app.command()
 def export(
     source: Annotated[Path, typer.Argument(help="Output folder of a run, or a model's safetensors file.")],
-    trial: Annotated[str | None, typer.Argument(help="A trial's id, or its beginning.")] = None,
-    out: Annotated[Path | None, typer.Option(help="model.pt, model.safetensors or model.onnx.")] = None,
+    trial: Annotated[str | None, typer.Argument(help="Id of a trial, or its first characters.")] = None,
+    out: ModelFile = None,
     retrain: Annotated[
-        bool, typer.Option("--retrain", help="Train it again where the folder does not keep its model.")
+        bool, typer.Option("--retrain", help="Train the model again if the folder does not have it.")
     ] = False,
     data: DataRoot = None,
     device: Annotated[
-        str | None, typer.Option(help="For --retrain.", show_default="the record's kind")
+        str | None, typer.Option(help="Device for --retrain.", show_default="the same kind as in the record")
     ] = None,
     plugin: Plugins = None,
 ) -> None:
-    """Write one finished model for PyTorch, timm or ONNX, and print the lines that load it.
+    """Write one finished model for PyTorch, timm or ONNX, and print the Python lines that load it.
 
-    Of a folder alone, the models that it keeps are listed: those of the fronts.
+    Without a trial, list the models that the output folder has: those of the Pareto fronts.
     """
     from . import export as export_cli
     from . import run as commands
@@ -226,9 +232,11 @@ def export(
 @app.command()
 def pack(
     folder: OutFolder,
-    out: Annotated[Path | None, typer.Option(help="The archive.", show_default="DIR.sparsebench.zip")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Archive to write.", show_default="<folder>.sparsebench.zip")
+    ] = None,
 ) -> None:
-    """One archive of a run's records with their provenance, for `merge` on another machine."""
+    """Pack the records of a run, with their provenance, into one archive for `sparsebench merge`."""
     from .exchange import print_pack
 
     print_pack(folder, out)
@@ -236,10 +244,10 @@ def pack(
 
 @app.command()
 def merge(
-    sources: Annotated[list[Path], typer.Argument(help="Archives made by `pack`, and output folders.")],
-    out: Annotated[Path, typer.Option(help="New folder for the common leaderboard.")],
+    sources: Annotated[list[Path], typer.Argument(help="Archives made by `pack`, or output folders.")],
+    out: Annotated[Path, typer.Option(help="New output folder for the merged records.")],
 ) -> None:
-    """Join results of several machines or people into one leaderboard; refuse what does not fit."""
+    """Merge the results of several machines into one leaderboard; refuse results that are not comparable."""
     from .exchange import print_merge
 
     print_merge(sources, out)
@@ -248,17 +256,20 @@ def merge(
 @app.command()
 def ui(
     folder: OutFolder,
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 5000,
-    browser: Annotated[bool, typer.Option("--open", help="Open the browser on it.")] = False,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; if taken, a free one is used.")] = 5000,
+    browser: Annotated[bool, typer.Option("--open", help="Open the pages in the browser.")] = False,
 ) -> None:
-    """MLflow's pages on a run, on this machine only."""
+    """Serve MLflow's pages of a run, on this machine only, until Ctrl-C."""
     from ..tracking.server import serve
 
     serve(folder, port, open_browser=browser)
 
 
 def main() -> None:
-    """Entry point: what the user can put right is one sentence on stderr and exit status 2."""
+    """Runs the command line; an error is one sentence on stderr.
+
+    Exit status: 2 for an error that the user can correct, 1 for one of the operating system, 130 for Ctrl-C.
+    """
     try:
         app()
     except SparsebenchError as error:
@@ -275,9 +286,9 @@ def main() -> None:
 
 
 def _leave() -> None:
-    """Spare the interpreter a second: at its end it would look through all of torch for what to free.
+    """Exempts all objects from the interpreter's last garbage collection, which takes a second with torch.
 
-    Triton, which a training loads, calls what is then not freed a leak, in forty lines.
+    Not where triton was imported, as in a training: it reports the objects as leaks, in forty lines.
     """
     if "triton" not in sys.modules:
         gc.freeze()

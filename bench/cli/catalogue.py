@@ -1,4 +1,4 @@
-"""`list` and `show`: what there is, for people and for programs."""
+"""`sparsebench list` and `sparsebench show`: the methods, datasets, models and suites, as text or JSON."""
 
 import inspect
 import json
@@ -67,7 +67,22 @@ KINDS = {"methods": _methods, "datasets": _datasets, "models": _models, "suites"
 
 
 def print_list(kind: str, pattern: str = "", *, as_json: bool = False, plugins: Sequence[Path] = ()) -> None:
-    """All of a kind, optionally only the names that match a pattern. Errors: an unknown kind."""
+    """Prints the methods, datasets, models or suites, one a line with a summary.
+
+    Args:
+        kind: `methods`, `datasets`, `models` or `suites`.
+        pattern: Print only the names that match, with shell wildcards; empty for all.
+        as_json: Print a JSON list of objects, which say more than the table (knobs, shapes, entries).
+        plugins: Python files to import first, for what they register.
+
+    Raises:
+        UnknownName: A kind other than these four.
+
+    Example:
+        >>> print_list("suites", "mnist*")
+        mnist-lenet300  MNIST on LeNet-300-100, 30 epochs
+        mnist-lenet5    MNIST on LeNet-5 (Caffe form), 30 epochs
+    """
     for plugin in plugins:
         load_plugin(plugin)
     if kind not in KINDS:
@@ -87,7 +102,27 @@ def _summary(cls: type[Sparsifier]) -> str:
 
 
 def print_method(name: str, *, as_json: bool = False, plugins: Sequence[Path] = ()) -> None:
-    """One method: its docstring, its knobs with ranges, what it claims of the recipe, its reference."""
+    """Prints one method: reference, equation, and its knobs with defaults, search ranges and bounds.
+
+    The knobs of the recipe that a search covers (`lr`, `weight_decay`) are listed after the method's own,
+    with the ranges that the method claims for them.
+
+    Args:
+        name: The name that the method is registered under.
+        as_json: Print `describe_method(name)` as JSON.
+        plugins: Python files to import first, for what they register.
+
+    Raises:
+        UnknownName: No method of that name.
+
+    Example:
+        >>> print_method("magnitude")
+        magnitude  arXiv:1506.02626
+        ...
+        knob          default  searched           allowed
+        sparsity      0.9      0.5…0.999 density  0…0.99999 ...
+        optimizers: sgd, adam, adamw; leaves exact zeros
+    """
     from ...methods.api import registry
 
     for plugin in plugins:

@@ -1,4 +1,4 @@
-"""Where commands print: tables on stdout, sentences on stderr, both without guessing at colours in names."""
+"""The consoles of the commands: stdout for tables, stderr for progress and messages."""
 
 import sys
 from typing import Any
@@ -9,15 +9,49 @@ PIPED_WIDTH = 160  # columns where stdout is a file or a pipe
 
 
 def stdout_console(**options: Any) -> Console:
-    """A console on stdout: as wide as the terminal, 160 columns elsewhere."""
+    """Returns a console on stdout: as wide as the terminal, 160 columns where stdout is a file or a pipe.
+
+    Args:
+        options: Further arguments of `rich.console.Console`.
+
+    Returns:
+        The console. It looks stdout up at each print, so redirection works.
+
+    Example:
+        >>> stdout_console(highlight=False).print("[bold]48[/] records")
+        48 records
+    """
     return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, **options)
 
 
 def stderr_console(**options: Any) -> Console:
-    """A console on stderr, for progress and for sentences beside a command's output."""
+    """Returns a console on stderr, for progress and messages, so that stdout has the command's result alone.
+
+    Args:
+        options: Further arguments of `rich.console.Console`.
+
+    Returns:
+        The console, as wide as the terminal, 80 columns where there is none.
+
+    Example:
+        >>> import contextlib, io
+        >>> with contextlib.redirect_stderr(io.StringIO()) as messages:
+        ...     stderr_console().print("step 385 of 770")
+        >>> messages.getvalue()
+        'step 385 of 770\\n'
+    """
     return Console(stderr=True, **options)
 
 
 def print_line(console: Console, text: str) -> None:
-    """Prints text as it stands: no markup, no highlighting, no wrapping."""
+    """Prints text verbatim: no markup, no highlighting, no wrapping.
+
+    Args:
+        console: The console to print on.
+        text: One line; square brackets in it, as in the name of a layer, are printed and not read as markup.
+
+    Example:
+        >>> print_line(stdout_console(), "layer [red] was not pruned")
+        layer [red] was not pruned
+    """
     console.print(text, highlight=False, markup=False, soft_wrap=True)

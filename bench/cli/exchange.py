@@ -1,4 +1,4 @@
-"""What `sparsebench pack` and `sparsebench merge` print."""
+"""`sparsebench pack` and `sparsebench merge`: print what was packed or merged, or every reason against it."""
 
 import sys
 from collections.abc import Sequence
@@ -12,7 +12,22 @@ from .console import stdout_console
 
 
 def print_pack(folder: Path, out: Path | None) -> None:
-    """The archive's path and what it holds; every reason on a line of its own where nothing was packed."""
+    """Packs the records of an output folder into an archive, and prints its path and size.
+
+    Args:
+        folder: The output folder.
+        out: The archive; None for `<folder>.sparsebench.zip` beside the folder.
+
+    Raises:
+        SparsebenchError: The folder has no records, or ones that `merge` would refuse; each reason is a line
+            on stderr, and nothing is written.
+
+    Example:
+        >>> from sparsebench.bench.training.trial import run
+        >>> _ = (folder / "records.jsonl").write_text(run(trial).to_json() + "\\n")
+        >>> print_pack(folder, None)
+        /.../run.sparsebench.zip: 1 records, ... KiB
+    """
     try:
         path, count, unsealed = pack(folder, out)
     except IncompatibleResults as refused:
@@ -24,7 +39,23 @@ def print_pack(folder: Path, out: Path | None) -> None:
 
 
 def print_merge(sources: Sequence[Path], out: Path) -> None:
-    """The leaderboard of what was joined; every reason on a line of its own where nothing was."""
+    """Merges archives and output folders into a new folder, and prints the leaderboard of their records.
+
+    Args:
+        sources: Archives made by `pack`, or output folders.
+        out: The new output folder; it gets records, leaderboard, figures and pages.
+
+    Raises:
+        SparsebenchError: Sources whose results are not comparable; each reason is a line on stderr, and
+            nothing is written.
+
+    Example:
+        >>> from sparsebench.bench.training.trial import run
+        >>> _ = (folder / "records.jsonl").write_text(run(trial).to_json() + "\\n")
+        >>> print_merge([folder], Path("both"))
+        planted-lenet_300_100: VALIDATION accuracy, not confirmed: ...
+        1 records in both; the table is both/leaderboard.md
+    """
     try:
         merged = merge(sources, out)
     except IncompatibleResults as refused:

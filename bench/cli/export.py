@@ -1,4 +1,4 @@
-"""What `sparsebench export` prints: the three lines on stdout, everything else beside them."""
+"""`sparsebench export`: prints the models of a folder, or the lines of Python that load an exported one."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,24 @@ from .console import stderr_console, stdout_console
 
 
 def print_models(folder: Path) -> None:
-    """The models that a folder keeps, each with the id that exports it."""
+    """Prints the models that an output folder holds: those of the Pareto fronts, with their trials' ids.
+
+    Args:
+        folder: The output folder.
+
+    Raises:
+        SparsebenchError: The folder has no records, or no model of a front.
+
+    Example:
+        >>> (folder / "models").mkdir()
+        >>> (folder / "models" / f"{record.id}.safetensors").touch()
+        >>> print_models(folder)
+        Models of the fronts in /.../run
+        ...
+        │ made_up-dwf-3-c0-0 │ made_up-net │ dwf-3 │        1.62 │           97.77 │ 0.00 │
+        ...
+        one of them: sparsebench export /.../run TRIAL --out model.pt (or .safetensors, .onnx)
+    """
     from ..campaign.kept_models import front_models  # scipy, which an export does without
 
     records = latest(load_records(folder))
@@ -40,7 +57,25 @@ def print_models(folder: Path) -> None:
 
 
 def print_export(source: Path, trial: str | None, out: Path | None, options: dict[str, Any]) -> None:
-    """Write one model; the lines that load it on stdout, what it is on stderr."""
+    """Writes one finished model; prints the lines that load it on stdout, its description on stderr.
+
+    Args:
+        source: An output folder, or the safetensors file of a model.
+        trial: The id of a trial of the folder, or its first characters; None for a file.
+        out: The file to write; its suffix is the format. None for a name made from the trial.
+        options: Further arguments of `sparsebench.export`, such as `retrain`.
+
+    Raises:
+        SparsebenchError: No such trial or model, or a format that cannot be written.
+
+    Example:
+        >>> from sparsebench.bench.training.trial import run
+        >>> _ = run(trial, save=Path("model.safetensors"))
+        >>> print_export(Path("model.safetensors"), None, Path("model.pt"), {})
+        import torch, torch.nn as nn
+        model = nn.Sequential(nn.Flatten(start_dim=1, end_dim=-1), nn.Linear(...), ...).eval()
+        model.load_state_dict(torch.load('model.pt', weights_only=True))
+    """
     from ..export.export import export
     from ..export.load_snippet import input_description
 

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the reading of name=value words."""
+"""The options that several commands share or that need many words, and the parsing of `name=value`."""
 
 import json
 import math
@@ -12,17 +12,32 @@ from ...errors import SparsebenchError
 
 Plugins = Annotated[
     list[Path] | None,
-    typer.Option("--plugin", help="A Python file that registers methods, datasets or models."),
+    typer.Option("--plugin", help="Python file that registers methods, datasets or models; repeatable."),
 ]
 
 DataRoot = Annotated[
     Path | None,
-    typer.Option("--data", help="Folder of the datasets; else SPARSEBENCH_DATA, else a cache folder."),
+    typer.Option(
+        "--data",
+        help="Folder of the datasets.",
+        show_default="SPARSEBENCH_DATA, else ~/.cache/sparsebench/data",
+    ),
+]
+
+Devices = Annotated[
+    str | None,
+    typer.Option(
+        help="Devices: cuda:0,cuda:2, or cpu:4 for four trials at once; with ray cpu or cuda.",
+        show_default="all GPUs, else one trial per CPU core",
+    ),
 ]
 
 Address = Annotated[
     str | None,
-    typer.Option(help="Ray's head as host:6379, or auto.", show_default="RAY_ADDRESS, else a Ray of its own"),
+    typer.Option(
+        help="Address of Ray's head node: host:6379, or auto.",
+        show_default="RAY_ADDRESS, else Ray is started on this machine",
+    ),
 ]
 
 Extend = Annotated[
@@ -30,17 +45,52 @@ Extend = Annotated[
     typer.Option("--extend", help="Continue a run whose suite has gained entries, tasks, trials or seeds."),
 ]
 
-Tracking = Annotated[str | None, typer.Option(help="MLflow server.", show_default="<folder>/mlflow.db")]
+Tracking = Annotated[
+    str | None, typer.Option(help="URI of MLflow's server or database.", show_default="<folder>/mlflow.db")
+]
 
-Storage = Annotated[str | None, typer.Option(help="Optuna storage URL.", show_default="<folder>/optuna.db")]
+Storage = Annotated[
+    str | None, typer.Option(help="URL of Optuna's database.", show_default="<folder>/optuna.db")
+]
+
+DataArgs = Annotated[
+    list[str] | None, typer.Option(help="name=value for an argument of the dataset; repeatable.")
+]
+
+ModelArgs = Annotated[
+    list[str] | None, typer.Option(help="name=value for an argument of the model; repeatable.")
+]
+
+ModelFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="File to write; its suffix is the format: .pt, .safetensors or .onnx.",
+        show_default="<entry>-<trial>.safetensors; <name>.pt for a file",
+    ),
+]
 
 OutFolder = Annotated[Path, typer.Argument(help="Output folder of a run.")]
 
-AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable, on stdout.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
 def pairs(words: Sequence[str], option: str) -> dict[str, str]:
-    """`name=value` words to a dictionary. Errors: a word without `=`."""
+    """Returns `name=value` arguments as a dictionary of strings.
+
+    Args:
+        words: The arguments; of two with the same name the last one holds.
+        option: The option that they were given with, for the message.
+
+    Returns:
+        The values by name, as they were written. Only the first `=` separates.
+
+    Raises:
+        SparsebenchError: An argument without a name or without `=`.
+
+    Example:
+        >>> pairs(["lr=0.5", "depth=3"], "--set")
+        {'lr': '0.5', 'depth': '3'}
+    """
     found = {}
     for word in words:
         name, equals, value = word.partition("=")
@@ -51,7 +101,22 @@ def pairs(words: Sequence[str], option: str) -> dict[str, str]:
 
 
 def names(text: str, option: str) -> list[str]:
-    """The names of `a,b`. Errors: an empty one."""
+    """Returns the names in a comma-separated argument.
+
+    Args:
+        text: The argument, such as `a,b`; spaces around the commas do not count.
+        option: The option that it was given with, for the message.
+
+    Returns:
+        The names, in the order given.
+
+    Raises:
+        SparsebenchError: An empty name, as in `a,,b`.
+
+    Example:
+        >>> names("dense, dwf-3", "--methods")
+        ['dense', 'dwf-3']
+    """
     found = [name.strip() for name in text.split(",")]
     if not all(found):
         raise SparsebenchError(f"{option} {text!r} has an empty name: write them as a,b")
@@ -59,7 +124,25 @@ def names(text: str, option: str) -> list[str]:
 
 
 def values(words: Sequence[str], option: str) -> dict[str, Any]:
-    """The same with numbers, true and false as such, since nothing says what a model's argument should be."""
+    """Returns `name=value` arguments as a dictionary of Python values.
+
+    A method's knobs declare their types and convert strings themselves (`pairs` is enough for them); the
+    arguments of models and datasets do not, so here every value that is JSON is decoded.
+
+    Args:
+        words: The arguments, as for `pairs`.
+        option: The option that they were given with, for the message.
+
+    Returns:
+        The values by name: numbers, booleans (also `True` and `False`), null, lists; else the string.
+
+    Raises:
+        SparsebenchError: An argument without `=`, or a number that is not finite.
+
+    Example:
+        >>> values(["patch_size=4", "pretrained=true", "act_layer=gelu"], "--model-arg")
+        {'patch_size': 4, 'pretrained': True, 'act_layer': 'gelu'}
+    """
 
     def value(text: str) -> Any:
         try:

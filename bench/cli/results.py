@@ -1,4 +1,4 @@
-"""What `sparsebench report` and `sparsebench track` do with a finished folder."""
+"""`sparsebench report` and `sparsebench track`: output files and MLflow runs, made from the records alone."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,22 @@ from .run import _point_to
 
 
 def print_report(folder: Path) -> None:
-    """Leaderboard and figures from the records alone."""
+    """Writes the leaderboard, figures and pages of an output folder, and prints the leaderboard.
+
+    Args:
+        folder: The output folder; its records are read, nothing is trained.
+
+    Raises:
+        SparsebenchError: The folder has no records, or damaged ones. Lines that were edited after they were
+            written are a warning on stderr.
+
+    Example:
+        >>> print_report(folder)
+        made_up-net: test accuracy, mean ± sample sd over 3 seeds; ...
+        1  dwf-3  0.587 ± 0.004 ...
+        pages  /.../run/site/index.html
+        ...
+    """
     from ..campaign import publish
 
     records = load_records(folder)
@@ -30,7 +45,23 @@ def _warn_of_edits(folder: Path) -> None:
 
 
 def publish_to_mlflow(folder: Path, uri: str | None) -> None:
-    """Publish what MLflow does not have yet."""
+    """Publishes the trials that MLflow does not have yet, and every study's summary; prints their number.
+
+    Repeating it adds nothing: trials are recognised by their identities.
+
+    Args:
+        folder: The output folder whose records are published.
+        uri: MLflow's server or database; None for `mlflow.db` in the folder.
+
+    Raises:
+        SparsebenchError: The folder has no records, or MLflow refused them (the first problem is named).
+
+    Example:
+        >>> from unittest.mock import patch
+        >>> with patch("sparsebench.bench.campaign.publish.publish_to_mlflow", return_value=48):
+        ...     publish_to_mlflow(folder, "http://me:secret@mlflow.example.org")
+        48 trials published to http://mlflow.example.org
+    """
     from ..campaign import publish
 
     problems: list[str] = []

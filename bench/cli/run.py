@@ -1,4 +1,4 @@
-"""What the commands do, once their options are read."""
+"""`sparsebench run` and `sparsebench train`: their execution, progress display and results."""
 
 import json
 import sys
@@ -15,7 +15,24 @@ from .console import stderr_console, stdout_console
 
 
 def train(dataset: str, model: str, method: str, *, threads: int, **options: Any) -> None:
-    """One trial; the record on stdout, progress on stderr."""
+    """Trains one trial; prints its record as JSON on stdout and its progress on stderr.
+
+    Args:
+        dataset: The dataset's name.
+        model: The model's name.
+        method: The method's name.
+        threads: CPU threads of torch; the results may depend on it in the last bits.
+        options: Further arguments of `sparsebench.train`: `settings`, `seed`, `data`, `device`, `save`, ….
+
+    Raises:
+        SparsebenchError: A name or setting that is not valid; a trial that failed or diverged, after its
+            record was printed.
+
+    Example:
+        >>> train("planted", "lenet_300_100", "dense", threads=1,
+        ...       settings={"epochs": 1}, data_args={"n": 320, "valid": 64})
+        {"schema":2,...,"method":"dense",...,"status":"ok",...}
+    """
     import torch
 
     from ..training.train import train as train_once
@@ -28,7 +45,18 @@ def train(dataset: str, model: str, method: str, *, threads: int, **options: Any
 
 
 def progress(event: dict[str, Any]) -> None:
-    """An event of a training, on stderr."""
+    """Prints an event of a training on stderr.
+
+    Args:
+        event: `{"warning": text}`, or `{"row": a row of the curve, "steps": steps of the whole training}`.
+
+    Example:
+        >>> row = {"step": 385, "train_loss": 0.21, "val_accuracy": 0.958, "compression_at_1e-3": 12.4}
+        >>> from contextlib import redirect_stderr
+        >>> with redirect_stderr(sys.stdout):
+        ...     progress({"row": row, "steps": 770})
+        step 385/770  loss 0.2100  val 95.80 %  compression at |w| ≥ 1e-3: 12.4
+    """
     console = stderr_console()
     if "warning" in event:
         console.print(f"warning: {event['warning']}", highlight=False, markup=False, soft_wrap=True)
@@ -45,7 +73,29 @@ def progress(event: dict[str, Any]) -> None:
 
 
 def run(suite: str, options: RunOptions) -> None:
-    """A campaign with a live display, then its leaderboard."""
+    """Runs a campaign with a progress display, then prints its leaderboard and the paths of its files.
+
+    The display is a live table where stderr is a terminal, else lines of a log. Where a signal stopped the
+    campaign, the process exits with 128 + the signal's number, as shells do.
+
+    Args:
+        suite: The name of a shipped suite, or the path of a TOML file.
+        options: The options of the run.
+
+    Raises:
+        SparsebenchError: A suite or an option that is not valid, or an output folder that cannot be used.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> from unittest.mock import patch  # a real campaign takes minutes
+        >>> done = SimpleNamespace(folder=folder, records=records, stopped_by=None)
+        >>> with patch("sparsebench.bench.campaign.driver.run", return_value=done):
+        ...     run("quickstart", RunOptions(executor="ray"))
+        made_up-net: test accuracy, mean ± sample sd over 3 seeds; ...
+        1  dwf-3  0.587 ± 0.004 ...
+        records  /.../run/records.jsonl
+        ...
+    """
     if options.executor == "local":
         from ..executors.local.fork_server import start_server
 
@@ -74,7 +124,7 @@ def run(suite: str, options: RunOptions) -> None:
 
 
 def _point_to(out: Console, folder: Path, tracked: str | None = None) -> None:
-    """Where everything lies; `tracked` is the MLflow that has it in place of the folder's own database."""
+    """Prints the paths of a run's files; `tracked` is the MLflow server used in place of the folder's own."""
     fronts = sorted(folder.glob("fronts-*.png"))
     lines = [("records", folder / "records.jsonl"), ("table", folder / "leaderboard.md")]
     lines += [("pages", folder / "site" / "index.html")]
@@ -87,7 +137,21 @@ def _point_to(out: Console, folder: Path, tracked: str | None = None) -> None:
 
 
 def dry_run(suite: str, options: RunOptions) -> None:
-    """What `run` would do, how many trials and steps, and about how long."""
+    """Prints what a run would cost: trials, optimizer steps and an estimate of the time; trains nothing.
+
+    Args:
+        suite: The name of a shipped suite, or the path of a TOML file.
+        options: The options of the run; its devices and budget count.
+
+    Raises:
+        SparsebenchError: A suite, an option or a device that is not valid.
+
+    Example:
+        >>> dry_run("quickstart", RunOptions(methods=["dense"], trials=8, devices="cpu:1"))
+        task                  entries  search trials  confirm trials  steps a trial  ms a step
+        digits-lenet_300_100        1              8             ≤ 3            770        ...
+        quickstart: at most 11 trials, 8,470 optimizer steps; about ...
+    """
     from ..campaign.dry_run import cost_table, estimate
 
     stdout_console().print(cost_table(estimate(suite, options)))

@@ -1,4 +1,4 @@
-"""What `sparsebench status` prints."""
+"""`sparsebench status`: the state of a campaign, as text or JSON."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,27 +14,43 @@ from .console import stdout_console
 
 
 def print_status(folder: Path, *, as_json: bool = False) -> None:
-    """The status of a folder, for a person or for a program."""
+    """Prints the status of an output folder: progress, running trials, failures, and the next command.
+
+    Args:
+        folder: The output folder; a campaign may be running in it.
+        as_json: Print the `Status` as JSON.
+
+    Raises:
+        SparsebenchError: The path is no output folder, or its records are damaged.
+
+    Example:
+        >>> print_status(folder)
+        complete but for tables and figures  /.../run: 48 records
+        synthetic  48 of 48 trials
+        entry      trials  state  front  best val  ≥10× val  ≥100× val
+        dense       16/16  done       1      98.8         –          –
+        ...
+    """
     found = status(folder)
     if as_json:
         print(found.model_dump_json(indent=1))
         return
     console = stdout_console(highlight=False)
-    show(found, console)
+    _show(found, console)
 
 
-def show(found: Status, console: Console) -> None:
-    """The status for a person."""
+def _show(found: Status, console: Console) -> None:
+    """Prints the status as text: summary, tables of entries and running trials, then what needs attention."""
     lacks = found.condition == "complete" and not found.reported
     condition = f"{found.condition}{' but for tables and figures' if lacks else ''}"
     console.print(Text.assemble((condition, "bold"), f"  {_in_words(found)}"), soft_wrap=True)
     at_rest = {} if found.condition == "running" else {"ended": True}
     console.print(headline(found.snapshot.model_copy(update=at_rest)))
-    parts = found.snapshot.entries
-    alone = len({part.task for part in parts}) == 1
+    entries = found.snapshot.entries
+    alone = len({entry.task for entry in entries}) == 1
     bars = console.is_terminal
     console.print()
-    console.print(entry_table(found.snapshot, console.width, len(parts) + 1, alone=alone, bars=bars))
+    console.print(entry_table(found.snapshot, console.width, len(entries) + 1, alone=alone, bars=bars))
     if found.snapshot.running:
         console.print()
         running = found.snapshot.running

@@ -1,4 +1,4 @@
-"""Who owns which setting: the recipe's knobs, what a method claims of them, and what is left to search."""
+"""The search space: the recipe's knobs, what a method claims of them, and the knobs left to a search."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,17 +24,29 @@ RECIPE_KNOBS: Mapping[str, Mapping[str, Knob]] = {"sgd": _SGD, "adam": _ADAM, "a
 Range = Mapping[str, float]
 
 
-def optimizer_of(recipe: Recipe, cls: type[Sparsifier]) -> str:
-    """The recipe's optimizer, unless the method cannot work with it: then the first that it can."""
+def _optimizer_of(recipe: Recipe, cls: type[Sparsifier]) -> str:
+    """Returns the recipe's optimizer, or the method's first where the method cannot work with that one."""
     return recipe.optimizer if recipe.optimizer in cls.optimizers else cls.optimizers[0]
 
 
 def recipe_knobs(recipe: Recipe, cls: type[Sparsifier]) -> dict[str, Knob]:
-    """lr and weight_decay as this method has them: the recipe's, or the method's claim.
+    """Returns lr and weight_decay as a method has them: the optimizer's usual knobs, or the method's claims.
 
-    A claimed range of lr is meant for the method's own first optimizer; under another one the recipe's holds.
+    A claimed range of lr is meant for the method's first optimizer; under another the usual range holds.
+
+    Args:
+        recipe: The recipe, of which the optimizer counts here.
+        cls: The method's class, with its `optimizers` and `claims`.
+
+    Returns:
+        The two knobs by name.
+
+    Example:
+        >>> from sparsebench.methods.api import registry
+        >>> [recipe_knobs(Recipe(), registry[name])["lr"].default for name in ("dense", "dwf")]
+        [0.1, 0.3]
     """
-    optimizer = optimizer_of(recipe, cls)
+    optimizer = _optimizer_of(recipe, cls)
     knobs = dict(RECIPE_KNOBS[optimizer])
     for name, claim in cls.claims.items():
         if name != "lr" or optimizer == cls.optimizers[0]:
@@ -43,12 +55,31 @@ def recipe_knobs(recipe: Recipe, cls: type[Sparsifier]) -> dict[str, Knob]:
 
 
 def settle_recipe(recipe: Recipe, cls: type[Sparsifier], values: Mapping[str, Any] | None = None) -> Recipe:
-    """The recipe with its optimizer, lr and weight_decay decided: chosen value, the recipe's, or the default.
+    """Returns the recipe with its optimizer, lr and weight_decay decided.
 
-    Errors: a value that is out of range, or that the method does not leave to the recipe.
+    Each of lr and weight_decay takes the chosen value, else the recipe's, else the knob's default. Where a
+    method claims a setting without a range, as those with a penalty of their own claim weight_decay, the
+    recipe's value is ignored.
+
+    Args:
+        recipe: The recipe, in which lr and weight_decay may be None.
+        cls: The method's class.
+        values: The values that a search or the user has chosen for this method.
+
+    Returns:
+        A recipe to train with.
+
+    Raises:
+        SparsebenchError: A value is out of range, or the method does not leave that setting to the recipe.
+
+    Example:
+        >>> from sparsebench.methods.api import registry
+        >>> settled = settle_recipe(Recipe(weight_decay=5e-4), registry["dwf"])
+        >>> settled.lr, settled.weight_decay  # its default, and no decay beside its own penalty
+        (0.3, 0.0)
     """
     values = values or {}
-    decided: dict[str, Any] = {"optimizer": optimizer_of(recipe, cls)}
+    decided: dict[str, Any] = {"optimizer": _optimizer_of(recipe, cls)}
     for name, knob in recipe_knobs(recipe, cls).items():
         claimed_away = name in cls.claims and knob.low is None
         value = values.get(name, getattr(recipe, name))
@@ -59,9 +90,25 @@ def settle_recipe(recipe: Recipe, cls: type[Sparsifier], values: Mapping[str, An
 
 
 def free_knobs(recipe: Recipe, cls: type[Sparsifier], fixed: Mapping[str, Any]) -> dict[str, Knob]:
-    """What a search may choose: the recipe's knobs and the method's, less what is fixed.
+    """Returns the knobs that a search may choose: the recipe's and the method's, less what is fixed.
 
-    A fixed value that is a table `{low, high}` narrows (or widens, within what is allowed) the range instead.
+    Args:
+        recipe: The recipe; an lr or weight_decay that it sets is fixed, unless `fixed` gives it a range.
+        cls: The method's class.
+        fixed: An entry's settings: a value fixes a knob, a table `{low, high}` gives it another search range.
+
+    Returns:
+        The knobs by name, each with its search range.
+
+    Raises:
+        UnknownName: `fixed` names something that is no knob.
+        SparsebenchError: A table is no valid range: see `with_range`.
+
+    Example:
+        >>> from sparsebench.methods.api import registry
+        >>> knobs = free_knobs(Recipe(), registry["dwf"], {"depth": 3, "lam": {"low": 1e-4, "high": 1e-3}})
+        >>> {name: (knob.low, knob.high) for name, knob in knobs.items()}
+        {'lr': (0.05, 1.0), 'lam': (0.0001, 0.001)}
     """
     own = knobs_of(cls)
     everything = {**recipe_knobs(recipe, cls), **own}
@@ -78,7 +125,25 @@ def free_knobs(recipe: Recipe, cls: type[Sparsifier], fixed: Mapping[str, Any]) 
 
 
 def with_range(name: str, knob: Knob, limits: Range) -> Knob:
-    """A knob with another search range. Errors: other keys than low and high, an empty or forbidden range."""
+    """Returns a knob with another search range; a knob that is not searched by itself becomes so.
+
+    Args:
+        name: What an error calls the knob.
+        knob: The knob; its scale and its valid values stay.
+        limits: The keys `low` and `high`.
+
+    Returns:
+        The knob, its default moved to the nearer end where it lay outside.
+
+    Raises:
+        SparsebenchError: Other keys than low and high, an empty range, a limit that the knob forbids, or one
+            that its logarithmic scale cannot have.
+
+    Example:
+        >>> knob = with_range("l1: lam", Knob(1e-3, 1e-4, 1e-2, "log"), {"low": 2e-3, "high": 5e-3})
+        >>> knob.low, knob.high, knob.default
+        (0.002, 0.005, 0.002)
+    """
     if set(limits) != {"low", "high"}:
         raise SparsebenchError(f"{name}: a range is written {{ low = …, high = … }}")
     low, high = knob.check(f"{name}.low", limits["low"]), knob.check(f"{name}.high", limits["high"])
@@ -92,7 +157,23 @@ def with_range(name: str, knob: Knob, limits: Range) -> Knob:
 
 
 def split_settings(cls: type[Sparsifier], values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Settings sorted into the method's knobs and the recipe's fields. Errors: a name that is neither."""
+    """Returns settings sorted into the method's knobs and the recipe's fields.
+
+    Args:
+        cls: The method's class.
+        values: Values by name, as `--set` gives them.
+
+    Returns:
+        The method's knobs, and the recipe's fields.
+
+    Raises:
+        UnknownName: A name is neither.
+
+    Example:
+        >>> from sparsebench.methods.api import registry
+        >>> split_settings(registry["dwf"], {"depth": 3, "epochs": 5})
+        ({'depth': 3}, {'epochs': 5})
+    """
     knobs = {name: value for name, value in values.items() if name in knobs_of(cls)}
     rest = {name: value for name, value in values.items() if name not in knobs}
     for name in rest:
@@ -102,6 +183,22 @@ def split_settings(cls: type[Sparsifier], values: Mapping[str, Any]) -> tuple[di
 
 
 def full_knobs(method: str, knobs: Mapping[str, Any]) -> dict[str, Any]:
-    """All knobs of a configured method, the defaults too: what a record and an identity hold."""
+    """Returns all knobs of a configured method, defaults included, as records and identities have them.
+
+    Args:
+        method: The method's registered name.
+        knobs: The knobs that are set; text is converted to the knob's type.
+
+    Returns:
+        Every knob's value by name.
+
+    Raises:
+        UnknownName: There is no such method, or no such knob.
+        SparsebenchError: A value is not valid for its knob.
+
+    Example:
+        >>> full_knobs("dwf", {"depth": "3"})
+        {'lam': 0.0003, 'depth': 3, 'eps': 0.1}
+    """
     configured = configure(method, knobs)
     return {name: getattr(configured, name) for name in knobs_of(type(configured))}

@@ -19,7 +19,19 @@ class _Table(BaseModel):
 
 
 class Budget(_Table):
-    """What each entry gets on each task, the dense baseline too."""
+    """What each entry gets on each task, the dense baseline too.
+
+    Attributes:
+        trials: Trials of the search.
+        seeds: Fresh seeds with which each chosen point is confirmed.
+        points: The most points of the search's front that are confirmed.
+        generation: Trials that the sampler proposes before it uses their outcomes.
+
+    Example:
+        >>> budget = Budget(trials=8, seeds=3, points=3)
+        >>> budget.trials + budget.points * budget.seeds  # the most trials of an entry on a task
+        17
+    """
 
     trials: Annotated[int, Field(ge=1, le=100_000)] = 16
     seeds: Annotated[int, Field(ge=1, le=1000)] = 3
@@ -30,7 +42,18 @@ class Budget(_Table):
 class Task(_Table):
     """A dataset, a model and the recipe that every entry shares.
 
-    `x_max` is log10 of the compression at which the hypervolume is cut off.
+    Attributes:
+        dataset: The dataset's registered name.
+        data_args: Arguments of the dataset.
+        model: The model's registered name.
+        model_args: Arguments of the model's constructor.
+        keep_dense: Layers that no method may prune and that do not count in the compression.
+        recipe: How networks are trained on this task.
+        x_max: log10 of the compression at which the hypervolume is cut off.
+
+    Example:
+        >>> Task(dataset="mnist", model="lenet5").name
+        'mnist-lenet5'
     """
 
     dataset: str
@@ -49,11 +72,25 @@ class Task(_Table):
 
     @property
     def name(self) -> str:
+        """Name of the task on charts and in studies: dataset-model."""
         return f"{self.dataset}-{self.model}"
 
 
 class Entry(BaseModel):
-    """A configured method: a knob given here is fixed (or, as a table, narrowed); the rest is searched."""
+    """A configured method of a suite.
+
+    Every further key is a knob of the method or the recipe: a value fixes it, a table `{low, high}` gives it
+    another search range, and a knob that is not given is searched.
+
+    Attributes:
+        method: The method's registered name.
+        label: The name on the leaderboard, distinct within a suite; the method's name where it is not given.
+
+    Example:
+        >>> entry = Entry(method="dwf", depth=3)
+        >>> entry.label, entry.knobs
+        ('dwf', {'depth': 3})
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
@@ -69,12 +106,27 @@ class Entry(BaseModel):
 
     @property
     def knobs(self) -> dict[str, Any]:
-        """What the entry says of the method's and the recipe's knobs."""
+        """Settings of the method's and the recipe's knobs, by name."""
         return dict(self.model_extra or {})
 
 
 class Suite(_Table):
-    """Everything that decides a campaign."""
+    """The configuration that decides a campaign; the content of a suite's TOML file.
+
+    Attributes:
+        name: Letters, digits, dots, dashes and underscores; the default output folder is named after it.
+        summary: One line for `sparsebench list suites`; it decides nothing.
+        seed: Seed of all searches; confirming trials use the `budget.seeds` seeds after it.
+        budget: Trials, seeds and points of each entry on each task.
+        tasks: The tasks, of distinct names.
+        entries: The configured methods, of distinct labels.
+
+    Example:
+        >>> task, entry = Task(dataset="digits", model="lenet_300_100"), Entry(method="dense")
+        >>> suite = Suite(name="tiny", tasks=[task], entries=[entry])
+        >>> suite.budget.trials, suite.tasks[0].recipe.epochs
+        (16, 30)
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     summary: str = ""
@@ -103,12 +155,39 @@ def _distinct(what: str, names: list[str]) -> None:
 
 
 def shipped() -> dict[str, Path]:
-    """The suites that come with the package, by name."""
+    """Returns the suites that come with the package.
+
+    Returns:
+        Their TOML files by the suite's name.
+
+    Example:
+        >>> shipped()["quickstart"].name
+        'quickstart.toml'
+    """
     return {path.stem: path for path in sorted(SHIPPED.glob("*.toml"))}
 
 
 def load_suite(name: str | Path) -> Suite:
-    """A shipped suite by name, or a TOML file. Errors name the file, the key and the nearest valid name."""
+    """Returns a shipped suite, or the suite of a TOML file, validated and checked.
+
+    Args:
+        name: The name of a shipped suite, or the path of a TOML file.
+
+    Returns:
+        The suite.
+
+    Raises:
+        UnknownName: There is no suite of this name; the nearest valid names are given.
+        SparsebenchError: The file is missing or not readable, or a key or value in it is not valid.
+
+    Example:
+        >>> load_suite("quickstart").budget.points
+        3
+        >>> load_suite("quikstart")
+        Traceback (most recent call last):
+            ...
+        sparsebench.errors.UnknownName: unknown suite 'quikstart': did you mean 'quickstart'?
+    """
     known = shipped()
     path = known.get(str(name), Path(name))
     if not path.is_file():
@@ -132,7 +211,7 @@ def load_suite(name: str | Path) -> Suite:
 
 
 def _with_entry_list(content: dict[str, Any], where: str) -> dict[str, Any]:
-    """A suite may take the entries of a shipped list, `entry_list = "paper"`, before its own."""
+    """Returns a suite's content with the entries that `entry_list = "paper"` names before its own."""
     name = content.pop("entry_list", None)
     if name is None:
         return content
@@ -145,11 +224,27 @@ def _with_entry_list(content: dict[str, Any], where: str) -> dict[str, Any]:
 
 
 def check(suite: Suite, where: str) -> None:
-    """Every method, knob, value and dataset that a suite names exists. Errors say where it does not."""
+    """Checks that the methods, knobs, values, datasets and their arguments in a suite exist and are valid.
+
+    Args:
+        suite: The suite.
+        where: The suite's file, which begins an error message.
+
+    Raises:
+        SparsebenchError: One does not; the message has the number of the task or entry.
+
+    Example:
+        >>> suite = load_suite("quickstart")
+        >>> check(suite.model_copy(update={"entries": (Entry(method="dwf", dept=3),)}), "my.toml")
+        Traceback (most recent call last):
+            ...
+        sparsebench.errors.SparsebenchError: my.toml: entries.0 (dwf): unknown knob ... did you mean 'depth'?
+    """
     from ...datasets.api import registry as datasets
     from ...methods.api import configure, knobs_of, registry
     from .search_space import free_knobs, settle_recipe, split_settings
 
+    # Tasks: the dataset and its arguments.
     for index, task in enumerate(suite.tasks):
         try:
             dataset = datasets[task.dataset]
@@ -158,6 +253,7 @@ def check(suite: Suite, where: str) -> None:
                     raise UnknownName(f"argument of dataset {task.dataset!r}", name, dataset.args)
         except SparsebenchError as error:
             raise SparsebenchError(f"{where}: tasks.{index}: {error}") from None
+    # Entries: the method, its knobs, and on each task the search ranges and the fixed values.
     for index, entry in enumerate(suite.entries):
         try:
             cls = registry[entry.method]
@@ -174,31 +270,3 @@ def check(suite: Suite, where: str) -> None:
                 configure(entry.method, knobs)
         except SparsebenchError as error:
             raise SparsebenchError(f"{where}: entries.{index} ({entry.label}): {error}") from None
-
-
-def override(
-    suite: Suite,
-    *,
-    methods: list[str] | None = None,
-    trials: int | None = None,
-    epochs: int | None = None,
-    seeds: int | None = None,
-) -> Suite:
-    """A suite with what the command line says instead. `methods` picks entries by label or method."""
-    content = suite.model_dump(mode="json")
-    if methods is not None:
-        known = {name for entry in suite.entries for name in (entry.label, entry.method)}
-        for name in methods:
-            if name not in known:
-                raise UnknownName("method or label in this suite", name, known)
-        content["entries"] = [e for e in content["entries"] if {e["label"], e["method"]} & set(methods)]
-    for key, value in (("trials", trials), ("seeds", seeds)):
-        if value is not None:
-            content["budget"][key] = value
-    if epochs is not None:
-        for task in content["tasks"]:
-            task["recipe"]["epochs"] = epochs
-    try:
-        return Suite(**content)
-    except ValidationError as error:
-        raise SparsebenchError(explain_validation(error, Suite)) from None

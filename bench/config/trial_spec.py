@@ -1,4 +1,4 @@
-"""What decides a trial: the recipe, the configured method and the seed, frozen. No torch."""
+"""The specification of a trial: the recipe, the configured method and the seed, frozen. No torch."""
 
 import json
 import shlex
@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ...records.fields import Phase, TrialFields
 from ...records.hashing import digest
-from ...records.record import Phase, Record, TrialFields
+from ...records.record import Record
 from ...records.schema_1 import recorded_arguments
 
 # Part of every identity. It is not the schema of records: a new field there leaves identities as they are.
@@ -17,7 +18,22 @@ IDENTITY_SCHEMA = 1
 class Recipe(BaseModel):
     """How a network is trained; the same for every method of a task.
 
-    `lr` and `weight_decay` are None where the method's default holds (or a search chooses).
+    Attributes:
+        epochs: Passes over the training set; a method's rounds share them.
+        batch_size: Images in a step.
+        optimizer: A method that cannot work with this one runs with the first of its own.
+        lr: Peak learning rate; None where a search chooses it, or the default holds.
+        weight_decay: Ordinary decay of the prunable weights; None as for `lr`.
+        momentum: Momentum of SGD; the other optimizers ignore it.
+        nesterov: Nesterov's form of the momentum.
+        schedule: How the learning rate falls after the warm-up; "step" divides it by 10 at 1/2 and at 3/4.
+        warmup: Fraction of the schedule in which the rate rises linearly.
+        augment: Random crops of the padded image, horizontal flips, or both.
+        precision: "bfloat16" trains in mixed precision.
+
+    Example:
+        >>> Recipe(epochs=60, augment="crop_flip").model_dump(exclude_defaults=True)
+        {'epochs': 60, 'augment': 'crop_flip'}
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -36,7 +52,19 @@ class Recipe(BaseModel):
 
 
 class Trial(TrialFields):
-    """One trial, ready to run anywhere: a pure function of this decides the record (times aside)."""
+    """One trial, ready to run anywhere: a pure function of this decides the record, times aside.
+
+    Attributes:
+        recipe: How the network is trained, everything decided.
+        number: The trial's number in its search; None outside searches.
+
+    Example:
+        >>> again = trial.model_copy(update={"seed": 1})
+        >>> again.config == trial.config, again.id == trial.id  # a point, and one of its seeds
+        (True, False)
+        >>> trial.model_copy(update={"dataset_args": {}}).command
+        'sparsebench train --dataset planted --model lenet_300_100 --method dense --set epochs=1 ... --seed 0'
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -48,7 +76,7 @@ class Trial(TrialFields):
 
     @property
     def content(self) -> dict[str, Any]:
-        """What decides the outcome, the seed aside. Library versions are recorded, not part of it."""
+        """Everything that decides the outcome but the seed; library versions are recorded, not part of it."""
         return {
             "schema": IDENTITY_SCHEMA,
             "data": self.data_digest,
@@ -66,12 +94,12 @@ class Trial(TrialFields):
 
     @property
     def id(self) -> str:
-        """The trial's identity: its content and its seed."""
+        """Identity of the trial: the hash of its content and its seed."""
         return digest([self.content, self.seed])
 
     @property
     def command(self) -> str:
-        """The shell command that repeats this trial as a single one."""
+        """Shell command that repeats this trial as a single one."""
         words = ["--dataset", self.dataset, "--model", self.model, "--method", self.method]
         for flag, values in (
             ("--set", self.knobs),
@@ -85,12 +113,12 @@ class Trial(TrialFields):
         return shlex.join(["sparsebench", "train", *words, "--seed", str(self.seed)])
 
     def command_on(self, threads: int) -> str:
-        """The same on so many CPU threads; one is the default and left out."""
+        """Returns the command for so many CPU threads; one is the default and left out."""
         return self.command if threads == 1 else f"{self.command} --threads {threads}"
 
 
 def _word(value: Any, *, as_json: bool) -> str:
-    """A value as the command line reads it back: `--set` takes text, the other options JSON or text."""
+    """Returns a value as the command line reads it back: `--set` takes text, other options JSON or text."""
     if not isinstance(value, str):
         return json.dumps(value) if as_json else str(value)
     try:
@@ -101,7 +129,18 @@ def _word(value: Any, *, as_json: bool) -> str:
 
 
 def trial_of(record: Record) -> Trial:
-    """The trial that a record of either schema describes."""
+    """Returns the trial that a record of either schema describes.
+
+    Args:
+        record: The record of a finished trial.
+
+    Returns:
+        The trial, to be run again; its `number` in the search is left out, as it decides nothing.
+
+    Example:
+        >>> trial_of(record).command
+        'sparsebench train --dataset made_up --model net --method dwf --seed 1000'
+    """
     arguments = recorded_arguments(record)
     return Trial(
         suite=record.suite, entry=record.entry, dataset=record.dataset, data_digest=record.data_digest,

@@ -1,4 +1,4 @@
-"""Results that travel: `pack` makes an archive, `merge` joins archives and folders after checking every line.
+"""Exchange of results between machines: `pack` writes an archive, `merge` joins archives and folders.
 
-Belongs here: reading other people's results with suspicion. Nothing here executes or unpickles anything.
+Belongs here: reading and checking results of untrusted origin. Nothing here executes or unpickles anything.
 """

@@ -1,7 +1,7 @@
-"""The file that results travel in: a ZIP of four known members, read with suspicion.
+"""The archive format for results: a ZIP file of at most four known members, read as untrusted input.
 
-Nothing is ever extracted to disk, executed or unpickled. Members are read in memory, by name, up to a limit;
-whatever is not one of the four, or not what the manifest says, refuses the whole archive.
+Nothing is extracted to disk, executed or unpickled. Members are read in memory, by name, up to a size limit.
+An archive with any other member, or whose content differs from its manifest, is refused as a whole.
 """
 
 import stat
@@ -28,7 +28,7 @@ MIB = 1 << 20
 LIMITS = {MANIFEST: MIB, SUITE: 4 * MIB, METHODS: MIB, FILE: 256 * MIB}  # bytes of each member, unpacked
 MOST_PACKED = 64 * MIB
 LONGEST_LINE = 4 * MIB
-DIRECTORY = 64 << 10  # bytes; that of four members has some three hundred
+DIRECTORY = 64 << 10  # bytes; the central directory of four members has some three hundred
 DAY = (1980, 1, 1, 0, 0, 0)  # the same records give the same archive
 END, END64 = b"PK\x05\x06", b"PK\x06\x07"
 
@@ -36,7 +36,16 @@ Count = Annotated[int, Field(ge=0, le=LIMITS[FILE])]
 
 
 class Member(BaseModel):
-    """What the manifest says of a file: how long it is, and its SHA-256."""
+    """Size and hash of one file of an archive, as its manifest lists them.
+
+    Attributes:
+        bytes: Length of the unpacked file in bytes, at most the limit for the records file (256 MiB).
+        sha256: SHA-256 of the unpacked content, 64 lower-case hexadecimal digits.
+
+    Example:
+        >>> Member(bytes=2, sha256=sha256(b"{}").hexdigest()).sha256[:8]
+        '44136fa3'
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     bytes: Count
@@ -44,7 +53,20 @@ class Member(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What is in an archive and where it comes from. `provenance` is for people; nothing relies on it."""
+    """Table of the files of an archive with their sizes and hashes, and a description of their origin.
+
+    Attributes:
+        format: Marker of the file type; no other value is accepted.
+        version: Version of the archive format.
+        files: Size and hash of each packed file, by its name; the manifest itself is not listed.
+        provenance: Origin of the results (suites, versions, devices) for human readers; no code relies on it.
+
+    Example:
+        >>> path = write_archive(Path("mine.zip"), {"records.jsonl": b"{}"}, {"packed_by": "a test"})
+        >>> manifest, _ = read_archive(path)
+        >>> manifest.files["records.jsonl"].bytes, manifest.provenance
+        (2, {'packed_by': 'a test'})
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
     format: Literal["sparsebench-results"] = "sparsebench-results"
@@ -54,9 +76,25 @@ class Manifest(BaseModel):
 
 
 def write_archive(path: Path, files: Mapping[str, bytes], provenance: Mapping[str, Any]) -> Path:
-    """Pack the files with a manifest of their hashes; the same content gives the same bytes.
+    """Writes files and a manifest of their hashes into one archive; equal content gives equal bytes.
 
-    Errors: more than an archive may hold; a file that cannot be written, or that is there and no archive.
+    Args:
+        path: The archive to write. An existing file is replaced only if it is an archive of results itself.
+        files: Contents by name; the names are `records.jsonl`, `suite.json` and `methods.json`.
+        provenance: JSON-like description of the origin, stored in the manifest for human readers.
+
+    Returns:
+        The path that was written.
+
+    Raises:
+        SparsebenchError: A file exceeds its size limit, `path` exists and is no archive of results, or it
+            cannot be written.
+
+    Example:
+        >>> first = write_archive(Path("a.zip"), {"records.jsonl": b"{}"}, {})
+        >>> second = write_archive(Path("b.zip"), {"records.jsonl": b"{}"}, {})
+        >>> first.read_bytes() == second.read_bytes()
+        True
     """
     _check_target(path)
     for name, content in files.items():
@@ -81,7 +119,7 @@ def write_archive(path: Path, files: Mapping[str, bytes], provenance: Mapping[st
 
 
 def _check_target(path: Path) -> None:
-    """An archive may replace an older one and nothing else: a mistaken name would cost records."""
+    """Raises if `path` exists and is no archive of results: a mistyped name must not destroy records."""
     if not path.exists():
         return
     try:
@@ -95,9 +133,25 @@ def _check_target(path: Path) -> None:
 
 
 def read_archive(path: Path) -> tuple[Manifest, dict[str, bytes]]:
-    """The manifest and the files of an archive, every one checked against its length and hash.
+    """Returns the manifest and the files of an archive, each file checked against its length and hash.
 
-    Errors: not such an archive, or one that was changed after it was packed.
+    Args:
+        path: An existing file, of any origin.
+
+    Returns:
+        The manifest, and the content of each listed file by name.
+
+    Raises:
+        SparsebenchError: The file is not such an archive, exceeds a size limit, or was changed after packing.
+
+    Example:
+        >>> path = write_archive(Path("mine.zip"), {"records.jsonl": b"{}"}, {})
+        >>> read_archive(path)[1]
+        {'records.jsonl': b'{}'}
+        >>> _ = path.write_bytes(path.read_bytes()[:-1])
+        >>> read_archive(path)
+        Traceback (most recent call last):
+        sparsebench.errors.SparsebenchError: it is no archive that `sparsebench pack` made
     """
     if path.stat().st_size > MOST_PACKED:
         raise SparsebenchError(f"it has more than {MOST_PACKED // MIB} MiB")
@@ -120,7 +174,7 @@ def read_archive(path: Path) -> tuple[Manifest, dict[str, bytes]]:
 
 
 def _check_directory(path: Path) -> None:
-    """Refuse a large table of contents before it is read: it can hold millions of members."""
+    """Refuses a large central directory before `zipfile` reads it: it can list millions of members."""
     with path.open("rb") as file:
         size = path.stat().st_size
         file.seek(max(0, size - 42))
@@ -128,7 +182,7 @@ def _check_directory(path: Path) -> None:
     if len(tail) < 22 or not tail.startswith(END) or tail[20:] != b"\0\0":
         raise SparsebenchError("it is no archive that `sparsebench pack` made")
     length = int.from_bytes(tail[12:16], "little")
-    elsewhere = before.startswith(END64)  # it would point to another table of contents, of any length
+    elsewhere = before.startswith(END64)  # a ZIP64 locator: it points to a second directory of any length
     if elsewhere or length > DIRECTORY or int.from_bytes(tail[16:20], "little") + length + 22 != size:
         raise SparsebenchError("its table of contents is not what `sparsebench pack` writes")
 
@@ -152,7 +206,7 @@ def _checked(infos: list[zipfile.ZipInfo]) -> Iterator[zipfile.ZipInfo]:
 
 
 def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, manifest: Manifest | None = None) -> bytes:
-    """A member, never more of it than its limit whatever its header says."""
+    """Returns the content of a member, reading at most its size limit whatever its header claims."""
     with archive.open(info) as file:
         content = _bounded(file, LIMITS[info.filename])
     expected = manifest.files.get(info.filename) if manifest else None  # type: ignore[call-overload]

@@ -1,4 +1,4 @@
-"""Whether results of several sources can stand in one leaderboard: same tasks, budget and entries."""
+"""Checks that results of several sources fit into one leaderboard: same tasks, budget and entries."""
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -10,15 +10,27 @@ from ...records.record import Record
 from ..config.suite import Suite
 from ..config.trial_spec import trial_of
 
-OWN = ("optimizer", "lr", "weight_decay")  # of a recipe, what an entry may decide for itself
+OWN = ("optimizer", "lr", "weight_decay")  # the fields of a recipe that may differ between entries
 
 
 @dataclass(frozen=True)
 class Source:
-    """One archive or folder: its name, its records (the latest of each identity), and any suite.
+    """Content of one archive or folder of results, as `merge` and `pack` compare it.
 
-    `data` and `methods` are the suite's digests by task and versions by method; `described` is what is
-    told of the methods; `sha256` is an archive's; `unsealed` are the ids of records without a seal.
+    Attributes:
+        name: Path as the user gave it, which begins every message about this source.
+        records: Records in file order, the latest of each identity.
+        suite: The suite of the campaign; None where the source has no `suite.json`.
+        data: Digest of each task's data, by task name, from `suite.json`.
+        methods: Version of each method, by method name, from `suite.json`.
+        described: Description of each method (equation, knobs), from `methods.json`.
+        sha256: Hash of the archive file; None for a folder.
+        unsealed: Ids of the records whose line has no seal, so that an edit would not show.
+
+    Example:
+        >>> source = Source("run.sparsebench.zip", [record], unsealed={record.id})
+        >>> len(source.records), source.suite is None, record.id in source.unsealed
+        (1, True, True)
     """
 
     name: str
@@ -32,7 +44,24 @@ class Source:
 
 
 def compatibility_errors(sources: Sequence[Source]) -> Iterator[str]:
-    """What does not fit, one line each, naming the source in which it was noticed and the one before it."""
+    """Yields the contradictions between (and within) sources, which forbid a common leaderboard.
+
+    Checked are the facts that all records and suites must share (data digests, recipes, versions, budget),
+    repeated searches, records that no suite covers, entries that duplicate another one, and searches with
+    more trials than the budget.
+
+    Args:
+        sources: The sources in the order in which they are merged; the first to state a fact sets it.
+
+    Yields:
+        One message for each contradiction, naming the source in which it shows and the one before it.
+
+    Example:
+        >>> other = record.model_copy(update={"data_digest": "another split"})
+        >>> list(compatibility_errors([Source("a", [record]), Source("b", [other])]))
+        ["b: the data digest of made_up-net is 'another split', in a it is 'synthetic'"]
+    """
+    # Facts: the first source to state one sets its value, every later statement is compared with it.
     first: dict[str, tuple[str, Any]] = {}
     for source in sources:
         for what, value in _facts(source):
@@ -40,6 +69,7 @@ def compatibility_errors(sources: Sequence[Source]) -> Iterator[str]:
             if known != value:
                 there = "in another of its records or files" if where == source.name else f"in {where}"
                 yield f"{source.name}: {what} is {_short(value)}, {there} it is {_short(known)}"
+    # Coverage, repetition and budget: properties of whole searches rather than of single values.
     yield from _unclear(sources)
     yield from _uncovered(sources)
     yield from _fully_duplicated(sources)
@@ -47,7 +77,7 @@ def compatibility_errors(sources: Sequence[Source]) -> Iterator[str]:
 
 
 def _facts(source: Source) -> Iterator[tuple[str, Any]]:
-    """What all sources must agree on, by a description of it."""
+    """Yields what all sources must agree on, as (description, value); pairs of records once each."""
     seen: set[str] = set()
     for record in source.records:
         for what, value in _facts_of(record):
@@ -98,10 +128,22 @@ def _facts_of_suite(suite: Suite) -> Iterator[tuple[str, Any]]:
 
 
 def duplicate_searches(sources: Sequence[Source]) -> dict[tuple[int, str, str], int]:
-    """Searches that come twice with different trials: (source, task, entry) to the source that had it first.
+    """Returns the searches that repeat an earlier source's search with other trials.
 
-    Another machine rounds differently, so the same search asks other questions there. Both together would be
-    twice the budget.
+    Floating-point results differ between machines, so the same search proposes other points there. Both
+    together would have twice the budget, so `merge` keeps the first alone.
+
+    Args:
+        sources: The sources in the order in which they are merged.
+
+    Returns:
+        Index of the source that has the search first, by (index of the repeating source, task, entry).
+
+    Example:
+        >>> here = record.model_copy(update={"phase": "search", "trial": 0})
+        >>> there = here.model_copy(update={"id": "other"})
+        >>> duplicate_searches([Source("a", [here]), Source("b", [there])])
+        {(1, 'made_up-net', 'dwf-3'): 0}
     """
     asked: dict[tuple[str, str, int], tuple[int, str]] = {}
     found: dict[tuple[int, str, str], int] = {}
@@ -116,7 +158,8 @@ def duplicate_searches(sources: Sequence[Source]) -> dict[tuple[int, str, str], 
 
 
 def _uncovered(sources: Sequence[Source]) -> Iterator[str]:
-    """Records without a suite that the suites of others do not cover: nothing says their x_max or budget."""
+    """Yields the tasks and entries of sources without a suite that no other source's suite covers: their
+    x_max and budget are unknown."""
     suites = [source.suite for source in sources if source.suite is not None]
     tasks = {task.name for suite in suites for task in suite.tasks}
     entries = {entry.label for suite in suites for entry in suite.entries}
@@ -129,10 +172,10 @@ def _uncovered(sources: Sequence[Source]) -> Iterator[str]:
                 yield f"{source.name}: it has no suite.json, and {others}: merge all with suites, or none"
 
 
-def searched(sources: Sequence[Source]) -> dict[tuple[str, str], dict[int, str]]:
-    """The trials of each search, by task and entry: their numbers, and which source has each of them first.
+def _searched(sources: Sequence[Source]) -> dict[tuple[str, str], dict[int, str]]:
+    """Returns, by (task, entry), the trial numbers of the search and the source that has each of them first.
 
-    Repeated searches aside.
+    Repeated searches are left out.
     """
     left_out = duplicate_searches(sources)
     found: dict[tuple[str, str], dict[int, str]] = {}
@@ -145,22 +188,36 @@ def searched(sources: Sequence[Source]) -> dict[tuple[str, str], dict[int, str]]
 
 
 def _over_budget(sources: Sequence[Source]) -> Iterator[str]:
-    """Searches with more trials than the suite gives every entry."""
+    """Yields the searches with more trials than the suite's budget gives every entry."""
     budget = next((source.suite.budget.trials for source in sources if source.suite is not None), None)
     if budget is None:
         return
-    for (task, entry), trials in searched(sources).items():
+    for (task, entry), trials in _searched(sources).items():
         if len(trials) > budget:
             where = " and ".join(dict.fromkeys(trials.values()))
             yield f"{where}: entry {entry!a} was searched on {task} with {len(trials)} trials, not {budget}"
 
 
 def unequal_budgets(sources: Sequence[Source]) -> Iterator[str]:
-    """A line on each task where entries were searched with unequal numbers of trials, and no suite says how
-    many each was given."""
+    """Yields a note for each task whose entries were searched with unequal numbers of trials.
+
+    It is a note, not an error: without any suite the budget of the searches is unknown.
+
+    Args:
+        sources: The sources to merge; where one of them has a suite, nothing is yielded.
+
+    Yields:
+        One message a task, with the entries of the most and of the fewest trials.
+
+    Example:
+        >>> three = [record.model_copy(update={"phase": "search", "trial": n}) for n in range(3)]
+        >>> one = three[0].model_copy(update={"entry": "dense"})
+        >>> list(unequal_budgets([Source("a", [*three, one])]))
+        ["no suite says the budget: entry 'dwf-3' was searched on made_up-net with 3 trials, 'dense' with 1"]
+    """
     counts: dict[str, dict[str, int]] = {}
     if all(source.suite is None for source in sources):
-        for (task, entry), trials in searched(sources).items():
+        for (task, entry), trials in _searched(sources).items():
             counts.setdefault(task, {})[entry] = len(trials)
     for task, count in counts.items():
         least, most = min(count, key=count.__getitem__), max(count, key=count.__getitem__)
@@ -172,7 +229,7 @@ def unequal_budgets(sources: Sequence[Source]) -> Iterator[str]:
 
 
 def _unclear(sources: Sequence[Source]) -> Iterator[str]:
-    """Repeated searches of which no suite says that they are of the same entry."""
+    """Yields the repeated searches for which no suite confirms that they belong to the same entry."""
     for (number, task, entry), before in duplicate_searches(sources).items():
         if sources[number].suite is None or sources[before].suite is None:
             yield (
@@ -182,9 +239,9 @@ def _unclear(sources: Sequence[Source]) -> Iterator[str]:
 
 
 def _fully_duplicated(sources: Sequence[Source]) -> Iterator[str]:
-    """Entries of which nothing would be left: the same trials stand under another label before them.
+    """Yields the entries of which a merge would leave nothing: an earlier label has the same trials.
 
-    An identity does not hold the label, and a leaderboard has every identity once.
+    An identity does not include the label, and a leaderboard has every identity once.
     """
     owner: dict[str, tuple[str, str]] = {}
     for source in sources:

@@ -1,4 +1,4 @@
-"""Results that travel: `pack` makes an archive of a folder, `merge` joins archives and folders."""
+"""The merge of results: archives and folders of several machines become one folder of records."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +22,18 @@ SOURCES = "sources.json"
 
 @dataclass(frozen=True)
 class MergeResult:
-    """What `merge` made: the folder, its records, and a line on each source and each difference."""
+    """Outcome of `merge`.
+
+    Attributes:
+        folder: The output folder that was written.
+        records: The joined records, each identity once.
+        notes: One line for each source, and one for each difference that does not prevent merging.
+
+    Example:
+        >>> result = MergeResult(Path("joined"), [record], ["a.sparsebench.zip: 1 records"])
+        >>> print(len(result.records), "in", result.folder, result.notes)
+        1 in joined ['a.sparsebench.zip: 1 records']
+    """
 
     folder: Path
     records: list[Record]
@@ -30,16 +41,36 @@ class MergeResult:
 
 
 def merge(sources: Sequence[Path], out: Path) -> MergeResult:
-    """Join archives and folders into one folder of records, all of them or none.
+    """Joins archives and folders into one folder of records, all of them or none.
 
-    What is in several sources is taken from the first of them. Errors: what does not fit, in
-    `Refused.reasons` line by line; an `out` that holds records already, or cannot be written.
+    A trial that several sources hold is taken from the first that finished it, a search that several sources
+    ran with different trials from the first.
+
+    Args:
+        sources: Archives made by `pack`, and output folders, in order of precedence.
+        out: Folder to write; it must not hold results yet.
+
+    Returns:
+        The folder, the joined records and notes on the sources.
+
+    Raises:
+        SparsebenchError: No source is given, or `out` holds results already or cannot be written.
+        IncompatibleResults: A source is damaged or contradicts another; `reasons` has one line for each.
+
+    Example:
+        >>> from sparsebench.bench.training.trial import failed
+        >>> from sparsebench.records.store import Store
+        >>> _ = Store(Path()).append(failed(trial, "out of memory", device="cpu"))
+        >>> merge([Path()], Path("joined")).notes
+        ['.: 1 records']
     """
+    # Arguments.
     out = Path(out)
     if not sources:
         raise SparsebenchError("merge needs at least one archive or folder")
     if any((out / name).exists() for name in (FILE, SUITE, METHODS)):
         raise SparsebenchError(f"{str(out)!r} holds results already; choose another --out")
+    # Reading and checking: each source alone, and if all are sound, against each other.
     found, reasons = list[Source](), list[str]()
     for path in sources:
         source, complaints = read_source(Path(path))
@@ -49,6 +80,7 @@ def merge(sources: Sequence[Path], out: Path) -> MergeResult:
         reasons += compatibility_errors(found)
     if reasons:
         raise IncompatibleResults(f"nothing was merged: {_count(reasons)}", reasons)
+    # Joining and writing.
     records, unsealed, notes = _joined(found)
     methods, others = _told(found)
     _write(out, found, _lines(records, unsealed), methods)
@@ -56,12 +88,13 @@ def merge(sources: Sequence[Path], out: Path) -> MergeResult:
 
 
 def _joined(sources: Sequence[Source]) -> tuple[list[Record], set[str], list[str]]:
-    """Every identity once, from the first source that finished it; of a repeated search the first one.
-    Beside the records, which of them came without a seal, and a line on each source."""
+    """Returns every identity once, from the first source that finished it, and of a repeated search the
+    first one; beside the records, the ids of those without a seal, and the notes."""
     kept: dict[str, Record] = {}
     unsealed = set[str]()
     notes = []
     left_out = duplicate_searches(sources)
+    # Records and one note for each source: how many are new, and how far repeated ones differ.
     for number, source in enumerate(sources):
         fresh, again, gap = 0, 0, 0.0
         for record in source.records:
@@ -81,6 +114,7 @@ def _joined(sources: Sequence[Source]) -> tuple[list[Record], set[str], list[str
         if source.unsealed:
             note += f"; {without_seal(len(source.unsealed))}"
         notes.append(note)
+    # Notes on the whole: omitted searches, unequal budgets, differing libraries.
     for (number, task, entry), first in left_out.items():
         notes.append(
             f"{sources[number].name}: its search of {entry!a} on {task} is left out, that of "
@@ -94,7 +128,7 @@ def _joined(sources: Sequence[Source]) -> tuple[list[Record], set[str], list[str
 
 
 def _told(sources: Sequence[Source]) -> tuple[Methods, list[str]]:
-    """What is told of each method by the first source that does; a line where another tells it otherwise."""
+    """Returns the first description of each method, and a note for each source that differs from it."""
     kept: Methods = {}
     owner: dict[str, str] = {}
     notes = []
@@ -122,8 +156,9 @@ def _write(out: Path, sources: Sequence[Source], content: bytes, methods: Method
 
 
 def _identity(sources: Sequence[Source]) -> dict[str, Any] | None:
-    """The suites as one: tasks and entries of all, which cover the records of sources without a suite too.
-    None where no source has one. What several say, all say alike; the first stands."""
+    """Returns the content of the joint `suite.json`: tasks and entries of all suites, which cover the records
+    of sources without a suite too; None where no source has one. Sources agree on what several of them state
+    (`compatibility_errors`), so the first is taken."""
     suites = [source.suite for source in sources if source.suite is not None]
     if not suites:
         return None

@@ -1,4 +1,4 @@
-"""`pack`: one archive of a folder's records with their provenance, for `merge` on another machine."""
+"""The packing of results: one archive of a folder's records with their provenance, for `merge` elsewhere."""
 
 import json
 from collections import Counter
@@ -19,7 +19,20 @@ ENDING = ".sparsebench.zip"
 
 
 class IncompatibleResults(SparsebenchError):
-    """Something does not fit; `reasons` has a line for each thing."""
+    """Results that cannot be packed or merged because they are damaged or contradict each other.
+
+    Args:
+        message: Summary for the user, such as how many things do not fit.
+        reasons: One line for each problem; the attribute of this name has them as a list.
+
+    Example:
+        >>> _ = (folder / FILE).write_text("")
+        >>> try:
+        ...     pack(folder)
+        ... except IncompatibleResults as error:
+        ...     print(error.reasons)
+        ['...run: it holds no records']
+    """
 
     def __init__(self, message: str, reasons: Sequence[str]) -> None:
         super().__init__(message)
@@ -27,7 +40,18 @@ class IncompatibleResults(SparsebenchError):
 
 
 class PackResult(NamedTuple):
-    """What `pack` made: the archive, how many records it has, and how many of them have no seal."""
+    """Outcome of `pack`.
+
+    Attributes:
+        path: The archive that was written.
+        records: Number of records in it.
+        unsealed: Number of those whose line has no seal, so that an edit would not show.
+
+    Example:
+        >>> path, count, unsealed = PackResult(Path("mine.sparsebench.zip"), records=12, unsealed=0)
+        >>> f"{path}: {count} records"
+        'mine.sparsebench.zip: 12 records'
+    """
 
     path: Path
     records: int
@@ -35,10 +59,25 @@ class PackResult(NamedTuple):
 
 
 def pack(folder: Path, out: Path | None = None) -> PackResult:
-    """One archive of a folder's records, suite and methods in words, with hashes and provenance.
+    """Packs a folder's records, suite and method descriptions into one archive with hashes and provenance.
 
-    By default it lies beside the folder, `<folder>.sparsebench.zip`. Errors: no records; records that
-    `merge` would refuse, in `Refused.reasons`.
+    Args:
+        folder: Output folder of a campaign, or of `merge`.
+        out: The archive to write; by default `<folder>.sparsebench.zip` beside the folder.
+
+    Returns:
+        The archive's path and the numbers of its records.
+
+    Raises:
+        SparsebenchError: `folder` is no folder, or the archive cannot be written.
+        IncompatibleResults: The folder has no records, or records that `merge` would refuse.
+
+    Example:
+        >>> from sparsebench.bench.training.trial import failed
+        >>> from sparsebench.records.store import Store
+        >>> _ = Store(Path()).append(failed(trial, "out of memory", device="cpu"))
+        >>> pack(Path(), Path("mine.sparsebench.zip")).records
+        1
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -58,7 +97,8 @@ def pack(folder: Path, out: Path | None = None) -> PackResult:
 
 
 def _lines(records: Iterable[Record], unsealed: Set[str]) -> bytes:
-    """Their lines. What came without a seal goes on without one: nothing shows that it was not edited."""
+    """Returns the records as lines of JSON. A record read without a seal is written without one: a new seal
+    would certify a line that may have been edited."""
     return "".join(record.to_json(seal=record.id not in unsealed) + "\n" for record in records).encode()
 
 
@@ -67,7 +107,20 @@ def _count(reasons: Sequence[str]) -> str:
 
 
 def provenance(records: Sequence[Record]) -> dict[str, Any]:
-    """Where results come from, for people: tasks with their data, entries, versions and devices."""
+    """Returns the origin of results for human readers: suites, tasks, entries, versions and devices.
+
+    Args:
+        records: The records of one source.
+
+    Returns:
+        A JSON-like mapping: `tasks` has the data digest by task, `versions` and `devices` the number of
+        records for each set of library versions and each device, `seconds` the total time of the trials.
+
+    Example:
+        >>> origin = provenance(records)
+        >>> origin["tasks"], origin["entries"], origin["devices"]["none"] == origin["records"]
+        ({'made_up-net': 'synthetic'}, ['dense', 'dwf-3', 'magnitude'], True)
+    """
     return {
         "records": len(records),
         "suites": sorted({r.suite for r in records}),
@@ -83,5 +136,16 @@ def provenance(records: Sequence[Record]) -> dict[str, Any]:
 
 
 def without_seal(count: int) -> str:
-    """That so many records could have been edited, in words."""
+    """Returns the warning that a number of records lacks a seal.
+
+    Args:
+        count: Number of records without a seal.
+
+    Returns:
+        The part of a sentence that `pack` and `merge` print.
+
+    Example:
+        >>> without_seal(2)
+        '2 without a seal, which would show whether they were edited'
+    """
     return f"{count} without a seal, which would show whether they were edited"

@@ -1,4 +1,4 @@
-"""Results of somebody else, from an archive or a folder: read within limits, every record looked at."""
+"""The reader of results of untrusted origin: an archive or a folder, within size limits, record by record."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -25,8 +25,8 @@ MOST_LINES = 200_000  # of one source
 UNSEALED = f"its seal is not the hash of its content: it {EDITED}"
 
 
-class Identity(BaseModel):
-    """A folder's suite.json."""
+class _Identity(BaseModel):
+    """Content of a folder's `suite.json`: the suite, its data digests by task and versions by method."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     suite: Suite
@@ -35,7 +35,20 @@ class Identity(BaseModel):
 
 
 def read_source(path: Path) -> tuple[Source, list[str]]:
-    """An archive or a folder, and what is wrong with it alone, a line each that names it."""
+    """Reads an archive or a folder, whichever the path is, and checks it by itself.
+
+    Args:
+        path: An archive made by `pack`, or an output folder.
+
+    Returns:
+        The source, without records where it could not be read, and one message for each problem, which begins
+        with the path; without messages the source is sound.
+
+    Example:
+        >>> source, reasons = read_source(Path("lost.sparsebench.zip"))
+        >>> len(source.records), reasons
+        (0, ['lost.sparsebench.zip: there is no such archive or folder'])
+    """
     if path.is_dir():
         return read_folder(path)
     if not path.is_file():
@@ -49,7 +62,25 @@ def read_source(path: Path) -> tuple[Source, list[str]]:
 
 
 def read_folder(path: Path) -> tuple[Source, list[str]]:
-    """The records and the suite of an output folder, and what is wrong with them."""
+    """Reads the records, the suite and the method descriptions of an output folder, and checks them.
+
+    An incomplete last line, from a crash or a campaign that is still running, is left out.
+
+    Args:
+        path: Output folder of a campaign, or of `merge`.
+
+    Returns:
+        The source, and one message for each problem (at most twenty and a remark), as of `read_source`.
+
+    Example:
+        >>> from sparsebench.bench.training.trial import failed
+        >>> from sparsebench.records.store import Store
+        >>> _ = Store(Path()).append(failed(trial, "out of memory", device="cpu"))
+        >>> source, reasons = read_folder(Path())
+        >>> len(source.records), source.suite, reasons
+        (1, None, [])
+    """
+    # The records file, and its last line if that is incomplete.
     file = path / FILE
     if not file.is_file():
         return Source(str(path), []), [f"{path}: no records, {FILE} is not there"]
@@ -59,6 +90,7 @@ def read_folder(path: Path) -> tuple[Source, list[str]]:
     end = content.rfind(b"\n") + 1
     if isinstance(_record(content[end:], ""), str):  # torn by a crash, or still being written
         content = content[:end]
+    # The optional files beside it.
     beside = {name: (path / name).read_bytes() for name in (SUITE, METHODS) if (path / name).is_file()}
     large = [name for name, content in beside.items() if len(content) > LIMITS[name]]
     if large:
@@ -69,22 +101,26 @@ def read_folder(path: Path) -> tuple[Source, list[str]]:
 def _source(
     path: Path, content: bytes, suite: bytes | None, methods: bytes | None
 ) -> tuple[Source, list[str]]:
+    """Returns the source that the contents of the files describe, and what is wrong with them."""
+    # The records, each alone and all together.
     kept, unsealed, reasons = _records(path, content)
     if len(reasons) > MOST_REASONS:
         return Source(str(path), []), reasons
     if not kept and not reasons:
         reasons.append(f"{path}: it holds no records")
     reasons += [f"{path}: {reason}" for reason in source_errors(kept)] if not reasons else ()
+    # The suite, whose tasks and entries cover the records.
     identity = None
     if suite is not None:
         try:
-            identity = Identity.model_validate_json(suite)
+            identity = _Identity.model_validate_json(suite)
             digest(identity.suite.model_dump(mode="json"))  # numbers that JSON does not have
             reasons += [f"{path}: {reason}" for reason in _unlisted(kept, identity.suite)]
             if odd := odd_name(_names(identity)):
                 reasons.append(f"{path}: its {SUITE} is damaged: {odd}")
         except (ValidationError, SparsebenchError, RecursionError) as error:
             reasons.append(f"{path}: its {SUITE} is damaged: {_first(error)}")
+    # The method descriptions, and the whole with a bounded number of messages.
     described, wrong = _described(kept, methods)
     reasons += [f"{path}: {reason}" for reason in wrong]
     rest = len(reasons) - MOST_REASONS
@@ -96,9 +132,9 @@ def _source(
 
 
 def _records(path: Path, content: bytes) -> tuple[list[Record], set[str], list[str]]:
-    """The latest record of each identity, which of them have no seal, and what is wrong with the lines.
+    """Returns the latest record of each identity, the ids of those without a seal, and the lines' problems.
 
-    Reading ends where there is too much of it, or too much wrong.
+    Reading stops at the limit of lines or of problems.
     """
     found, unsealed, reasons = list[Record](), set[str](), list[str]()
     for number, line in enumerate(islice(BytesIO(content), MOST_LINES + 1), 1):
@@ -121,7 +157,7 @@ def _records(path: Path, content: bytes) -> tuple[list[Record], set[str], list[s
 
 
 def _described(records: Sequence[Record], content: bytes | None) -> tuple[Methods, list[str]]:
-    """What is told of the methods that the records are of, and what is wrong with it."""
+    """Returns the descriptions of the methods that the records use, and what is wrong with them."""
     if content is None:
         return {}, []
     try:
@@ -138,6 +174,7 @@ def _described(records: Sequence[Record], content: bytes | None) -> tuple[Method
 
 
 def _record(line: bytes, where: str) -> Record | str:
+    """Returns the record of a line, or the reason why it is none."""
     if len(line) > LONGEST_LINE:
         return f"{where}: it is longer than {LONGEST_LINE >> 20} MiB"
     try:
@@ -149,12 +186,14 @@ def _record(line: bytes, where: str) -> Record | str:
 
 
 def _first(error: Exception) -> str:
+    """Returns the first problem that an error reports, in one line."""
     if isinstance(error, ValidationError):
         return validation_message(error)
     return "nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
-def _names(identity: Identity) -> Iterator[str]:
+def _names(identity: _Identity) -> Iterator[str]:
+    """Yields every name in a `suite.json`."""
     yield identity.suite.name
     for task in identity.suite.tasks:
         yield from (task.dataset, task.model)
@@ -164,7 +203,7 @@ def _names(identity: Identity) -> Iterator[str]:
 
 
 def _unlisted(records: Sequence[Record], suite: Suite) -> Iterator[str]:
-    """Records of tasks or entries that the suite beside them does not have."""
+    """Yields the tasks and entries of the records that the suite in the same folder does not list."""
     tasks, entries = {task.name for task in suite.tasks}, {entry.label: entry for entry in suite.entries}
     for what, name in dict.fromkeys(
         [("task", r.task) for r in records if r.task not in tasks]

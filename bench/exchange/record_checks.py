@@ -1,7 +1,8 @@
-"""Whether a record that somebody else brings can be what a trial wrote: identity, arithmetic, plausible text.
+"""Checks that a record of untrusted origin can be what a trial wrote: identity, arithmetic, plausible text.
 
-The identity is a hash of what decided the outcome, so a changed recipe, knob, seed or digest shows. Of the
-outcome, what can be recomputed from the record is; the rest is taken on trust once the line's seal holds.
+The identity is a hash of what decided the outcome, so a changed recipe, knob, seed or digest shows. Whatever
+part of the outcome follows from the record's own layers is recomputed; the rest is accepted if the line's
+seal is valid.
 """
 
 import math
@@ -11,25 +12,42 @@ from typing import Any
 from pydantic import ValidationError
 
 from ...errors import SparsebenchError
+from ...records.fields import LARGEST
 from ...records.hashing import digest
-from ...records.record import LARGEST, Record
+from ...records.record import Record
 from ..config.trial_spec import trial_of
 
 LONGEST = 200  # characters of a name
 LONGEST_TEXT = 20_000  # of a command, a reason
 MOST_LAYERS = 20_000
 FORMULAS = "=+-@"  # a spreadsheet takes a cell that begins so for a formula
-EQUAL = 1e-9
+EQUAL = 1e-9  # relative tolerance of a recomputed ratio
 
 
 def record_errors(record: Record) -> list[str]:
-    """Why a record cannot stand beside others, each in a few words; empty where nothing is wrong."""
-    # Taking a long command apart or multiplying huge numbers can last for minutes: bounds come first.
+    """Returns the reasons why no trial of this version can have written a record.
+
+    Args:
+        record: A record that has the valid fields and types, but any content.
+
+    Returns:
+        One short phrase for each contradiction; empty for a genuine record.
+
+    Example:
+        >>> from sparsebench.bench.training.trial import failed
+        >>> genuine = failed(trial, "out of memory", device="cpu")
+        >>> record_errors(genuine)
+        []
+        >>> record_errors(genuine.model_copy(update={"seed": 7}))[0]
+        'its id is not the hash of its content: it was edited, or written by another version'
+    """
+    # Bounds come first: parsing a long command or multiplying huge numbers can take minutes.
     unbounded = [*_texts(record), *_numbers(record)]
     return unbounded or [*_identity(record), *_arithmetic(record), *_phase(record)]
 
 
 def _texts(record: Record) -> Iterator[str]:
+    """Yields names and texts beyond their bounds, and names that a spreadsheet would execute."""
     names = [
         record.id,
         record.config,
@@ -55,19 +73,34 @@ def _texts(record: Record) -> Iterator[str]:
 
 
 def odd_name(names: Iterable[str]) -> str | None:
-    """What is wrong with the first name that no campaign has; None where all could be one."""
+    """Returns why one of the names cannot be a name of a campaign.
+
+    Args:
+        names: Names of entries, tasks, layers, knobs and the like, of untrusted origin.
+
+    Returns:
+        A phrase, without the name itself; None where every name has 1 to 200 printable characters.
+
+    Example:
+        >>> odd_name(["dwf-3", "mnist"]) is None
+        True
+        >>> odd_name(["dwf-3", ""])
+        'a name in it is empty, longer than 200 characters or not printable'
+    """
     if any(not name or len(name) > LONGEST or not name.isprintable() for name in names):
         return f"a name in it is empty, longer than {LONGEST} characters or not printable"
     return None
 
 
 def _numbers(record: Record) -> Iterator[str]:
+    """Yields the fields with a number that is not finite or larger than any of a trial."""
     for field, value in record:
         if field not in ("threshold",) and not _sane(value):
             yield f"{field} holds a number that no trial has"
 
 
 def _sane(value: Any) -> bool:
+    """Whether all numbers in a value, at any depth, are within bounds."""
     if isinstance(value, Mapping):
         return all(_sane(item) for item in value.values())
     if isinstance(value, list | tuple):
@@ -78,6 +111,7 @@ def _sane(value: Any) -> bool:
 
 
 def _identity(record: Record) -> Iterator[str]:
+    """Yields what contradicts the record's identity: its hashes, and the command that repeats it."""
     try:
         trial = trial_of(record)
         identity, config = trial.id, trial.config
@@ -92,7 +126,7 @@ def _identity(record: Record) -> Iterator[str]:
 
 
 def _arithmetic(record: Record) -> Iterator[str]:
-    """What the layers say again: compression, and which layers are empty."""
+    """Yields what contradicts the layers: the compression, and the list of collapsed layers."""
     if record.status != "ok":
         return
     if not record.layers or record.compression is None or record.val_accuracy is None:
@@ -112,6 +146,7 @@ def _arithmetic(record: Record) -> Iterator[str]:
 
 
 def _phase(record: Record) -> Iterator[str]:
+    """Yields what the record's phase forbids or requires: a search never evaluates on the test set."""
     searching = record.phase == "search"
     if searching and (record.test_accuracy is not None or record.test_accuracy_exact is not None):
         yield "it is of the search and has seen the test set"
@@ -126,7 +161,19 @@ def _phase(record: Record) -> Iterator[str]:
 
 
 def source_errors(records: Sequence[Record]) -> Iterator[str]:
-    """What is wrong with the records of one source as a whole."""
+    """Yields the contradictions between the records of one source.
+
+    Args:
+        records: All records of an archive or folder, the latest of each identity.
+
+    Yields:
+        A phrase for each: confirmations without their search trial, or with other settings; two searches of
+        one entry on one task; an entry with two methods or versions.
+
+    Example:
+        >>> list(source_errors([record]))  # a confirmation alone
+        ['1 records confirm trials of a search that is not there']
+    """
     found = {record.id: record for record in records if record.phase == "search"}
     lost = sum(record.confirms not in found for record in records if record.phase == "confirm")
     if lost:
@@ -144,10 +191,11 @@ def source_errors(records: Sequence[Record]) -> Iterator[str]:
 
 
 def _twice(records: Iterable[Record]) -> Iterator[str]:
-    """Two searches of one entry, say of two folders written into one file.
+    """Yields the entries with two searches on one task, such as those of two folders joined into one file.
 
-    A campaign may ask some numbers anew: after failures that were made good, or with other libraries. But the
-    first half of a search is the same whenever it is asked.
+    A campaign may repeat some trial numbers: after a failed trial was run again, or with other libraries. But
+    its first trials, up to half of them, are anchors, which do not depend on outcomes and have the same
+    identity in every run. So different trials at half of the numbers or more come from two searches.
     """
     asked: dict[tuple[str, str], dict[int | None, set[str]]] = {}
     for record in records:
@@ -162,5 +210,6 @@ def _twice(records: Iterable[Record]) -> Iterator[str]:
 
 
 def _settings(record: Record) -> str:
+    """Returns a hash of what a confirmation shares with its search trial."""
     task = [record.dataset, record.model, record.model_args, record.data_digest]
     return digest([*task, record.recipe, record.method, record.knobs])

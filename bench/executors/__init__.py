@@ -1,6 +1,6 @@
-"""Where trials run: an executor takes frozen trials and hands back records, in any order.
+"""Executors run trials: an executor takes frozen trials and returns records, in any order.
 
-`base.py` is the protocol, `resources.py` chooses an executor, `attempts.py` counts the tries of a trial,
-`execute.py` is what every worker does with one. A new kind of executor is a new subpackage beside `local`
-and `ray_cluster`. Neither Optuna nor MLflow may come in.
+`base.py` is the protocol, `resources.py` chooses an executor, `attempts.py` counts the attempts at a trial,
+`execute.py` runs one in a worker of any kind. A new kind of executor is a new subpackage beside `local` and
+`ray_cluster`. Nothing here may import Optuna or MLflow.
 """

@@ -1,38 +1,44 @@
-"""What the driver needs of an executor, whatever machines are behind it."""
+"""The protocol of executors: what the driver needs of one, whatever machines are behind it."""
 
 from typing import NamedTuple, Protocol
 
 from ...records.record import Record
 from ..config.trial_spec import Trial
 
-MAX_ATTEMPTS = 3
-"""How often a trial is tried whose worker dies under it."""
+FinishedTrial = tuple[Trial, Record | None]
+"""A trial that came back: with its record, or with None when it was paused and stands in its checkpoint."""
 
 
 class Running(NamedTuple):
-    """A trial that is out: where, and since when (seconds since the epoch)."""
+    """A trial that runs now.
+
+    Attributes:
+        device: The device as people name it: `cpu`, `cuda:0`, `node-1 cpu`.
+        trial: The trial.
+        since: When it was started, in seconds since the epoch.
+
+    Example:
+        >>> Running("cuda:0", trial, since=0.0).trial.method
+        'dense'
+    """
 
     device: str
     trial: Trial
     since: float
 
 
-def gave_up_reason(times: int, how: str) -> str:
-    """Why a trial is given up whose workers have ended under it."""
-    return f"tried {times} times, at last {how}"
-
-
-def timeout_reason(limit: float) -> str:
-    """Why a trial is given up that has run for more than `limit` seconds."""
-    return f"it took longer than the time limit of {limit:g} s"
-
-
-FinishedTrial = tuple[Trial, Record | None]
-"""A trial that came back: with its record, or with None when it was paused and stands in its checkpoint."""
-
-
 class Executor(Protocol):
-    """Takes frozen trials and hands back records, in any order. Made by the driver, used by one thread."""
+    """Takes frozen trials and returns records, in any order. The driver makes it and uses it from one thread.
+
+    Example:
+        >>> def records_of(executor: Executor, trials: list[Trial]) -> list[Record | None]:
+        ...     found, waiting = [], list(trials)
+        ...     while waiting or executor.running:
+        ...         while waiting and executor.free():
+        ...             executor.submit(waiting.pop(0))
+        ...         found += [record for _, record in executor.wait(timeout=1.0)]
+        ...     return found
+    """
 
     @property
     def capacity(self) -> int:
@@ -40,16 +46,16 @@ class Executor(Protocol):
 
     @property
     def running(self) -> list[Running]:
-        """The trials that are out now."""
+        """The trials that run now."""
 
     def free(self) -> bool:
-        """A trial could be taken now."""
+        """Returns whether a trial could be taken now."""
 
     def submit(self, trial: Trial) -> None:
-        """Take a trial; only while `free`. It runs on any place, after a lost worker on another one."""
+        """Takes a trial; only while `free`. It runs on any slot, after a lost worker on another one."""
 
     def wait(self, timeout: float) -> list[FinishedTrial]:
-        """What comes back within `timeout` seconds (the first batch of it); empty if nothing does.
+        """Returns what comes back within `timeout` seconds (the first batch of it); empty if nothing does.
 
         Time limits are watched here: call it every second or so, whether a trial is expected back or not.
         A trial whose worker dies is tried again, `MAX_ATTEMPTS` times in all, then comes back as a failed
@@ -57,10 +63,10 @@ class Executor(Protocol):
         """
 
     def forget(self, trial: Trial) -> None:
-        """The trial's record is on the disk: its checkpoint is of no use any more."""
+        """Deletes the checkpoint of a trial whose record is on the disk."""
 
     def pause(self) -> None:
-        """Ask every running trial for a checkpoint and its end; `wait` then returns each of them."""
+        """Asks every running trial for a checkpoint and its end; `wait` then returns each of them."""
 
     def close(self) -> None:
-        """End everything now; what is still running is lost. Closing twice does no harm."""
+        """Ends everything now; what is still running is lost. Closing twice does no harm."""

@@ -1,4 +1,4 @@
-"""What a worker does with a trial, in whichever kind of process it lives. Neither Optuna nor MLflow here."""
+"""A worker's run of one trial, the same in every kind of process. Imports neither Optuna nor MLflow."""
 
 import sys
 import time
@@ -20,11 +20,31 @@ from ..training.checkpointing import checkpoint_path as checkpoint_of
 
 
 class OutOfMemory(Exception):
-    """The machine or the device has no room for a trial; in a fresh process it may have."""
+    """The host's or the device's memory does not suffice for a trial; in a fresh process it may.
+
+    Example:
+        >>> from unittest.mock import patch
+        >>> with patch.object(trials, "run", side_effect=MemoryError("5 GB wanted")):
+        ...     execute_trial(trial, device="cpu")
+        Traceback (most recent call last):
+            ...
+        sparsebench.bench.executors.execute.OutOfMemory: out of memory: MemoryError: 5 GB wanted
+    """
 
 
 def prepare_process(threads: int) -> None:
-    """Set this process up for trials. Call it before any other thread starts."""
+    """Sets this process up for trials: the number of threads, and denormal numbers flushed to zero.
+
+    Call it before any other thread starts, from the thread that will train.
+
+    Args:
+        threads: CPU threads of torch's operators; the sums of a trial in floating point depend on it.
+
+    Example:
+        >>> prepare_process(threads=1)
+        >>> torch.get_num_threads(), (torch.tensor([1e-38]) / 100).item()  # 1e-40 is denormal in float32
+        (1, 0.0)
+    """
     torch.set_flush_denormal(True)  # it holds for threads started later
     torch.set_num_threads(threads)
 
@@ -39,11 +59,31 @@ def execute_trial(
     every_seconds: float = EVERY_SECONDS,
     asked: Callable[[], bool] = never,
 ) -> Record:
-    """Run a trial to its record; an error inside it is a failed record with the reason.
+    """Returns the record of a trial, which it runs in this process; an error inside it is a failed record.
 
-    With a folder for `checkpoints` it goes on where an earlier attempt stood, and stops when `asked` says so.
-    In a folder of `models` a trial of the confirm phase leaves its finished model, where the disk takes it.
-    Errors: `TrialPaused` then; `OutOfMemory`, after which this process should be given up.
+    Args:
+        trial: The frozen spec.
+        device: A torch device, such as "cpu" or "cuda:0".
+        data_root: The folder of datasets; SPARSEBENCH_DATA or the user's cache where it is None.
+        checkpoints: The folder of checkpoints, from which the trial resumes an earlier attempt; None writes
+            none.
+        models: The folder that gets the finished model of a trial of the confirm phase; None writes none.
+        every_seconds: Time between checkpoints.
+        asked: Returns whether the trial is asked to pause; without `checkpoints` it is not called.
+
+    Returns:
+        The record: "ok", "diverged", or "failed" with the error as its `reason`. Where only the model's file
+        could not be written it is complete, and the error goes to standard error.
+
+    Raises:
+        TrialPaused: The trial was asked to pause; it has tried to write a checkpoint.
+        OutOfMemory: Memory did not suffice. End this process: what the trial has allocated goes with it.
+
+    Example:
+        >>> execute_trial(trial, device="cpu").status
+        'ok'
+        >>> execute_trial(trial.model_copy(update={"data_digest": "of other data"}), device="cpu").reason
+        "dataset 'planted' here differs from the one that the trial was made for"
     """
     start = time.perf_counter()
     checkpointer = None
@@ -72,15 +112,17 @@ def execute_trial(
 
 
 def _model(trial: Trial, models: Path | None) -> Path | None:
+    """Returns the file for the trial's finished model; None where it is not saved."""
     return model_path(models, trial.id) if models and trial.phase == "confirm" else None
 
 
 def _line(error: Exception) -> str:
+    """Returns an error's message as one line."""
     return " ".join(str(error).split())
 
 
 def _is_memory(error: Exception) -> bool:
-    """Out of memory, as Python, CUDA and torch's CPU allocator (a plain RuntimeError) say it."""
+    """Returns whether an error means out of memory: Python's, CUDA's, or torch's RuntimeError on a CPU."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

@@ -1,4 +1,4 @@
-"""What a campaign runs on, as its options say it."""
+"""The devices or the cluster that a campaign runs on, as its options choose them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,16 +12,33 @@ from ..system.devices import slots
 from ..system.environment import versions
 from .base import Executor
 from .local.pool import LocalExecutor
-from .ray_cluster.actor import Plugin, RequiredDataset, WorkerConfig, mark
+from .ray_cluster.actor import mark
+from .ray_cluster.messages import Plugin, RequiredDataset, WorkerConfig
 
 
 @dataclass(frozen=True)
 class Resources:
-    """This machine's devices, or those of a Ray cluster's nodes: `--executor`, `--devices`, `--per-device`.
+    """The choice of an executor and its devices: this machine's, or those of a Ray cluster's nodes.
 
-    On a cluster `devices` is `cpu` or `cuda`, by default the GPUs if a node has one; `address` is `host:port`
-    or `auto`, else RAY_ADDRESS, else a Ray of our own. `time_limit` in seconds is for a trial. Errors, when
-    it is made: a device that is not there, Ray that is not installed.
+    The fields are options of the command line. They are checked when the object is made, which raises
+    `SparsebenchError` for a device that this machine does not have, or for Ray where it is not installed.
+
+    Attributes:
+        devices: Devices such as "cuda:0,cuda:2" or "cpu:4"; None takes all GPUs, else the CPU. With Ray
+            "cpu" or "cuda"; None takes the GPUs if a node has one.
+        per_device: Trials that share one GPU.
+        time_limit: Seconds for an attempt at a trial, after which it is recorded as failed; None is no limit.
+        executor: "local" or "ray".
+        address: The Ray cluster's head as "host:port", or "auto" for a cluster that runs on this machine. The
+            default is RAY_ADDRESS; without that, a Ray is started on this machine for the campaign.
+
+    Example:
+        >>> Resources("cpu:2").executor
+        'local'
+        >>> Resources("cpu:2", address="10.0.0.1:6379")
+        Traceback (most recent call last):
+            ...
+        sparsebench.errors.SparsebenchError: an address is a Ray cluster's: add --executor ray
     """
 
     devices: str | None = None
@@ -38,7 +55,7 @@ class Resources:
             if self.address is not None:
                 raise SparsebenchError("an address is a Ray cluster's: add --executor ray")
             return
-        slots("cpu", self.per_device)  # at least one
+        slots("cpu", self.per_device)  # raises where it is below 1
         if self.devices not in (None, "cpu", "cuda"):
             raise SparsebenchError(
                 f"devices = {self.devices!r}: with --executor ray it is cpu or cuda; how many of them a node "
@@ -55,9 +72,17 @@ class Resources:
         tasks: Sequence[Task],
         digests: Mapping[str, str],
     ) -> Executor:
-        """Workers for the campaign of an output folder, which keeps their log, checkpoints and models.
+        """Returns the executor of a campaign, whose workers write to its output folder.
 
-        `digests` has each task's data, by the task's name.
+        Args:
+            folder: The output folder, which gets their log, checkpoints and finished models.
+            data_root: The folder of datasets; SPARSEBENCH_DATA or the user's cache where it is None.
+            plugins: Python files with methods and datasets, which each worker loads.
+            tasks: The campaign's tasks; a Ray node is checked for their datasets.
+            digests: The digest of each task's data, by the task's name.
+
+        Returns:
+            A `LocalExecutor` or a `ClusterExecutor`; close it to end its workers.
         """
         paths = [Path(plugin).resolve() for plugin in plugins]
         log, checkpoints, models = folder / LOG, folder.resolve() / CHECKPOINTS, folder.resolve() / MODELS
@@ -68,7 +93,7 @@ class Resources:
             )  # fmt: skip
         from .ray_cluster.executor import ClusterExecutor
 
-        setting = WorkerConfig(
+        config = WorkerConfig(
             device=self.devices or "auto",
             versions=versions(),
             plugins=[Plugin(str(path), path.read_text(encoding="utf-8")) for path in paths],
@@ -78,4 +103,4 @@ class Resources:
             mark=mark(checkpoints),
             models=str(models),
         )
-        return ClusterExecutor(setting, self.address, self.per_device, log, self.time_limit)
+        return ClusterExecutor(config, self.address, self.per_device, log, self.time_limit)

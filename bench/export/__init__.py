@@ -1,4 +1,4 @@
-"""One finished model as a file for PyTorch, safetensors or ONNX, with the lines that load it.
+"""Export of one finished model to PyTorch, safetensors or ONNX, with the Python lines that load the file.
 
-Belongs here: formats for use outside the harness. Does not: the model files of a run, which are `models`.
+Belongs here: formats for use outside the harness. Does not: the model files of a run, which are in `models`.
 """

@@ -1,4 +1,4 @@
-"""`sparsebench.export`: one finished model, from where a run or `train --save` has left it, as a file."""
+"""`sparsebench.export`: one finished model of an output folder, or of `train --save`, in another format."""
 
 import shlex
 from collections.abc import Callable, Sequence
@@ -22,15 +22,27 @@ from . import formats
 from . import load_snippet as loading
 
 SAME = ("val_accuracy", "test_accuracy", "compression", "threshold")
-"""What a model that was trained again has to repeat."""
+"""The fields of a record that a model which was trained again has to reproduce."""
 
 
 @dataclass(frozen=True)
 class Exported:
-    """The file, the three lines that load it, and what it says of itself.
+    """The result of an export.
 
-    `differs` names what a model that was trained again does not share with its record; None where it was
-    not trained again.
+    Attributes:
+        path: The file that was written.
+        lines: Three lines of Python that load it, into `model` (for ONNX, that compute `logits`).
+        card: The model card: trial, accuracies, compression, shape and normalisation of the images.
+        differs: For a model that was trained again, the fields in which it differs from its record: among
+            validation and test accuracy, compression, threshold. None where it was not trained again.
+
+    Example:
+        >>> _ = trials.run(trial, save=Path("model.safetensors"))
+        >>> done = export("model.safetensors", out="model.pt")
+        >>> done.card.title
+        'dense on planted-lenet_300_100: compression 1, test accuracy ... %'
+        >>> done.lines[0]
+        'import torch, torch.nn as nn'
     """
 
     path: Path
@@ -50,28 +62,52 @@ def export(
     plugins: Sequence[str | Path] = (),
     on_event: Callable[[dict[str, Any]], None] | None = None,
 ) -> Exported:
-    """Write one finished model in the format that `out` ends in: `.safetensors`, `.pt` or `.onnx`.
+    """Writes one finished model in the format named by the suffix of `out`.
 
-    `source` is an output folder, with the id of one of its trials (or its beginning) as `trial`; or the
-    safetensors file of a model. A folder keeps the models of its fronts; with `retrain` any other trial is
-    trained again from its record. Errors: `SparsebenchError`, one sentence.
+    An output folder has the models of its Pareto fronts; with `retrain`, any other trial is trained again
+    from its record.
+
+    Args:
+        source: An output folder, or the safetensors file of a model.
+        trial: The id of a trial of the folder, or its first characters; None for a file.
+        out: The file to write, `.safetensors`, `.pt` or `.onnx`; by default `<entry>-<id>.safetensors` in the
+            working folder, and `<name>.pt` where `source` is a file.
+        retrain: Train the trial again where the folder does not have its model.
+        data: Folder of the datasets, for `retrain`.
+        device: Device for `retrain`; by default the kind of device (CPU or GPU) that the record names.
+        plugins: Python files to import first, for the methods, datasets and models that they register.
+        on_event: Called with the events of the training, as in `sparsebench.train`.
+
+    Returns:
+        The file, its model card and the lines that load it.
+
+    Raises:
+        SparsebenchError: No such trial, a trial that failed, a model that the folder does not have, or a
+            format that cannot be written.
+
+    Example:
+        >>> _ = trials.run(trial, save=Path("model.safetensors"))
+        >>> export("model.safetensors", out="model.pt").lines[-1]
+        "model.load_state_dict(torch.load('model.pt', weights_only=True))"
     """
+    # Resolve the source and check the target, before a model is read or trained.
     for plugin in plugins:
         load_plugin(plugin)
     place = Path(source)
-    record = find_record(place, trial) if place.is_dir() else None
+    record = _find_record(place, trial) if place.is_dir() else None
     if record is None and trial is not None:
         raise SparsebenchError(f"{str(source)!r} is one model; a trial is named after an output folder")
     name = f"{record.entry}-{record.id[:8]}.safetensors" if record else f"{place.stem}.pt"
     path = Path(out) if out is not None else Path(name.replace("/", "-"))
     formats.check_format(path)
     trials.check_writable(path)
+    # Read the model, or train it again.
     differs = None
     file = model_path(place / MODELS, record.id) if record else place
     if record is None or file.is_file():
         state, card = read_model(file)
     elif retrain:
-        state, card, differs = retrain_trial(record, data, device, on_event)
+        state, card, differs = _retrain(record, data, device, on_event)
     else:
         raise SparsebenchError(
             f"the model of trial {record.id} was not kept, as it is on no front: --retrain trains it again, "
@@ -83,8 +119,8 @@ def export(
     return Exported(path, loading.load_lines(card, path), card, differs)
 
 
-def find_record(folder: Path, trial: str | None) -> Record:
-    """The record of a folder whose id begins so. Errors: none does, or several."""
+def _find_record(folder: Path, trial: str | None) -> Record:
+    """Returns the finished record whose id begins with `trial`; raises where there is not exactly one."""
     if not trial:
         raise SparsebenchError(f"name one of the trials in {str(folder)!r} by its id")
     found = [record for record in latest(load_records(folder)) if record.id.startswith(trial)]
@@ -97,13 +133,17 @@ def find_record(folder: Path, trial: str | None) -> Record:
     return found[0]
 
 
-def retrain_trial(
+def _retrain(
     record: Record,
     data: str | Path | None,
     device: str | None,
     on_event: Callable[[dict[str, Any]], None] | None,
 ) -> tuple[dict[str, torch.Tensor], ModelCard, list[str]]:
-    """The trial of a record, trained again on the same kind of device: its model, and what differs."""
+    """Trains the trial of a record again; returns its weights, its card and the fields of SAME that differ.
+
+    The number of CPU threads is that of the record, read from its command: another one can change the last
+    bits of the result.
+    """
     torch.set_flush_denormal(True)
     threads = shlex.split(record.command.rpartition(" --threads ")[2])[0]
     torch.set_num_threads(int(threads) if threads.isdecimal() else 1)

@@ -1,4 +1,4 @@
-"""A finished model as a file of somebody else's format: safetensors, a PyTorch state dict, ONNX."""
+"""The writers of the export formats: safetensors, a PyTorch state dict, ONNX."""
 
 import json
 import sys
@@ -19,7 +19,20 @@ SUFFIXES = (".safetensors", ".pt", ".onnx")
 
 
 def check_format(path: Path) -> None:
-    """Errors: a name that says no format, ONNX without its packages; before anything is trained or read."""
+    """Checks that a model can be written in the format of a file name, before anything is read or trained.
+
+    Args:
+        path: The file to write.
+
+    Raises:
+        SparsebenchError: A suffix other than `.safetensors`, `.pt` and `.onnx`; or `.onnx` where the
+            packages onnx and onnxscript are not installed.
+
+    Example:
+        >>> check_format(Path("model.h5"))
+        Traceback (most recent call last):
+        sparsebench.errors.SparsebenchError: 'model.h5': end the file's name in .safetensors, .pt, .onnx
+    """
     if path.suffix not in SUFFIXES:
         raise SparsebenchError(f"{str(path)!r}: end the file's name in {', '.join(SUFFIXES)}")
     if path.suffix == ".onnx" and not all(map(find_spec, ("onnx", "onnxscript"))):
@@ -27,23 +40,42 @@ def check_format(path: Path) -> None:
 
 
 def write_format(state: dict[str, Tensor], card: ModelCard, path: Path) -> None:
-    """Write the model in the format that the file's name says, with its card. Errors: what the disk says."""
+    """Writes a model with its card in the format named by the file's suffix.
+
+    Args:
+        state: The state dict of the plain model, on the CPU.
+        card: The model card; it becomes metadata of the file.
+        path: The file to write.
+
+    Raises:
+        OSError: The file cannot be written.
+        SparsebenchError: torch cannot export the network to ONNX.
+
+    Example:
+        >>> from sparsebench.bench.models.model_file import read_model
+        >>> from sparsebench.bench.training.trial import run
+        >>> _ = run(trial, save=Path("model.safetensors"))
+        >>> write_format(*read_model(Path("model.safetensors")), Path("model.pt"))
+        >>> weights = torch.load("model.pt", weights_only=True)
+        >>> weights["1.weight"].shape, weights.sparsebench["method"]
+        (torch.Size([300, 64]), 'dense')
+    """
     {".safetensors": write_model, ".pt": _state_dict, ".onnx": _onnx}[path.suffix](state, card, path)
 
 
 def _state_dict(state: dict[str, Tensor], card: ModelCard, path: Path) -> None:
-    """A state dict alone; the card is its attribute `sparsebench`, where `load_state_dict` does not look."""
+    """Writes a state dict alone; the card is its attribute `sparsebench`, which `load_state_dict` ignores."""
     plain = OrderedDict(state)
     setattr(plain, KEY, json.loads(card.to_json()))
     torch.save(plain, path)
 
 
 def _onnx(state: dict[str, Tensor], card: ModelCard, path: Path) -> None:
-    """The network in eval mode for any number of images; the card is in the model's metadata."""
+    """Writes the network in eval mode for any number of images; the card is in the model's metadata."""
     model = build_network(card)
     model.load_state_dict(state)
     try:
-        with warnings.catch_warnings(), redirect_stdout(sys.stderr):  # the exporter talks of its own ways
+        with warnings.catch_warnings(), redirect_stdout(sys.stderr):  # the exporter reports its internals
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
                 _Named(model.eval()),
@@ -63,7 +95,7 @@ def _onnx(state: dict[str, Tensor], card: ModelCard, path: Path) -> None:
 
 
 class _Named(nn.Module):
-    """A network whose input has a name of ours, whatever the network calls it."""
+    """A wrapper that names the network's input `images`, whatever the network itself calls it."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""How a finished model is loaded without the harness: three lines of Python, and what goes into it."""
+"""The Python lines that load an exported model without the harness, and the description of its input."""
 
 from pathlib import Path
 
@@ -15,12 +15,47 @@ HOW = {
 
 
 def build_network(card: ModelCard) -> nn.Module:
-    """The plain network of a card, with fresh weights."""
+    """Returns the plain network of a model card, with newly initialised weights.
+
+    Args:
+        card: The model card; its name, image shape, classes and arguments make the network.
+
+    Returns:
+        The network, into which the state dict of the card's model fits.
+
+    Example:
+        >>> from sparsebench.bench.models.model_file import read_card
+        >>> from sparsebench.bench.training.trial import run
+        >>> _ = run(trial, save=Path("model.safetensors"))
+        >>> build_network(read_card(Path("model.safetensors")))[-1]
+        Linear(in_features=100, out_features=10, bias=True)
+    """
     return rebuild(card.model, card.shape, card.classes, card.model_args)[0]
 
 
 def load_lines(card: ModelCard, path: Path) -> list[str]:
-    """Three lines that load the file: `model` (or for ONNX `logits`, from `input_description`) is there afterwards."""
+    """Returns three lines of Python that load an exported file.
+
+    Afterwards `model` is the network in eval mode. For ONNX the last line computes `logits` from `images`,
+    an array as `input_description` describes it.
+
+    Args:
+        card: The model card.
+        path: The file, whose suffix is `.safetensors`, `.pt` or `.onnx`.
+
+    Returns:
+        The lines. They need torch (or onnxruntime) and, where the network is not a sequence of layers of
+        torch.nn, timm or sparsebench.
+
+    Example:
+        >>> from sparsebench.bench.models.model_file import read_card
+        >>> from sparsebench.bench.training.trial import run
+        >>> _ = run(trial, save=Path("model.safetensors"))
+        >>> print("\\n".join(load_lines(read_card(Path("model.safetensors")), Path("model.pt"))))
+        import torch, torch.nn as nn
+        model = nn.Sequential(nn.Flatten(start_dim=1, end_dim=-1), nn.Linear(...), ...).eval()
+        model.load_state_dict(torch.load('model.pt', weights_only=True))
+    """
     file = repr(str(path))
     if path.suffix == ".onnx":
         return [
@@ -39,7 +74,21 @@ def load_lines(card: ModelCard, path: Path) -> list[str]:
 
 
 def input_description(card: ModelCard) -> str:
-    """What goes into the model, in a few words."""
+    """Returns a description of the images that a model takes: type, shape and normalisation.
+
+    Args:
+        card: The model card.
+
+    Returns:
+        One line; N is the number of images.
+
+    Example:
+        >>> from sparsebench.bench.models.model_file import read_card
+        >>> from sparsebench.bench.training.trial import run
+        >>> _ = run(trial, save=Path("model.safetensors"))
+        >>> input_description(read_card(Path("model.safetensors")))
+        'images: float32 (N, 1, 8, 8), as they are stored'
+    """
     shape = f"float32 (N, {', '.join(map(str, card.shape))})"
     if not card.mean:
         return f"images: {shape}, normalised as the dataset {card.dataset!r} hands them out"
@@ -50,7 +99,7 @@ def input_description(card: ModelCard) -> str:
 
 
 def _network(card: ModelCard) -> tuple[list[str], str]:
-    """Modules to import, and an expression that builds the network from them."""
+    """Returns the modules to import, and an expression that builds the network from them."""
     model, arguments = rebuild(card.model, card.shape, card.classes, card.model_args)
     if isinstance(model, nn.Sequential) and all(
         type(part).__module__.startswith("torch.nn") for part in model
@@ -66,7 +115,7 @@ def _network(card: ModelCard) -> tuple[list[str], str]:
 
 
 def _registered_elsewhere(card: ModelCard) -> str:
-    """A model of a plugin is known to timm only after that is imported."""
+    """Returns a comment on the import line for a model of a plugin: timm knows it once that is imported."""
     if card.model in OURS:
         return ""
     from ..models.timm_registry import home

@@ -1,4 +1,5 @@
-"""What a finished plain model is worth: accuracy, compression, multiply-accumulates, the zero threshold.
+"""Measurements of a finished plain model: accuracy, compression, multiply-accumulates, the zero threshold.
 
-Belongs here: a number read off a model. Does not: numbers read off records, which are `reports.analysis`.
+Belongs here: a number computed from a model. Does not: numbers computed from records, which are
+`reports.analysis`.
 """

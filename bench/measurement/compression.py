@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import SparsebenchError, suggest
-from ...records.record import Layer
+from ...records.fields import Layer
 
 FLOAT32_EPS = torch.finfo(torch.float32).eps
 CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-# Leaf modules through which "reaches the output" is a matter of nonzero weights alone.
+# Leaf modules of which a path from input to output needs nonzero weights and nothing else.
 _HOMOGENEOUS = (
     nn.Linear, *CONVS, nn.modules.batchnorm._BatchNorm, nn.ReLU, nn.Identity, nn.Flatten, nn.Dropout,
     nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d,
@@ -19,9 +19,25 @@ _HOMOGENEOUS = (
 
 
 def prunable_weights(model: nn.Module, keep_dense: Iterable[str] = ()) -> list[str]:
-    """The set P: weights of all Linear and Conv layers, in the model's order, less the layers kept dense.
+    """Returns the names of the prunable set P: the weights of all Linear and Conv layers.
 
-    Errors: a `keep_dense` layer that the model does not have.
+    A weight that several layers share is listed once, under its first name.
+
+    Args:
+        model: Any model; biases, norms and embeddings are never prunable.
+        keep_dense: Names of layers (not of their weights) that P leaves out.
+
+    Returns:
+        Parameter names in the model's order.
+
+    Raises:
+        SparsebenchError: `keep_dense` names a layer that the model does not have.
+
+    Example:
+        >>> prunable_weights(model)
+        ['1.weight', '3.weight', '5.weight']
+        >>> prunable_weights(model, keep_dense=["5"])
+        ['1.weight', '3.weight']
     """
     found: dict[str, str] = {}
     for layer, module in model.named_modules():
@@ -30,20 +46,43 @@ def prunable_weights(model: nn.Module, keep_dense: Iterable[str] = ()) -> list[s
     for layer in keep_dense:
         if layer not in found:
             raise SparsebenchError(f"keep_dense: the model has no layer {layer!r}; {suggest(layer, found)}")
-    kept = set(keep_dense)
-    shared = {name for name, _ in model.named_parameters()}
-    return [weight for layer, weight in found.items() if layer not in kept and weight in shared]
+    dense = set(keep_dense)
+    unique = {name for name, _ in model.named_parameters()}
+    return [weight for layer, weight in found.items() if layer not in dense and weight in unique]
 
 
 @torch.no_grad()
 def zero_below(weights: Iterable[Tensor], threshold: float) -> None:
-    """w ← 0 where |w| < threshold, in place."""
+    """Sets w ← 0 where |w| < threshold, in place.
+
+    Args:
+        weights: Tensors to change; detached views of parameters change the model.
+        threshold: A magnitude; weights exactly at it stay, and 0 changes nothing.
+
+    Example:
+        >>> w = torch.tensor([-0.25, 0.125, 0.0625])
+        >>> zero_below([w], 0.125)
+        >>> w.tolist()
+        [-0.25, 0.125, 0.0]
+    """
     for w in weights:
         w.masked_fill_(w.abs() < threshold, 0.0)
 
 
 def layer_table(model: nn.Module, prunable: Iterable[str]) -> list[Layer]:
-    """Name, shape and exact nonzeros of each prunable tensor of the plain model."""
+    """Returns name, shape and exact number of nonzeros of each prunable tensor of a plain model.
+
+    Args:
+        model: The finished model, whose parameters are the effective weights.
+        prunable: Parameter names, from `prunable_weights`.
+
+    Returns:
+        One row a name, in their order; a record's `layers`.
+
+    Example:
+        >>> layer_table(nn.Linear(4, 2), ["weight"])
+        [Layer(name='weight', shape=(2, 4), nonzeros=8)]
+    """
     parameters = dict(model.named_parameters())
     return [
         Layer(name=name, shape=tuple(parameters[name].shape), nonzeros=int(parameters[name].count_nonzero()))
@@ -52,29 +91,82 @@ def layer_table(model: nn.Module, prunable: Iterable[str]) -> list[Layer]:
 
 
 def ratio(total: float, rest: float) -> float:
-    """total/rest, with an empty rest counted as one: the compression at which a collapse is plotted."""
+    """Returns total/rest, with a rest below one counted as one, and at least 1.
+
+    So a fully pruned model has the finite compression `total`, at which a collapse is plotted.
+
+    Args:
+        total: Weights, or cost, of the dense model.
+        rest: What pruning leaves of them.
+
+    Returns:
+        A ratio of 1 or more.
+
+    Example:
+        >>> ratio(8, 2), ratio(8, 0)
+        (4.0, 8.0)
+    """
     return max(1.0, total / max(1, rest))
 
 
 def compression(layers: Iterable[Layer]) -> float:
-    """|P| / nonzeros in P."""
+    """Returns the compression |P| / nonzeros of prunable layers.
+
+    Args:
+        layers: The prunable tensors of one model, from `layer_table`.
+
+    Returns:
+        The ratio; 1 for a dense model, and |P| where no weight is left.
+
+    Example:
+        >>> compression([Layer(name="fc", shape=(4, 4), nonzeros=4)])
+        4.0
+    """
     layers = list(layers)
     return ratio(sum(layer.size for layer in layers), sum(layer.nonzeros for layer in layers))
 
 
 def total_compression(model: nn.Module) -> float:
-    """All parameters / all nonzero parameters; buffers are no parameters."""
+    """Returns all parameters / all nonzero parameters, biases and norms included.
+
+    Args:
+        model: The finished plain model; its buffers are not counted.
+
+    Returns:
+        The ratio, 1 or more.
+
+    Example:
+        >>> layer = nn.Linear(4, 1)
+        >>> _ = nn.init.zeros_(layer.bias)
+        >>> total_compression(layer)  # 4 weights and a zero bias: 5 / 4
+        1.25
+    """
     parameters = list(model.parameters())
     return ratio(sum(p.numel() for p in parameters), sum(int(p.count_nonzero()) for p in parameters))
 
 
 def collapsed_layers(layers: Iterable[Layer]) -> list[str]:
-    """Layers without a nonzero."""
+    """Returns the names of the layers that have no nonzero weight left.
+
+    Args:
+        layers: The prunable tensors of one model, from `layer_table`.
+
+    Returns:
+        Parameter names in the order of the layers; empty where each has a nonzero.
+
+    Example:
+        >>> fc1, fc2 = (Layer(name=f"fc{i}", shape=(4, 4), nonzeros=n) for i, n in ((1, 3), (2, 0)))
+        >>> collapsed_layers([fc1, fc2])
+        ['fc2']
+    """
     return [layer.name for layer in layers if layer.nonzeros == 0]
 
 
 def _without_max_pooling(model: nn.Module) -> nn.Module:
-    """The same paths: a maximum hands its gradient to one place alone, and would hide those of the others."""
+    """Replaces max-pooling by average pooling, which has the same paths from input to output.
+
+    The gradient of a maximum reaches one position only, and would hide the paths through the others.
+    """
     for name, module in list(model.named_modules()):
         if isinstance(module, nn.MaxPool2d):
             shape = (module.kernel_size, module.stride, module.padding, module.ceil_mode)
@@ -85,14 +177,30 @@ def _without_max_pooling(model: nn.Module) -> nn.Module:
 def effective_compression(
     model: nn.Module, prunable: Iterable[str], shape: tuple[int, int, int]
 ) -> float | None:
-    """|P| / weights of P that lie on a path from input to output, biases set to zero.
+    """Returns |P| / weights of P that lie on a path from input to output, biases set to zero.
 
     A weight lies on one where the SynFlow score |∂R/∂w·w| > 0, R the sum of outputs for an input of ones
-    with every parameter replaced by its absolute value, in float64. None for nets with other than
-    homogeneous layers (LayerNorm, attention), where the score does not tell.
+    with every parameter replaced by its absolute value, in float64. The model itself is not changed.
+
+    Args:
+        model: The finished plain model.
+        prunable: Parameter names of P, from `prunable_weights`.
+        shape: (C, H, W) of an image.
+
+    Returns:
+        The ratio, at least that of `compression`; None for a model with layers that are not homogeneous
+        (LayerNorm, attention), where the score does not decide it.
+
+    Example:
+        >>> mlp = nn.Sequential(nn.Flatten(), nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1))
+        >>> mlp[3].weight.data[0, 1] = 0  # one of six weights: no path leaves the second hidden unit
+        >>> names = prunable_weights(mlp)
+        >>> compression(layer_table(mlp, names)), effective_compression(mlp, names, (1, 1, 2))
+        (1.2, 2.0)
     """
     if not all(isinstance(m, _HOMOGENEOUS) for m in model.modules() if not list(m.children())):
         return None
+    # A float64 copy with the absolute values of the parameters, and BatchNorm that only scales.
     probe = _without_max_pooling(copy.deepcopy(model).cpu().double().eval())
     parameters = dict(probe.named_parameters())
     with torch.no_grad():
@@ -101,6 +209,7 @@ def effective_compression(
         for module in probe.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.reset_running_stats()
+    # The SynFlow score of every prunable weight.
     prunable = list(prunable)
     flow = probe(torch.ones(1, *shape, dtype=torch.float64)).sum()
     grads = torch.autograd.grad(flow, [parameters[name] for name in prunable], allow_unused=True)

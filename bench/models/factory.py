@@ -1,4 +1,4 @@
-"""Any model by name, fitted to a dataset: ours, else timm's."""
+"""Models by name, fitted to a dataset's images and classes: sparsebench's own, else timm's."""
 
 import warnings
 from collections.abc import Callable, Mapping
@@ -12,7 +12,18 @@ from .networks import OURS
 
 
 def names(pattern: str = "") -> list[str]:
-    """The models by name, ours first; `pattern` may hold wildcards, as in `*vit*tiny*`."""
+    """Returns the names of the models that `create` builds, sparsebench's own first.
+
+    Args:
+        pattern: A name with shell wildcards, as in `*vit*tiny*`; all names where it is empty.
+
+    Returns:
+        The matching names; empty where none matches.
+
+    Example:
+        >>> names("lenet*")
+        ['lenet_300_100', 'lenet5']
+    """
     from fnmatch import fnmatch
 
     from .timm_registry import names
@@ -21,10 +32,27 @@ def names(pattern: str = "") -> list[str]:
 
 
 def create(name: str, shape: tuple[int, int, int], classes: int, **args: Any) -> nn.Module:
-    """A model by its timm name for images `(C, H, W)` and so many classes, tried on one batch.
+    """Returns a new model for a dataset's images and classes, in train mode, checked on one batch of zeros.
 
-    `args` go to the model (`pretrained`, `patch_size`, …). Errors: unknown name (near matches), an argument
-    that the model does not take, an image that it cannot digest, weights that cannot be fetched.
+    Args:
+        name: A name of `names`, which are timm's.
+        shape: (C, H, W) of an image; becomes the arguments `in_chans` and, where the model takes it,
+            `img_size`.
+        classes: The number of logits.
+        **args: Further arguments of the model, such as `pretrained` or `patch_size`.
+
+    Returns:
+        The model on the CPU; its weights depend on torch's global seed unless they are pretrained.
+
+    Raises:
+        SparsebenchError: An unknown name (with near matches), an argument that the model does not take,
+            images that it cannot process, a wrong number of logits, or weights that cannot be downloaded.
+
+    Example:
+        >>> lenet = create("lenet_300_100", shape=(3, 8, 8), classes=5)
+        >>> lenet[1], lenet[5]
+        (Linear(in_features=192, out_features=300, bias=True),
+         Linear(in_features=100, out_features=5, bias=True))
     """
     model, _ = _build(name, shape, classes, args)
     try:
@@ -45,12 +73,32 @@ def create(name: str, shape: tuple[int, int, int], classes: int, **args: Any) ->
 def rebuild(
     name: str, shape: tuple[int, int, int], classes: int, args: Mapping[str, Any]
 ) -> tuple[nn.Module, dict[str, Any]]:
-    """The same network with fresh weights, nothing fetched; and the arguments that make it."""
+    """Returns a network as `create` builds it, with new weights, and the arguments that build it.
+
+    Nothing is downloaded and no batch is tried: the caller loads the weights of a file.
+
+    Args:
+        name: A name of `names`.
+        shape: (C, H, W) of an image.
+        classes: The number of logits.
+        args: The arguments that `create` had; `pretrained` is left out.
+
+    Returns:
+        The model, and every keyword argument that it was built with.
+
+    Raises:
+        SparsebenchError: As `create`, before the batch.
+
+    Example:
+        >>> network, arguments = rebuild("lenet5", (1, 28, 28), 10, {"pretrained": False})
+        >>> arguments
+        {'num_classes': 10, 'in_chans': 1, 'img_size': 28}
+    """
     return _build(name, shape, classes, {key: value for key, value in args.items() if key != "pretrained"})
 
 
 def _maker(name: str) -> Callable[..., nn.Module]:
-    """What builds the model of that name. timm takes seconds to import, so it is asked for its own alone."""
+    """Returns the function that builds a model; timm, slow to import, is imported for its own models only."""
     if name in OURS:
         return OURS[name]
     from .timm_registry import maker
@@ -61,7 +109,11 @@ def _maker(name: str) -> Callable[..., nn.Module]:
 def _build(
     name: str, shape: tuple[int, int, int], classes: int, args: Mapping[str, Any]
 ) -> tuple[nn.Module, dict[str, Any]]:
-    """Models whose weights depend on the image's size take `img_size`; the others refuse the word."""
+    """Builds a model, with `img_size` where it takes that argument, and returns it with its arguments.
+
+    Models whose weights depend on the image's size take `img_size`; the others refuse it and are built
+    without.
+    """
     make, args = _maker(name), {"num_classes": classes, "in_chans": shape[0], **args}
     size = shape[1] if shape[1] == shape[2] else shape[1:]
     attempts = [args] if "img_size" in args else [{**args, "img_size": size}, args]

@@ -1,4 +1,4 @@
-"""A finished model as a safetensors file: the plain state dict, and in its metadata what it is."""
+"""Finished models as safetensors files: a plain state dict, and a model card in the metadata."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -9,17 +9,41 @@ from torch import Tensor, nn
 from ...datasets.api import Data
 from ...errors import SparsebenchError
 from ...files import replacing
-from ...records.record import Fraction, Ratio, Record, TrialFields
+from ...records.fields import Fraction, Ratio, TrialFields
+from ...records.record import Record
 from ...validation import validation_message
 
-KEY = "sparsebench"  # of the metadata; its value is the card as JSON
+KEY = "sparsebench"  # of the metadata; its value is the model card as JSON
 
 
 class ModelCard(TrialFields):
-    """What a model file says of itself: the trial's fields, some of the record's, and the data's.
+    """The description in a model file: the trial's fields, some of its record's, and the data's.
 
-    `shape` is (C, H, W); an image enters the model as (x − mean)/std by channel, x in the pixels' stored
-    units (0 to 255 where they are bytes). Empty where the dataset does not say.
+    Attributes:
+        schema_: Version of the card's format; `schema` in the file.
+        id: The trial's identity, as in its record.
+        config: Hash of the trial's content without the seed.
+        recipe: The training recipe, as the record has it.
+        val_accuracy: Validation accuracy as a fraction, at `threshold`.
+        test_accuracy: Test accuracy as a fraction, at `threshold`; None for a trial of a search.
+        compression: |P| / nonzeros of the prunable weights, at `threshold`.
+        threshold: Weights of smaller magnitude were set to zero in the file.
+        speedup: Theoretical speed-up in multiply-accumulates.
+        classes: The number of logits.
+        shape: (C, H, W) of an image.
+        labels: Names of the classes in the order of the logits; empty where the dataset has none.
+        mean: By channel; an image enters the model as (x − mean)/std, x in the pixels' stored units (0 to
+            255 where they are bytes). Empty where the dataset does not specify it.
+        std: By channel, like `mean`.
+        versions: Versions of the libraries that trained the model.
+        device: The device that it was trained on.
+        command: The shell command that repeats the trial.
+
+    Example:
+        >>> save_model(model, data, record, Path("model.safetensors"))
+        >>> card = read_card(Path("model.safetensors"))
+        >>> card.entry, card.shape, card.compression == record.compression
+        ('dwf-3', (1, 8, 8), True)
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
@@ -44,7 +68,7 @@ class ModelCard(TrialFields):
 
     @property
     def title(self) -> str:
-        """`dwf-3 on mnist-lenet_300_100: compression 31.2, test accuracy 97.10 %`."""
+        """A title such as `dwf-3 on mnist-lenet_300_100: compression 31.2, test accuracy 97.10 %`."""
         found = f"{self.entry} on {self.task}"
         if self.compression is not None:
             found += f": compression {self.compression:.4g}"
@@ -54,39 +78,81 @@ class ModelCard(TrialFields):
         return found if accuracy is None else f"{found}, {split} accuracy {100 * accuracy:.2f} %"
 
     def to_json(self) -> str:
+        """Returns the card as the JSON text of a file's metadata."""
         return self.model_dump_json(by_alias=True)
 
 
 class ModelSaveError(SparsebenchError):
-    """A model that could not be written; its trial has a `record` all the same."""
+    """A finished model that could not be written to its file; its trial is complete and has a record.
+
+    Args:
+        message: The path and the reason, one sentence.
+        record: The record of the trial, for the caller to store.
+
+    Example:
+        >>> Path("folder").mkdir()
+        >>> try:
+        ...     save_model(model, data, record, Path("folder"))
+        ... except ModelSaveError as error:
+        ...     print(error.record.entry, "|", error)
+        dwf-3 | cannot save to 'folder': Is a directory
+    """
 
     def __init__(self, message: str, record: Record) -> None:
         super().__init__(message)
         self.record = record
 
 
-def model_card(record: Record, data: Data) -> ModelCard:
-    """The card of a record's model, trained on `data`."""
+def _model_card(record: Record, data: Data) -> ModelCard:
+    """Returns the card of a record's model, trained on `data`."""
     facts = {"shape": data.shape, "labels": data.labels, "mean": data.mean, "std": data.std}
     return ModelCard.model_validate({**record.model_dump(exclude={"schema_"}), **facts})
 
 
-def cpu_state_dict(model: nn.Module) -> dict[str, Tensor]:
-    """The model's state dict on the CPU, every tensor of its own."""
+def _cpu_state_dict(model: nn.Module) -> dict[str, Tensor]:
+    """Returns a copy of the model's state dict on the CPU; no two tensors share memory."""
     return {key: value.detach().cpu().clone().contiguous() for key, value in model.state_dict().items()}
 
 
 def save_model(model: nn.Module, data: Data, record: Record, path: Path) -> None:
-    """Write the finished model of a record, at once or not at all. Errors: `ModelSaveError`."""
+    """Writes the finished model of a record, with its card, atomically: completely or not at all.
+
+    Args:
+        model: The finished plain model, on any device.
+        data: The dataset that it was trained on, for the card's shape, labels, mean and std.
+        record: The record of its trial, for the rest of the card.
+        path: The safetensors file; an existing one is replaced.
+
+    Raises:
+        ModelSaveError: The file cannot be written.
+
+    Example:
+        >>> save_model(model, data, record, Path("model.safetensors"))
+        >>> read_card(Path("model.safetensors")).title
+        'dwf-3 on made_up-net: compression ..., test accuracy ... %'
+    """
     try:
-        write_model(cpu_state_dict(model), model_card(record, data), path)
-    except Exception as error:  # safetensors has errors of its own for what the system refuses
+        write_model(_cpu_state_dict(model), _model_card(record, data), path)
+    except Exception as error:  # safetensors wraps the system's errors in its own
         reason = error.strerror if isinstance(error, OSError) else error
         raise ModelSaveError(f"cannot save to {str(path)!r}: {reason}", record) from error
 
 
 def write_model(state: dict[str, Tensor], card: ModelCard, path: Path) -> None:
-    """Tensors and their card to a safetensors file, in one piece: a reader sees the whole file or none."""
+    """Writes tensors and their card to a safetensors file atomically: a reader sees the whole file or none.
+
+    Args:
+        state: A state dict on the CPU, whose tensors are contiguous and share no memory.
+        card: The description for the file's metadata.
+        path: The file; an existing one is replaced.
+
+    Example:
+        >>> save_model(model, data, record, Path("model.safetensors"))
+        >>> state, card = read_model(Path("model.safetensors"))
+        >>> write_model({key: w.half() for key, w in state.items()}, card, Path("half.safetensors"))
+        >>> read_model(Path("half.safetensors"))[0]["1.weight"].dtype
+        torch.float16
+    """
     from safetensors.torch import save_file
 
     with replacing(path) as temporary:
@@ -94,7 +160,26 @@ def write_model(state: dict[str, Tensor], card: ModelCard, path: Path) -> None:
 
 
 def read_card(path: Path) -> ModelCard:
-    """The card of a model file. Errors: no such file, or not one that sparsebench wrote."""
+    """Returns the card of a model file; its tensors are not read.
+
+    Args:
+        path: A safetensors file that `save_model` or `write_model` wrote.
+
+    Returns:
+        The validated card.
+
+    Raises:
+        SparsebenchError: There is no such file, it is no safetensors file, it has no card, or the card is
+            damaged.
+
+    Example:
+        >>> save_model(model, data, record, Path("model.safetensors"))
+        >>> read_card(Path("model.safetensors")).method
+        'dwf'
+        >>> read_card(Path("absent.safetensors"))
+        Traceback (most recent call last):
+        sparsebench.errors.SparsebenchError: there is no file 'absent.safetensors'
+    """
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -115,7 +200,23 @@ def read_card(path: Path) -> ModelCard:
 
 
 def read_model(path: Path) -> tuple[dict[str, Tensor], ModelCard]:
-    """The tensors and the card of a model file. Errors: as `read_card`."""
+    """Returns the tensors and the card of a model file.
+
+    Args:
+        path: A safetensors file that `save_model` or `write_model` wrote.
+
+    Returns:
+        The state dict on the CPU, and the card.
+
+    Raises:
+        SparsebenchError: As `read_card`.
+
+    Example:
+        >>> save_model(model, data, record, Path("model.safetensors"))
+        >>> state, card = read_model(Path("model.safetensors"))
+        >>> model.load_state_dict(state)
+        <All keys matched successfully>
+    """
     from safetensors.torch import load_file
 
     card = read_card(path)

@@ -1,4 +1,7 @@
-"""timm's models, with ours registered among them: import it, and `timm.create_model` knows ours too."""
+"""timm's models, with sparsebench's own registered among them.
+
+Importing this module makes `timm.create_model` build them too.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,17 +17,52 @@ for _maker in OURS.values():
 
 
 def names() -> list[str]:
-    """Every model by name, ours first."""
+    """Returns the names of all registered models, sparsebench's own first.
+
+    Returns:
+        Names that `timm.create_model` takes.
+
+    Example:
+        >>> names()[:3]
+        ['lenet_300_100', 'lenet5', 'vgg16_bn_cifar']
+    """
     return [*OURS, *(name for name in timm.list_models() if name not in OURS)]
 
 
 def home(name: str) -> str:
-    """The module that a model of timm's registry comes from."""
+    """Returns the module that defines a registered model.
+
+    Args:
+        name: A name of `names`.
+
+    Returns:
+        The module's dotted name; it begins with `timm.` for timm's own, and is a plugin's where one
+        registered the model.
+
+    Example:
+        >>> home("resnet18"), home("lenet5")
+        ('timm.models.resnet', 'sparsebench.bench.models.networks')
+    """
     return str(timm.models.model_entrypoint(name).__module__)
 
 
 def maker(name: str) -> Callable[..., nn.Module]:
-    """What builds a model of timm's registry. Errors: an unknown name, with those near it."""
+    """Returns the function that builds a registered model.
+
+    Args:
+        name: A name of `names`.
+
+    Returns:
+        `timm.create_model` with the name bound; it takes the model's keyword arguments.
+
+    Raises:
+        SparsebenchError: No model has that name; the message lists near matches.
+
+    Example:
+        >>> build = maker("lenet_300_100")
+        >>> build(in_chans=1, img_size=8, num_classes=5)[5]
+        Linear(in_features=100, out_features=5, bias=True)
+    """
     if not timm.is_model(name):
         raise SparsebenchError(f"unknown model {name!r}: {suggest(name, timm.list_models())}")
     return partial(timm.create_model, name)

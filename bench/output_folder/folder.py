@@ -1,11 +1,12 @@
 """The output folder of a campaign: one suite, one driver at a time."""
 
 import json
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
+
+from filelock import FileLock, Timeout
 
 from ...errors import SparsebenchError
 from ...files import write_atomic
@@ -14,14 +15,31 @@ from ..config.suite import Suite
 from .layout import CHECKPOINTS, LOCK, METHODS, MODELS, SUITE
 from .suite_diff import suite_changes
 
+LOCK_SECONDS = 0.4
 OWN = (CHECKPOINTS, MODELS, METHODS, "site", "leaderboard.md")  # files that are written over, folders cleared
 
 
 class OutputFolder:
-    """Opens (or makes) an output folder for one suite, and holds its lock until closed.
+    """An output folder, opened (or made) for one suite, and locked until it is closed.
 
-    Errors: a folder that cannot be written, that another campaign is using, or that holds another suite's
-    records; then the message lists what differs.
+    Args:
+        path: The folder.
+        suite: The suite that is to run.
+        digests: The digest of each task's data, by the task's name.
+        extend: Accept a suite that has gained entries, tasks, trials or seeds since the folder was begun.
+
+    Raises:
+        SparsebenchError: On entering: the folder cannot be written, another campaign uses it, it holds files
+            that no campaign wrote, or records of another suite; then the message lists what differs.
+
+    Example:
+        >>> from sparsebench.bench.config.suite import load_suite
+        >>> suite = load_suite("quickstart")
+        >>> with OutputFolder("run", suite, {task.name: "0" * 16 for task in suite.tasks}):
+        ...     in_use(Path("run"))
+        True
+        >>> in_use(Path("run"))
+        False
     """
 
     def __init__(
@@ -31,7 +49,7 @@ class OutputFolder:
         from ..config.method_docs import describe_method
 
         self.path, self.extend = Path(path), extend
-        self._lock: IO[str] | None = None
+        self._lock = FileLock(self.path / LOCK)
         # A summary decides nothing: rewording it must not part a suite from its records.
         self.identity = {
             "suite": suite.model_dump(mode="json", exclude={"summary"}),
@@ -43,39 +61,27 @@ class OutputFolder:
     def __enter__(self) -> "OutputFolder":
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.path / LOCK).open("a")
             self._acquire()
             self._check()
             _write_json(self.path / METHODS, self.described)
         except OSError as error:
-            self._release()
+            self._lock.release()
             raise SparsebenchError(
                 f"cannot write to the output folder {str(self.path)!r}: {error.strerror}"
             ) from error
         except BaseException:
-            self._release()  # a refused folder must not stay locked for as long as somebody keeps the error
+            self._lock.release()  # also while somebody keeps the error
             raise
         return self
 
-    def _release(self) -> None:
-        if self._lock is not None:
-            self._lock.close()
-
     def _acquire(self) -> None:
+        """Takes the lock; `in_use` asks for it for a moment, so a short wait comes before the refusal."""
         try:
-            import fcntl
-        except ImportError:  # not on Windows: there two drivers on one folder are the user's own care
-            return
-        assert self._lock is not None
-        for patience in (0.1, 0.3, None):  # somebody who asks `in_use` holds it for a moment
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                time.sleep(patience or 0.0)
-        raise SparsebenchError(
-            f"another campaign is running in {str(self.path)!r}; wait for it, or choose another --out"
-        )
+            self._lock.acquire(timeout=LOCK_SECONDS)
+        except Timeout:
+            raise SparsebenchError(
+                f"another campaign is running in {str(self.path)!r}; wait for it, or choose another --out"
+            ) from None
 
     def _check(self) -> None:
         written, records = self.path / SUITE, self.path / FILE
@@ -117,7 +123,7 @@ class OutputFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._release()
+        self._lock.release()
 
 
 def _write_json(path: Path, content: Any) -> None:
@@ -125,26 +131,48 @@ def _write_json(path: Path, content: Any) -> None:
 
 
 def in_use(path: Path) -> bool | None:
-    """Whether a driver holds the folder's lock, on this machine or (where the file system passes locks on)
-    on another; None where that cannot be told."""
-    try:
-        import fcntl
-    except ImportError:
-        return None
-    try:
-        with (path / LOCK).open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
+    """Returns whether a driver holds the folder's lock.
+
+    Args:
+        path: An output folder.
+
+    Returns:
+        True where a driver runs, on this machine or (where the file system passes locks on) on another; None
+        where that cannot be told, as in a folder that may not be written.
+
+    Example:
+        >>> in_use(Path("nowhere"))
+        False
+    """
+    if not (path / LOCK).exists():
         return False
-    except BlockingIOError:
+    try:
+        with FileLock(path / LOCK, timeout=0):
+            return False
+    except Timeout:
         return True
-    except OSError:
+    except (OSError, NotImplementedError):
         return None
-    return False
 
 
 def read_identity(path: Path) -> dict[str, Any]:
-    """What a folder says of its suite. Errors: the file is not what a campaign writes."""
+    """Returns what the suite.json of a folder holds.
+
+    Args:
+        path: An output folder.
+
+    Returns:
+        `suite` (as JSON), `data` (digests by task) and `methods` (versions by name).
+
+    Raises:
+        SparsebenchError: The file is not what a campaign writes.
+
+    Example:
+        >>> content = {"suite": {"name": "s"}, "data": {}, "methods": {"dwf": 1}}
+        >>> _ = Path(SUITE).write_text(json.dumps(content))
+        >>> read_identity(Path())["methods"]
+        {'dwf': 1}
+    """
     try:
         content = json.loads((path / SUITE).read_text(encoding="utf-8"))
         found = {part: dict(content[part]) for part in ("suite", "data", "methods")}
@@ -158,7 +186,24 @@ def read_identity(path: Path) -> dict[str, Any]:
 
 
 def x_max(path: Path) -> dict[str, float]:
-    """Where each task's hypervolume is cut off, as its suite says; empty for a folder of bare records."""
+    """Returns where the hypervolume of each task is cut off, as the folder's suite says.
+
+    Args:
+        path: An output folder.
+
+    Returns:
+        log10 of the compression by the task's name; empty for a folder of records without a suite.
+
+    Raises:
+        SparsebenchError: The suite.json is damaged.
+
+    Example:
+        >>> task = {"dataset": "digits", "model": "lenet5", "x_max": 2.5}
+        >>> content = {"suite": {"tasks": [task]}, "data": {}, "methods": {}}
+        >>> _ = Path(SUITE).write_text(json.dumps(content))
+        >>> x_max(Path())
+        {'digits-lenet5': 2.5}
+    """
     if not (path / SUITE).is_file():
         return {}
     tasks = read_identity(path)["suite"].get("tasks", [])

@@ -12,7 +12,18 @@ MISSING = object()
 
 @dataclass(frozen=True)
 class Change:
-    """One value: where it stands, what it was and what it is. `adds`: all records there stay as they are."""
+    """One value that differs between two identities.
+
+    Attributes:
+        where: The path of the value, as in `suite.budget.trials`.
+        before: The value that the folder was begun with; `MISSING` where there was none.
+        now: The value that it is to be continued with; `MISSING` where there is none.
+        adds: The change adds to the campaign, so all records of the folder stay valid.
+
+    Example:
+        >>> print(Change("suite.seed", 0, 5, adds=False))
+        suite.seed: 0 there, 5 now
+    """
 
     where: str
     before: Any
@@ -28,7 +39,21 @@ class Change:
 
 
 def suite_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:
-    """All changes from one folder's identity to another: its suite, the data's digests, methods' versions."""
+    """Returns all changes from one identity of a folder to another.
+
+    Args:
+        before: What the folder's suite.json holds: `suite`, `data` and `methods`.
+        now: The same of the suite that is to run.
+
+    Returns:
+        One change a value, in the order of `before`; entries are compared by label, tasks by name.
+
+    Example:
+        >>> before = {"suite": {"budget": {"trials": 16}}, "data": {}, "methods": {}}
+        >>> now = {"suite": {"budget": {"trials": 32}}, "data": {}, "methods": {}}
+        >>> [(change.where, change.adds) for change in suite_changes(before, now)]
+        [('suite.budget.trials', True)]
+    """
     return list(_changes(_named(before), _named(now), ""))
 
 

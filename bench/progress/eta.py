@@ -1,4 +1,4 @@
-"""How long what is left of a campaign will take, judged by the trials that have finished."""
+"""The estimate of a campaign's remaining time, from the durations of its finished trials."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -19,8 +19,21 @@ class _Mean:
 
 @dataclass(frozen=True)
 class RemainingWork:
-    """What is left of an entry on a task: trials (those that run counted), how many of them can run at once,
-    and for how many seconds each of the running ones has run."""
+    """The unfinished trials of one entry on one task.
+
+    Attributes:
+        key: The task's name and the entry's label.
+        trials: The number of unfinished trials, the running ones included; an expected number while the
+            size of the confirm phase is not known.
+        abreast: How many of them can run at once: a search asks for one generation at a time.
+        running: The seconds that each running trial has run so far.
+
+    Example:
+        >>> eta = EtaEstimator()
+        >>> eta.learn(record)  # 1.5 s
+        >>> eta.left([RemainingWork(key=(record.task, record.entry), trials=8, abreast=2)], places=64)
+        6.0
+    """
 
     key: Key
     trials: float
@@ -30,18 +43,29 @@ class RemainingWork:
 
 @dataclass
 class EtaEstimator:
-    """Seconds a trial, by entry and task; where an entry has none yet its task's mean, then everyone's."""
+    """The mean seconds per trial, by entry and task.
+
+    Where an entry has no finished trial yet, the mean of its task is used, else the mean of all trials.
+
+    Example:
+        >>> eta = EtaEstimator()
+        >>> eta.learn(record)  # 1.5 s
+        >>> eta.seconds((record.task, "another entry"))
+        1.5
+        >>> eta.left([RemainingWork(key=(record.task, record.entry), trials=8, abreast=8)], places=4)
+        3.0
+    """
 
     _means: dict[tuple[str, ...], _Mean] = field(default_factory=lambda: defaultdict(_Mean))
 
     def learn(self, record: Record) -> None:
-        """A trial that came to an end. Failures do not count: they are over too soon, or too late."""
+        """Adds the duration of a finished trial. Failures do not count: they end too early or too late."""
         if record.ok and record.seconds > 0:
             for key in ((record.task, record.entry), (record.task,), ()):
                 self._means[key].add(record.seconds)
 
     def seconds(self, key: Key) -> float | None:
-        """The expected seconds of a trial; None while nothing has finished."""
+        """Returns the expected seconds of a trial; None while no trial has finished."""
         for known in (key, key[:1], ()):
             mean = self._means.get(known)
             if mean is not None:
@@ -49,9 +73,10 @@ class EtaEstimator:
         return None
 
     def left(self, jobs: Iterable[RemainingWork], places: int) -> float | None:
-        """Seconds until all jobs are done on so many places; None while nothing has finished.
+        """Returns the seconds until all jobs are done with `places` trials at once; None while none finished.
 
-        The work over the places, or the job that takes longest by itself where that is more.
+        The estimate is the larger of two lower bounds: all work divided by the places, and the job that takes
+        longest with the trials that it can run at once.
         """
         works, longest = 0.0, 0.0
         for job in jobs:

@@ -1,4 +1,4 @@
-"""Plain lines, for a log: what has ended, what went wrong, and now and then how far it is."""
+"""The progress display for logs: a line per finished search, messages, and a summary every five minutes."""
 
 import time
 
@@ -7,11 +7,27 @@ from rich.console import Console
 from .snapshot import CampaignSnapshot, EntryProgress, Key, duration, progress_summary
 
 HEARTBEAT = 300.0  # seconds
-FOLD = 5  # entries that move on at once are those of an earlier run
+FOLD = 5  # more entries than this that change at once were finished in an earlier run: one line for all
 
 
 class LogLines:
-    """A line when an entry's search ends and when it is confirmed, and a heartbeat every few minutes."""
+    """A display that prints a line when an entry's search ends and when it is confirmed.
+
+    Between them it prints a summary with the remaining time, every `heartbeat` seconds.
+
+    Args:
+        console: The console to print on.
+        heartbeat: Seconds between two summaries.
+
+    Example:
+        >>> from rich.console import Console
+        >>> from sparsebench.bench.progress.status import status
+        >>> LogLines(Console()).show(status(folder).snapshot.model_copy(update={"capacity": 2}))
+        3 searches, 2 at a time
+        ... s  dense on made_up-net: confirmed (16 trials)
+        ... s  magnitude on made_up-net: confirmed (16 trials)
+        ... s  dwf-3 on made_up-net: confirmed (16 trials)
+    """
 
     def __init__(self, console: Console, heartbeat: float = HEARTBEAT) -> None:
         self.console, self.heartbeat = console, heartbeat
@@ -19,19 +35,20 @@ class LogLines:
         self._beat: float | None = None
 
     def show(self, snapshot: CampaignSnapshot) -> None:
+        """Prints what has changed since the last call, and the summary when it is due."""
         if self._beat is None:
             self._beat = time.monotonic()
             self.say(f"{len(snapshot.entries)} searches, {snapshot.capacity} at a time")
         elapsed = duration(time.time() - snapshot.began)
-        moved = [part for part in snapshot.entries if part.phase != self._phases.get(part.key, "search")]
-        self._phases = {part.key: part.phase for part in snapshot.entries}
+        moved = [one for one in snapshot.entries if one.phase != self._phases.get(one.key, "search")]
+        self._phases = {one.key: one.phase for one in snapshot.entries}
         if len(moved) > FOLD:
-            confirmed = sum(part.phase == "done" for part in moved)
+            confirmed = sum(one.phase == "done" for one in moved)
             searched = len(moved) - confirmed
             self.say(f"{elapsed}  {confirmed} entries confirmed and {searched} searched already")
         else:
-            for part in moved:
-                self.say(f"{elapsed}  {_moved(part)}")
+            for one in moved:
+                self.say(f"{elapsed}  {_moved(one)}")
         if time.monotonic() - self._beat >= self.heartbeat and not snapshot.ended:
             self._beat = time.monotonic()
             left = snapshot.seconds_left
@@ -39,10 +56,11 @@ class LogLines:
             self.say(f"{elapsed}  {progress_summary(snapshot)}{about}")
 
     def say(self, message: str) -> None:
+        """Prints a message."""
         self.console.print(message, highlight=False, markup=False, soft_wrap=True)
 
 
-def _moved(part: EntryProgress) -> str:
-    what = "confirmed" if part.phase == "done" else "searched, confirming"
-    failed = f", {part.failed} failed" if part.failed else ""
-    return f"{part.entry} on {part.task}: {what} ({part.finished} trials{failed})"
+def _moved(one: EntryProgress) -> str:
+    what = "confirmed" if one.phase == "done" else "searched, confirming"
+    failed = f", {one.failed} failed" if one.failed else ""
+    return f"{one.entry} on {one.task}: {what} ({one.finished} trials{failed})"

@@ -1,4 +1,4 @@
-"""Who watches a campaign: displays are shown how it stands; here that is kept for all of them."""
+"""The monitor of a campaign: collects its progress from the driver and passes snapshots to the displays."""
 
 import time
 from collections import defaultdict
@@ -14,30 +14,53 @@ if TYPE_CHECKING:
     from ..executors.base import Running
     from ..search.study import Study
 
-PAUSE = 0.4  # seconds between two looks at most
+PAUSE = 0.4  # seconds between two snapshots of the running trials at least
 
 
 class Display(Protocol):
-    """Shows how a campaign stands. It decides nothing, and may be told more often than it wants to show."""
+    """The protocol of progress displays: what the monitor calls while a campaign runs.
+
+    A display decides nothing about the campaign, and may skip snapshots.
+
+    Example:
+        >>> class Messages:
+        ...     def show(self, snapshot): ...
+        ...     def say(self, message): print(message)
+        >>> ProgressMonitor(Messages()).say("MLflow does not answer")
+        MLflow does not answer
+    """
 
     def show(self, snapshot: CampaignSnapshot) -> None:
-        """How things stand now; about twice a second, and at the end."""
+        """Shows a snapshot; called about twice a second, and at the end."""
 
     def say(self, message: str) -> None:
-        """One sentence for the person; from any thread."""
+        """Shows a message of one sentence; called from any thread."""
 
 
 class ProgressMonitor:
-    """What the driver tells of its studies, made into a snapshot for every display.
+    """Makes snapshots from the driver's studies and running trials, and passes them to the displays.
 
-    A display that cannot write any more (its terminal is gone) is left out from then on.
+    It is a context manager: on leaving, the displays get a last snapshot, marked as ended. A display that
+    cannot write any more (its terminal is gone) is dropped.
+
+    Args:
+        displays: The displays; None is skipped.
+
+    Example:
+        >>> from rich.console import Console
+        >>> from sparsebench.bench.progress.log_lines import LogLines
+        >>> with ProgressMonitor(LogLines(Console()), None) as monitor:
+        ...     monitor.start([], places=2)  # the driver passes its studies
+        ...     monitor.say("MLflow does not answer")
+        0 searches, 2 at a time
+        MLflow does not answer
     """
 
     def __init__(self, *displays: Display | None) -> None:
         self.displays = [display for display in displays if display is not None]
         self.studies: Sequence[Study] = ()
         self.capacity, self.began, self.pace = 0, time.time(), EtaEstimator()
-        self._parts: dict[Key, EntryProgress] = {}
+        self._entries: dict[Key, EntryProgress] = {}
         self._before: dict[Key, int] = {}
         self._out: tuple[RunningTrial, ...] = ()
         self._complaints: set[tuple[str, str]] = set()
@@ -54,16 +77,24 @@ class ProgressMonitor:
             self._show(ended=True)
 
     def start(self, studies: Sequence["Study"], places: int) -> None:
-        """The campaign is about to hand out trials."""
+        """Begins the display of a campaign, with the finished records of an earlier run of it.
+
+        Args:
+            studies: All studies of the campaign, in the suite's order.
+            places: How many trials run at once.
+        """
         self.studies, self.capacity = studies, places
         stored = [record for record in studies[0].store if record.ok] if studies else []
         for record in stored:
             self.pace.learn(record)
-        self._before = {part.key: part.finished for part in entries_progress({}, stored)}
+        self._before = {one.key: one.finished for one in entries_progress({}, stored)}
         self._show()
 
     def update(self, study: "Study", record: Record | None) -> None:
-        """A record has come back, or the study has moved on by itself."""
+        """Takes a new record of a study into account, or (None) a change of its phase without a record.
+
+        Of the failures of a study, each reason is one message.
+        """
         if record is not None:
             self.pace.learn(record)
             complaint = (study.name, record.reason or "")
@@ -75,7 +106,7 @@ class ProgressMonitor:
             self._show()
 
     def running(self, trials: Sequence["Running"]) -> None:
-        """The trials that are out now; told at least every second."""
+        """Takes the trials that run now, and shows a snapshot; the driver calls it at least every second."""
         if time.monotonic() - self._shown < PAUSE:
             return
         self._out = tuple(
@@ -88,70 +119,73 @@ class ProgressMonitor:
         self._show()
 
     def say(self, message: str) -> None:
-        """One sentence for the person."""
+        """Passes a message of one sentence to the displays."""
         self._each(lambda display: display.say(message))
 
     def _show(self, *, ended: bool = False) -> None:
         self._shown = time.monotonic()
-        snapshot = self._standing(ended)
+        snapshot = self._snapshot(ended)
         self._each(lambda display: display.show(snapshot))
 
     def _each(self, tell: Callable[[Display], None]) -> None:
         for display in list(self.displays):
             try:
                 tell(display)
-            except OSError:  # a view, not the truth
+            except OSError:  # the display is lost, the campaign goes on
                 self.displays.remove(display)
 
-    def _standing(self, ended: bool) -> CampaignSnapshot:
-        parts = tuple(self._part(study) for study in self.studies)
+    def _snapshot(self, ended: bool) -> CampaignSnapshot:
+        entries = tuple(self._entry(study) for study in self.studies)
+        # The confirming trials that are expected of unfinished searches.
         came_to = defaultdict(list)
         for study in self.studies:
             if study.phase != "search":
                 came_to[study.task.name].append(study.planned - study.suite.budget.trials)
         ahead = [self._ahead(study, came_to[study.task.name]) for study in self.studies]
+        # The remaining work of each study.
         since: dict[Key, list[float]] = defaultdict(list)
         now = time.time()
         for one in self._out:
             since[one.task, one.entry].append(now - one.since)
         jobs = [
             RemainingWork(
-                part.key, max(0, part.planned - part.finished) + more, study.suite.budget.generation,
-                tuple(since[part.key]),
+                one.key, max(0, one.planned - one.finished) + more, study.suite.budget.generation,
+                tuple(since[one.key]),
             )
-            for study, part, more in zip(self.studies, parts, ahead, strict=True)
+            for study, one, more in zip(self.studies, entries, ahead, strict=True)
         ]  # fmt: skip
         return CampaignSnapshot(
             suite=self.studies[0].suite.name if self.studies else "",
-            began=self.began, capacity=self.capacity, entries=parts, running=self._out, ended=ended,
-            planned=round(sum(part.planned for part in parts) + sum(ahead)),
+            began=self.began, capacity=self.capacity, entries=entries, running=self._out, ended=ended,
+            planned=round(sum(one.planned for one in entries) + sum(ahead)),
             seconds_left=self.pace.left(jobs, self.capacity),
         )  # fmt: skip
 
-    def _part(self, study: "Study") -> EntryProgress:
+    def _entry(self, study: "Study") -> EntryProgress:
+        """Returns the progress of a study; made anew only where it has changed, since fronts take time."""
         key = (study.task.name, study.entry.label)
-        # What lies on the disk from an earlier run counts before the study comes to it again.
+        # Records of an earlier run count before the study has asked for their trials again.
         finished = max(study.finished, self._before.get(key, 0))
         planned = max(study.planned, finished)
-        old = self._parts.get(key)
+        old = self._entries.get(key)
         facts = (study.phase, planned, finished, study.failed)
         if old is None or (old.phase, old.planned, old.finished, old.failed) != facts:
             found = study.found.values() or study.stored.values()
-            self._parts[key] = EntryProgress(
+            self._entries[key] = EntryProgress(
                 task=key[0], entry=key[1], phase=study.phase, planned=planned, finished=finished,  # type: ignore[arg-type]
                 failed=study.failed, front=front_summary(found),
             )  # fmt: skip
-        return self._parts[key]
+        return self._entries[key]
 
     def _ahead(self, study: "Study", came_to: Sequence[int]) -> float:
-        """The confirming trials that a search is going to ask for.
+        """Returns the expected number of confirming trials that a search will ask for.
 
-        Its front so far once half the search is over, until then what other searches of the task came to, or
-        as many points as the budget admits.
+        Once half the search is over it is the seeds times the points of its front so far; before that, the
+        mean of the finished searches of the task (`came_to`), or else the most that the budget allows.
         """
         if study.phase != "search":
             return 0.0
-        budget, part = study.suite.budget, self._parts[study.task.name, study.entry.label]
-        if part.front is not None and 2 * part.finished >= budget.trials:
-            return float(budget.seeds * min(part.front.points, budget.points))
+        budget, one = study.suite.budget, self._entries[study.task.name, study.entry.label]
+        if one.front is not None and 2 * one.finished >= budget.trials:
+            return float(budget.seeds * min(one.front.points, budget.points))
         return sum(came_to) / len(came_to) if came_to else float(budget.seeds * budget.points)

@@ -1,4 +1,4 @@
-"""How a campaign stands: what a person who watches it wants to know, as plain facts. No torch."""
+"""The snapshot of a campaign: progress of each entry, running trials and Pareto fronts, as data. No torch."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,17 +12,27 @@ from ...records.store import latest
 
 Stage = Literal["search", "confirm", "done"]
 Key = tuple[str, str]
-"""A task's name and an entry's label."""
+"""The name of a task and the label of an entry."""
 
 
 class _Facts(BaseModel):
-    # `status --json` and state.json keep the names that they have had from the beginning.
+    # In JSON (`status --json`, state.json) fields have the names of the first version, through aliases.
     model_config = ConfigDict(frozen=True, serialize_by_alias=True)
 
 
 class FrontSummary(_Facts):
-    """A search's front so far. Accuracies are fractions, on validation data; `at_10` is the best of the
-    trials with a compression of at least 10, None where there is none."""
+    """The Pareto front of a search so far, in four numbers. Accuracies are fractions, on validation data.
+
+    Attributes:
+        points: The number of points on the front of accuracy against compression.
+        best: The best accuracy of all trials.
+        at_10: The best accuracy of the trials with a compression of at least 10; None without such a trial.
+        at_100: The same for a compression of at least 100.
+
+    Example:
+        >>> front_summary(r for r in records if r.entry == "dwf-3" and r.phase == "search")
+        FrontSummary(points=4, best=0.976..., at_10=0.969..., at_100=0.704...)
+    """
 
     points: int
     best: float
@@ -31,7 +41,22 @@ class FrontSummary(_Facts):
 
 
 class EntryProgress(_Facts):
-    """One entry on one task. `finished` counts the failed too; `planned` grows when the search is done."""
+    """The progress of one entry on one task.
+
+    Attributes:
+        entry: The entry's label.
+        task: The task's name.
+        phase: `search`, `confirm` or `done`.
+        planned: The number of trials; it grows when the search ends and its points are to be confirmed.
+        finished: The number of finished trials, the failed ones included.
+        failed: The number of failed trials.
+        front: The front of the search; None before the first result.
+
+    Example:
+        >>> one = EntryProgress(entry="dwf-3", task="mnist-lenet5", phase="search", planned=16, finished=4)
+        >>> one.key
+        ('mnist-lenet5', 'dwf-3')
+    """
 
     entry: str
     task: str
@@ -43,12 +68,29 @@ class EntryProgress(_Facts):
 
     @property
     def key(self) -> Key:
+        """The task's name and the entry's label."""
         return self.task, self.entry
 
 
 class RunningTrial(_Facts):
-    """A trial that is out. `id` is its record's, `trial` its number in the search; `since` in seconds since
-    the epoch."""
+    """A trial that is running.
+
+    Attributes:
+        id: The id of its future record.
+        device: Where it runs, such as `cpu` or `cuda:0`.
+        entry: The entry's label.
+        task: The task's name.
+        phase: `search` or `confirm`.
+        trial: Its number in the search; None for a confirming trial.
+        seed: The seed.
+        since: When it was started, in seconds since the epoch.
+
+    Example:
+        >>> from sparsebench.bench.progress.live_table import running_label
+        >>> running_label(RunningTrial(id="3f9a", device="cpu", entry="dwf-3", task="mnist-lenet5",
+        ...                            phase="search", trial=7, seed=0, since=0.0))
+        'dwf-3 on mnist-lenet5: search, trial 7'
+    """
 
     id: str
     device: str
@@ -61,9 +103,23 @@ class RunningTrial(_Facts):
 
 
 class CampaignSnapshot(_Facts):
-    """The whole campaign at one moment. `planned` is an estimate while searches run.
+    """The state of a whole campaign at one moment.
 
-    `ended`: its driver has finished, or was stopped in good order. Times in seconds since the epoch.
+    Attributes:
+        suite: The suite's name.
+        began: When the driver started, in seconds since the epoch.
+        capacity: How many trials run at once.
+        entries: The progress of each entry on each task, in the suite's order.
+        running: The trials that are running.
+        planned: The number of trials; an estimate while searches run.
+        seconds_left: The estimated remaining time; None while it is not known.
+        ended: Whether the driver has finished, or was stopped and wrote its last state.
+
+    Example:
+        >>> one = EntryProgress(entry="dwf-3", task="mnist-lenet5", phase="search", planned=16, finished=4)
+        >>> snapshot = CampaignSnapshot(suite="mine", began=0.0, capacity=2, entries=(one, one), planned=32)
+        >>> snapshot.finished, snapshot.done
+        (8, False)
     """
 
     suite: str
@@ -79,19 +135,33 @@ class CampaignSnapshot(_Facts):
 
     @property
     def finished(self) -> int:
-        return sum(part.finished for part in self.entries)
+        """The number of finished trials, the failed ones included."""
+        return sum(one.finished for one in self.entries)
 
     @property
     def failed(self) -> int:
-        return sum(part.failed for part in self.entries)
+        """The number of failed trials."""
+        return sum(one.failed for one in self.entries)
 
     @property
     def done(self) -> bool:
-        return bool(self.entries) and all(part.phase == "done" for part in self.entries)
+        """Whether every entry is searched and confirmed."""
+        return bool(self.entries) and all(one.phase == "done" for one in self.entries)
 
 
 def front_summary(records: Iterable[Record]) -> FrontSummary | None:
-    """What the records of one search have reached; None before the first result."""
+    """Returns a summary of the Pareto front of one search.
+
+    Args:
+        records: The records of the search; failed and diverged ones are left out.
+
+    Returns:
+        The summary; None before the first result.
+
+    Example:
+        >>> front_summary([record.model_copy(update={"compression": 20.0, "val_accuracy": 0.9})])
+        FrontSummary(points=1, best=0.9, at_10=0.9, at_100=None)
+    """
     points = [
         (record.log_compression, record.val_accuracy)
         for record in records
@@ -111,10 +181,23 @@ def front_summary(records: Iterable[Record]) -> FrontSummary | None:
 def entries_progress(
     suite: Mapping[str, Any], records: Sequence[Record], *, count_failed: bool = True
 ) -> tuple[EntryProgress, ...]:
-    """How far each entry is on each task, judged by the records alone, in the suite's order.
+    """Returns the progress of each entry on each task, from the records alone.
 
-    A trial that two entries share, or that one asks twice, is one record: the driver counts it as often as it
-    was asked, this does not. `suite` is the content of suite.json; when empty, the records say what there is.
+    A trial that two entries share, or that one entry asks for twice, has one record. It is counted once here,
+    while the driver counts it as often as it was asked for.
+
+    Args:
+        suite: The suite as in suite.json; when empty, tasks and entries are those of the records.
+        records: The records of the output folder.
+        count_failed: Whether failed trials count as finished. While a driver runs they do not: it tries them
+            again.
+
+    Returns:
+        The progress, in the order of the suite.
+
+    Example:
+        >>> [(one.entry, one.phase, one.finished) for one in entries_progress({}, records)]
+        [('dense', 'done', 16), ('magnitude', 'done', 16), ('dwf-3', 'done', 16)]
     """
     of: dict[Key, list[Record]] = defaultdict(list)
     for record in latest(records):
@@ -124,10 +207,10 @@ def entries_progress(
     labels = [entry["label"] for entry in suite.get("entries", [])]
     keys = [(task, label) for task in tasks for label in labels] or list(of)
     budget = suite.get("budget", {})
-    return tuple(_part(key, of[key], budget.get("trials"), budget.get("seeds")) for key in keys)
+    return tuple(_progress(key, of[key], budget.get("trials"), budget.get("seeds")) for key in keys)
 
 
-def _part(key: Key, records: Sequence[Record], trials: int | None, seeds: int | None) -> EntryProgress:
+def _progress(key: Key, records: Sequence[Record], trials: int | None, seeds: int | None) -> EntryProgress:
     search = [record for record in records if record.phase == "search"]
     confirm = [record for record in records if record.phase == "confirm"]
     points = len({record.confirms for record in confirm})
@@ -143,7 +226,18 @@ def _part(key: Key, records: Sequence[Record], trials: int | None, seeds: int | 
 
 
 def duration(seconds: float) -> str:
-    """A time as a person says it: 45 s, 12 min, 3.4 h, 2.1 days."""
+    """Returns a duration in words, with two digits or so.
+
+    Args:
+        seconds: The duration; a negative one counts as 0.
+
+    Returns:
+        The duration in s, min, h or days.
+
+    Example:
+        >>> [duration(seconds) for seconds in (45, 720, 12_240, 181_440)]
+        ['45 s', '12 min', '3.4 h', '2.1 days']
+    """
     if seconds < 90:
         return f"{max(0, round(seconds))} s"
     if seconds < 5400:
@@ -152,8 +246,21 @@ def duration(seconds: float) -> str:
 
 
 def progress_summary(snapshot: CampaignSnapshot) -> str:
-    """How far it is, in a line."""
-    about = "" if all(part.phase != "search" for part in snapshot.entries) else "about "
+    """Returns the progress of a campaign in a line.
+
+    Args:
+        snapshot: The campaign.
+
+    Returns:
+        The numbers of finished, failed and running trials. The total is "about" while searches run: how many
+        points they will confirm is not known.
+
+    Example:
+        >>> one = EntryProgress(entry="dwf-3", task="mnist-lenet5", phase="search", planned=16, finished=4)
+        >>> progress_summary(CampaignSnapshot(suite="mine", began=0, capacity=2, entries=(one,), planned=28))
+        '4 of about 28 trials'
+    """
+    about = "" if all(one.phase != "search" for one in snapshot.entries) else "about "
     words = [f"{snapshot.finished} of {about}{max(snapshot.planned, snapshot.finished)} trials"]
     if snapshot.failed:
         words.append(f"{snapshot.failed} failed")

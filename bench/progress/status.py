@@ -1,7 +1,8 @@
-"""`sparsebench status DIR`: what is done, what runs, what failed and why, and how to go on. No torch.
+"""The status of an output folder: progress, running trials, failures, and the command to continue. No torch.
 
-The records say what has finished; the driver's state file says what runs, and counts the trials that entries
-share. Whether a driver lives is told by the folder's lock alone.
+Finished trials are read from the records, running ones from the driver's state.json, which also counts the
+trials that entries share. Whether a driver is running is read from the folder's lock (on systems without
+locks, from the age of state.json).
 """
 
 import time
@@ -22,15 +23,29 @@ from .snapshot import CampaignSnapshot, EntryProgress, Key, RunningTrial, durati
 from .state_file import FILE as STATE
 from .state_file import State, read_state, suite_hash
 
-FRESH, SILENT = 10.0, 30.0  # seconds
-COPIED = 5.0  # seconds between files that were copied one after the other; a driver starts in no less
+FRESH = 10.0  # seconds: without locks, a driver whose state is younger than this is taken to be running
+SILENT = 30.0  # seconds without a state after which a note says so
+COPIED = 5.0  # seconds between files that were copied one after the other; a driver takes longer to start
 PAGE = "leaderboard.md"
 
 Condition = Literal["running", "complete", "stopped", "killed"]
 
 
 class Failure(BaseModel):
-    """Trials that failed for one reason. `command` repeats the first of them, by itself."""
+    """The trials that failed for one reason.
+
+    Attributes:
+        reason: The reason, as in their records.
+        count: How many trials failed for it.
+        where: The entries and tasks that they belong to, without repetition.
+        command: The command that repeats the first of them alone.
+
+    Example:
+        >>> broken = record.model_copy(update={"status": "failed", "reason": "out of memory"})
+        >>> [failure] = failures([broken, broken])
+        >>> f"{failure.count} failed: {failure.reason}"
+        '2 failed: out of memory'
+    """
 
     reason: str
     count: int
@@ -39,9 +54,28 @@ class Failure(BaseModel):
 
 
 class Status(BaseModel):
-    """An output folder as it stands. `unfinished` ran when the driver was killed; `continue_with` is the
-    command that goes on, None where it is not needed or not known; `reported`: tables and figures are those
-    of all records."""
+    """The status of an output folder.
+
+    Attributes:
+        folder: The folder, as it was given.
+        condition: `running`; `complete`; `stopped` in good order by a signal; or `killed`.
+        pid: The driver's process; None where no driver is running.
+        host: The machine that the driver runs on; None where no driver is running.
+        snapshot: The progress of the campaign.
+        unfinished: The trials that ran when the driver was killed.
+        failures: The failed trials, by reason.
+        diverged: The number of diverged trials: results, not failures.
+        records: The number of records.
+        reported: Whether tables and figures are as new as the records.
+        log: The log of the workers, where there is one.
+        notes: Messages of the driver, and warnings.
+        continue_with: The command that continues the campaign; None where it is not needed or not known.
+
+    Example:
+        >>> found = status(folder)
+        >>> found.condition, found.records, found.reported
+        ('complete', 48, False)
+    """
 
     model_config = ConfigDict(serialize_by_alias=True)
 
@@ -63,9 +97,20 @@ class Status(BaseModel):
 
 
 def status(folder: str | Path) -> Status:
-    """How the campaign of an output folder stands, whether a driver runs or not.
+    """Returns the status of an output folder, whether its campaign is running or not. It changes nothing.
 
-    Errors: not an output folder; damaged records or suite. A damaged state file is a note.
+    Args:
+        folder: The output folder.
+
+    Returns:
+        The status. A state.json that is absent or damaged is one of its notes.
+
+    Raises:
+        SparsebenchError: The path is no output folder; its records or its suite are damaged.
+
+    Example:
+        >>> [(one.entry, one.finished, one.planned) for one in status(folder).snapshot.entries]
+        [('dense', 16, 16), ('magnitude', 16, 16), ('dwf-3', 16, 16)]
     """
     path = Path(folder)
     if not (path / SUITE).is_file() and not (path / FILE).is_file():
@@ -73,12 +118,12 @@ def status(folder: str | Path) -> Status:
         raise SparsebenchError(f"{str(folder)!r} {what}: name the output folder of a run")
     held, notes = in_use(path), list[str]()
     state = _state(path, notes)
-    # After the state, so that nothing that it counts is missing.
+    # The records are read after the state, so that every trial that it counts is among them.
     records = latest(load_records(path)) if (path / FILE).is_file() else []
     suite = read_identity(path)["suite"] if (path / SUITE).is_file() else {}
     known = {record.id for record in records}
     alive = held if held is not None else state is not None and time.time() - state.written < FRESH
-    snapshot = _standing(suite, records, state, alive)
+    snapshot = _snapshot(suite, records, state, alive)
     condition = _condition(snapshot, state, alive)
     notes += _notes(condition, snapshot, state)
     if said := edits(path):
@@ -104,26 +149,26 @@ def _state(path: Path, notes: list[str]) -> State | None:
     if state is None:
         notes.append(f"no {STATE} there: the numbers are those of the records alone")
     elif state.suite != suite_hash(path):
-        return None  # of the time before an extension
+        return None  # from before an extension
     return state
 
 
-def _standing(
+def _snapshot(
     suite: dict[str, Any], records: Sequence[Record], state: State | None, alive: bool
 ) -> CampaignSnapshot:
-    """The records' counts, or the driver's where it counts more: it knows of trials that entries share."""
-    parts = entries_progress(suite, records, count_failed=not alive)
-    told = state.snapshot if state else None
-    known: dict[Key, EntryProgress] = {part.key: part for part in told.entries} if told else {}
+    """Returns the counts of the records, or the driver's where they are larger: it counts shared trials."""
+    recorded = entries_progress(suite, records, count_failed=not alive)
+    written = state.snapshot if state else None
+    known: dict[Key, EntryProgress] = {one.key: one for one in written.entries} if written else {}
     chosen = tuple(
-        known[part.key] if part.key in known and known[part.key].finished >= part.finished else part
-        for part in parts
+        known[one.key] if one.key in known and known[one.key].finished >= one.finished else one
+        for one in recorded
     )
     name = str(suite.get("name") or (records[0].suite if records else ""))
-    if told is not None:
-        return told.model_copy(update={"suite": name, "parts": chosen})
+    if written is not None:
+        return written.model_copy(update={"suite": name, "entries": chosen})
     began = state.written if state else time.time()
-    planned = sum(part.planned for part in chosen)
+    planned = sum(one.planned for one in chosen)
     return CampaignSnapshot(
         suite=name, began=began, capacity=0, entries=chosen, planned=planned, ended=not alive
     )
@@ -152,7 +197,7 @@ def _notes(condition: Condition, snapshot: CampaignSnapshot, state: State | None
 
 
 def _reported(path: Path) -> bool:
-    """As far as the files' times show."""
+    """Returns whether the leaderboard is as new as the records, as far as the files' times show."""
     try:
         return (path / PAGE).stat().st_mtime + COPIED >= (path / FILE).stat().st_mtime
     except FileNotFoundError:
@@ -160,7 +205,21 @@ def _reported(path: Path) -> bool:
 
 
 def failures(records: Sequence[Record], plugins: Sequence[str] = ()) -> list[Failure]:
-    """The failed trials by reason, the most frequent first. Their commands load the campaign's plugins."""
+    """Returns the failed trials by reason, the most frequent reason first.
+
+    Args:
+        records: The records, one per trial.
+        plugins: The plugin files of the campaign, which the commands load.
+
+    Returns:
+        The failures.
+
+    Example:
+        >>> broken = record.model_copy(update={"status": "failed", "reason": "out of memory"})
+        >>> failures([record, broken], plugins=["my methods.py"])
+        [Failure(reason='out of memory', count=1, where=['dwf-3 on made_up-net'],
+                 command="none --plugin 'my methods.py'")]
+    """
     more = "".join(f" --plugin {quote(path)}" for path in plugins)
     groups: dict[str, list[Record]] = defaultdict(list)
     for record in records:
@@ -176,7 +235,7 @@ def failures(records: Sequence[Record], plugins: Sequence[str] = ()) -> list[Fai
 
 
 def _continue(path: Path, state: State | None) -> str | None:
-    """The driver's own command, where there was one."""
+    """Returns the driver's command, run in its working folder; None where it was started from Python."""
     if state is None or state.command is None:
         return None
     return state.command if Path.cwd() == Path(state.cwd) else f"cd {quote(state.cwd)} && {state.command}"

@@ -1,4 +1,4 @@
-"""Which trials to run: one Optuna study for each entry and task, the choice of points, and their confirmation.
+"""Hyperparameter search: one Optuna study for each entry and task, the choice of points, their confirmation.
 
-Belongs here: whatever asks Optuna. Does not: running a trial, or writing its record.
+Belongs here: whatever imports Optuna. Does not: running a trial, or writing its record.
 """

@@ -1,8 +1,8 @@
-"""Knobs to Optuna: one multi-objective study per entry and task, asked in generations.
+"""The interface to Optuna: one multi-objective study per entry and task, sampled in generations.
 
-Nothing of a sampler is kept: each ask gets a fresh one, seeded from the study's key and the trial's number,
-over the trials told so far in their order. So the same questions are asked on any number of devices, and
-after a resume.
+No sampler has state: each trial gets a fresh one, seeded from the study's key and the trial's number, over
+the finished trials in their order. So the same points are proposed on any number of devices and after a
+resume.
 """
 
 import math
@@ -25,8 +25,8 @@ Objectives = tuple[float, float] | None  # accuracy and log10 compression; None 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def distribution(knob: Knob) -> BaseDistribution:
-    """A knob's range for Optuna. A sparsity is asked for as the compression 1/(1-s), log-uniform."""
+def _distribution(knob: Knob) -> BaseDistribution:
+    """Returns a knob's range for Optuna. A sparsity s is sampled as the compression 1/(1-s), log-uniform."""
     if knob.choices:
         return CategoricalDistribution(knob.choices)
     if isinstance(knob.default, bool):
@@ -42,14 +42,27 @@ def distribution(knob: Knob) -> BaseDistribution:
     return FloatDistribution(knob.low, knob.high, log=knob.scale == "log")
 
 
-def parameter(name: str, knob: Knob) -> str:
-    """The name under which Optuna's charts show a knob."""
+def _parameter(name: str, knob: Knob) -> str:
+    """Returns the name of a knob's Optuna parameter; a prefix marks a transformed scale."""
     prefix = {"density": "compression_for_", "minus_log": "minus_"}.get(knob.scale, "")
     return prefix + name
 
 
 def value_of(knob: Knob, asked: Any) -> Any:
-    """Optuna's number to the knob's value, rounded to what a person would type, and not out of the range."""
+    """Returns the knob's value for a value of its Optuna parameter.
+
+    Args:
+        knob: The knob; `scale` decides the transformation: 1 - 1/x for "density", -x for "minus_log".
+        asked: What Optuna sampled, on the scale of the parameter.
+
+    Returns:
+        The value, rounded to four significant digits so that it can be typed, and within `low`…`high`.
+
+    Example:
+        >>> sparsity = Knob(0.9, low=0.5, high=0.99, scale="density")
+        >>> value_of(sparsity, 20.0)  # compression 20
+        0.95
+    """
     if not isinstance(asked, float) or knob.choices:
         return asked
     value = float(f"{asked:.4g}")
@@ -63,6 +76,7 @@ def value_of(knob: Knob, asked: Any) -> Any:
 
 
 def _asked(knob: Knob, value: Any) -> Any:
+    """Returns the value of the Optuna parameter for a knob's value; the inverse of `value_of`."""
     if knob.scale == "density":
         return 1 / (1 - value)
     return -value if knob.scale == "minus_log" else value
@@ -73,48 +87,71 @@ def _state(outcome: Objectives) -> TrialState:
 
 
 class Search:
-    """The search of one entry on one task: asks for parameters, is told objectives, keeps the order."""
+    """The search of one entry on one task: an ask-and-tell interface to a two-objective Optuna study.
+
+    Both objectives, validation accuracy and log10 compression, are maximised by TPE. Points are proposed in
+    generations; the next one needs the outcomes of the whole generation before it.
+
+    Args:
+        key: Name of the study, `<entry> on <task>`; it seeds the sampler.
+        knobs: The searched knobs by name.
+        trials: Number of trials in all.
+        generation: Number of trials that are proposed at once, and can run in parallel.
+        seed: Seed of the suite; it seeds the sampler.
+
+    Example:
+        >>> sparsity = Knob(0.9, low=0.5, high=0.99, scale="density", operating=True)
+        >>> search = Search("magnitude on digits", {"sparsity": sparsity}, trials=4, generation=2, seed=0)
+        >>> search.ask()  # anchors: compressions 5.3 and 37.6 divide [2, 100] evenly on a log scale
+        {0: {'sparsity': 0.811959}, 1: {'sparsity': 0.973411}}
+        >>> search.tell(0, (0.95, 0.726))
+        >>> search.tell(1, (0.80, 1.575))
+        >>> search.asked, sorted(search.ask())
+        (2, [2, 3])
+    """
 
     def __init__(self, key: str, knobs: Mapping[str, Knob], trials: int, generation: int, seed: int) -> None:
         self.key, self.knobs, self.trials, self.generation = key, dict(knobs), trials, generation
         self.seed = seed
-        self.distributions = {parameter(name, knob): distribution(knob) for name, knob in knobs.items()}
+        self.distributions = {_parameter(name, knob): _distribution(knob) for name, knob in knobs.items()}
         self.study = optuna.create_study(study_name=key, directions=DIRECTIONS)
         self.anchors = self._anchors()
         self.waiting: dict[int, optuna.Trial] = {}
         self.outcomes: dict[int, Objectives] = {}
-        self._past: list[tuple[Mapping[str, Any], Objectives]] = []  # that the study has not been told of yet
-        self._lock = threading.Lock()  # a mirror looks on from another thread
+        self._past: list[tuple[Mapping[str, Any], Objectives]] = []  # replayed, not yet added to the study
+        self._lock = threading.Lock()  # a mirror reads from another thread
 
     def _anchors(self) -> list[dict[str, Any]]:
-        """The first half of the trials, at most eight: the operating knob spread over its range, the others
-        at their defaults. Without an operating knob one anchor, the defaults."""
-        base = {parameter(n, k): _asked(k, k.default) for n, k in self.knobs.items()}
+        """Returns the parameters of the first half of the trials, at most eight: the operating knob spread
+        over its range, the others at their defaults. Without an operating knob one anchor, the defaults."""
+        base = {_parameter(n, k): _asked(k, k.default) for n, k in self.knobs.items()}
         operating = next(((n, k) for n, k in self.knobs.items() if k.operating), None)
         if operating is None:
             return [base] if base else []
         name, knob = operating
-        found = self.distributions[parameter(name, knob)]
+        found = self.distributions[_parameter(name, knob)]
         assert isinstance(found, FloatDistribution)
         count = max(1, min(8, math.ceil(self.trials / 2)))
         low, high = (math.log(found.low), math.log(found.high)) if found.log else (found.low, found.high)
         spread = [low + (high - low) * (i + 0.5) / count for i in range(count)]
-        return [{**base, parameter(name, knob): math.exp(x) if found.log else x} for x in spread]
+        return [{**base, _parameter(name, knob): math.exp(x) if found.log else x} for x in spread]
 
     @property
     def asked(self) -> int:
-        """How many trials there are so far."""
+        """The number of trials proposed so far, replayed ones included."""
         return len(self._trials()) + len(self._past)
 
     def _trials(self) -> list[FrozenTrial]:
-        return self.study.get_trials(deepcopy=False)  # to be read only: copies cost more than the asking
+        return self.study.get_trials(deepcopy=False)  # read-only: copies cost more than the sampling
 
     @property
     def done(self) -> bool:
+        """Whether all trials are proposed and finished."""
         return self.asked >= self.trials and not self.waiting
 
     def ask(self) -> dict[int, dict[str, Any]]:
-        """The next generation: number to knob values. Empty while one is out, or when all are done."""
+        """Returns the next generation: knob values by trial number. Empty while the outcome of a trial of the
+        last generation is missing, and when all trials are done."""
         if self.waiting:
             return {}
         first = self.asked
@@ -132,21 +169,23 @@ class Search:
         return questions
 
     def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
+        """Returns the sampler of a trial: TPE, which samples at random until eight trials are complete."""
         state = sha256(f"{self.key}/{self.seed}/{number}".encode()).digest()
         return optuna.samplers.TPESampler(
             seed=int.from_bytes(state[:4], "big"), n_startup_trials=max(8, len(self.anchors))
         )
 
     def values(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Optuna's parameters as knob values."""
-        return {name: value_of(knob, params[parameter(name, knob)]) for name, knob in self.knobs.items()}
+        """Returns the knob values for a trial's Optuna parameters."""
+        return {name: value_of(knob, params[_parameter(name, knob)]) for name, knob in self.knobs.items()}
 
     def params(self, number: int) -> dict[str, Any]:
-        """What Optuna itself calls the parameters of a waiting trial."""
+        """Returns the Optuna parameters of a trial of the current generation, as a record stores them."""
         return dict(self.waiting[number].params)
 
     def tell(self, number: int, outcome: Objectives) -> None:
-        """The study hears of an outcome when its generation is complete, in the trials' order."""
+        """Records the outcome of a trial. The study gets the outcomes of a generation once all are there, in
+        the order of the trials, so that the next one does not depend on which finished first."""
         self.outcomes[number] = outcome
         if not set(self.waiting) <= set(self.outcomes):
             return
@@ -160,10 +199,12 @@ class Search:
         self.waiting.clear()
 
     def replay(self, params: Mapping[str, Any], outcome: Objectives) -> None:
-        """A trial of an earlier run, at the place that it had. The study hears of it before it is asked."""
+        """Appends a finished trial of an earlier run, to be called in the order of trial numbers. The study
+        gets it before the next generation is sampled."""
         self._past.append((params, outcome))
 
     def _recall(self) -> None:
+        """Adds the replayed trials to the study."""
         with self._lock:
             self.study.add_trials([self._frozen(*one) for one in self._past])
             self._past.clear()
@@ -176,14 +217,14 @@ class Search:
 
     @property
     def told(self) -> list[FrozenTrial]:
-        """The finished trials, in order; to be read only."""
+        """The finished trials, in order; read-only."""
         with self._lock:
             finished = [trial for trial in self._trials() if trial.state.is_finished()]
             return finished + [self._frozen(*one) for one in self._past]
 
     @property
     def states(self) -> list[TrialState]:
-        """How the finished trials ended, in order."""
+        """The states of the finished trials (COMPLETE or FAIL), in order."""
         with self._lock:
             finished = [trial.state for trial in self._trials() if trial.state.is_finished()]
             return finished + [_state(outcome) for _, outcome in self._past]

@@ -1,4 +1,4 @@
-"""The studies in Optuna's own storage, for optuna-dashboard and whoever reads Optuna."""
+"""A copy of the studies in Optuna's own storage, for optuna-dashboard and scripts that use Optuna."""
 
 import warnings
 from collections import defaultdict
@@ -14,14 +14,28 @@ from ..system.urls import sqlite_url, without_login
 from .optuna_search import DIRECTIONS, Search
 
 FILE = "optuna.db"
-DAMAGED = ("is malformed", "is not a database")  # SQLite's words
+DAMAGED = ("is malformed", "is not a database")  # in SQLite's messages about a damaged file
 METRICS = ["validation accuracy", "log10 compression"]
 
 
 class StudyMirror:
-    """The studies in a storage that optuna-dashboard opens. The search itself never reads it.
+    """Write-only copy of the searches in an Optuna storage. The search itself never reads it.
 
-    Only finished trials are written, so a killed driver leaves no trial running for ever.
+    Only finished trials are written, so a killed driver leaves no trial in state RUNNING. After the first
+    failure to write, nothing more is tried: `broken` is True.
+
+    Args:
+        url: SQLAlchemy address of the storage. Raises `SparsebenchError` where it cannot be opened; the
+            message has no name or password.
+
+    Example:
+        >>> search = Search("dense on digits", {}, trials=2, generation=2, seed=0)
+        >>> for number in search.ask():
+        ...     search.tell(number, (0.95 + number / 100, 0.0))
+        >>> mirror = StudyMirror("sqlite://")  # in memory; a campaign has one in its folder, `StudyMirror.of`
+        >>> mirror.reflect(search, say=print)
+        >>> [t.values for t in optuna.load_study(study_name=search.key, storage=mirror.storage).trials]
+        [[0.95, 0.0], [0.96, 0.0]]
     """
 
     def __init__(self, url: str) -> None:
@@ -34,7 +48,8 @@ class StudyMirror:
 
     @classmethod
     def of(cls, folder: Path) -> "StudyMirror":
-        """In a file of the output folder. A damaged one is set aside: the searches write it anew."""
+        """Opens `optuna.db` in the output folder. A damaged one is renamed to `optuna.damaged` and replaced
+        by an empty one: the searches are written to it again."""
         file = folder / FILE
         url = sqlite_url(file)
         try:
@@ -51,7 +66,7 @@ class StudyMirror:
         self._written = self._states()
 
     def _states(self) -> dict[str, list[str]]:
-        """The states of every study's trials, in one question: Optuna would ask hundreds, and keep all."""
+        """Returns the trial states of every study in one query: Optuna would need hundreds, and cache all."""
         question = "SELECT study_name, state FROM studies JOIN trials USING (study_id) ORDER BY number"
         found: dict[str, list[str]] = defaultdict(list)
         with self.storage.engine.connect() as connection:
@@ -60,22 +75,24 @@ class StudyMirror:
         return dict(found)
 
     def reflect(self, search: Search, say: Callable[[str], None]) -> None:
-        """Bring the stored study up to the search; what is there already stays. A problem is said, once."""
+        """Appends the search's new finished trials to the stored study. The first problem is reported through
+        `say`; nothing is written afterwards."""
         states = [state.name for state in search.states]
         if self.broken or self._written.get(search.key, []) == states:
             return
         try:
             self._write(search.key, search.told[: len(states)])
             self._written[search.key] = states
-        except Exception as error:  # whatever the database raises: a view, not the truth
+        except Exception as error:  # of any database driver: the copy must not stop a campaign
             self.broken = True
             say(without_login(f"Optuna's storage {self.url!r} takes no more: {error}", self.url))
 
     def _write(self, name: str, trials: list[FrozenTrial]) -> None:
+        """Appends the trials that the stored study lacks; writes it anew where the stored ones differ."""
         study = self._study(name)
         there = self._written.get(name, [])
         if there != [trial.state.name for trial in trials[: len(there)]]:
-            # a failure of an earlier run has been made good since
+            # a trial that failed in an earlier run has succeeded since
             optuna.delete_study(study_name=name, storage=self.storage)
             study, there = self._study(name), []
         if not there:
@@ -86,6 +103,7 @@ class StudyMirror:
             study.add_trial(trial)
 
     def _study(self, name: str) -> optuna.Study:
+        """Returns the stored study of that name, created where it is missing."""
         study = optuna.create_study(
             study_name=name, storage=self.storage, directions=DIRECTIONS, load_if_exists=True
         )

@@ -1,4 +1,4 @@
-"""One entry on one task: its search, the points chosen from it, and their confirmation with fresh seeds."""
+"""The study of an entry on a task: its search, the points chosen from it, and their confirmation."""
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
@@ -17,11 +17,31 @@ COLLAPSED = 1.5  # a front point at or below this many times chance is not worth
 
 
 class Study:
-    """Hands out the trials of an entry on a task, and takes their records.
+    """Sequence of the trials of one entry on one task: `next` returns a trial to run, `take` its record.
 
-    First the search, in generations; when it is complete, at most `budget.points` points of its front,
-    spread over log compression, each with `budget.seeds` seeds that the search has not used. Trials that the
-    store has finished are taken from there and not run again; `searched` has its search trials by number.
+    First comes the search, in generations; when it is complete, at most `budget.points` points of its Pareto
+    front, spread over log compression, each with `budget.seeds` seeds that the search has not used. Trials
+    that the store has finished are not run again.
+
+    Args:
+        suite: The suite, for its budget and seed.
+        task: The task (dataset, model, recipe).
+        entry: The entry (method, label, fixed knobs).
+        digest: Digest of the task's data, part of each trial's identity.
+        store: Records of the output folder.
+        searched: Records of this entry's search in the store, by trial number.
+
+    Example:
+        >>> from sparsebench.bench.config.suite import load_suite
+        >>> from sparsebench.bench.training.trial import failed
+        >>> quick = load_suite("quickstart")  # 8 trials for each entry, in generations of 4
+        >>> study = Study(quick, quick.tasks[0], quick.entries[2], "d1915", Store(folder), {})
+        >>> first = study.next()
+        >>> first.entry, first.phase, first.number, first.knobs["sparsity"]  # compression 4.3
+        ('magnitude', 'search', 0, 0.770062)
+        >>> study.take(first, failed(first, "out of memory", device="cpu"))
+        >>> f"{study.finished} of {study.planned} finished, {study.failed} failed"
+        '1 of 8 finished, 1 failed'
     """
 
     def __init__(
@@ -50,14 +70,15 @@ class Study:
 
     @property
     def done(self) -> bool:
+        """Whether search and confirmation are finished."""
         return self.phase == "done"
 
     def next(self) -> Trial | None:
-        """A trial to run now; None while others of this study have to come back first, or when it is done."""
+        """Returns a trial to run now; None while the study waits for running trials, or when it is done."""
         while not self.done:
             while self._queue:
                 trial = self._queue.popleft()
-                twin = self._out.get(trial.id)
+                twin = self._out.get(trial.id)  # a trial of the same identity that is running
                 if twin is not None:
                     twin.append(trial)
                 elif (record := self.store.finished(trial.id)) is not None:
@@ -70,11 +91,13 @@ class Study:
         return None
 
     def take(self, trial: Trial, record: Record) -> None:
-        """The record of a trial that was handed out, as the store keeps it; it also answers any twin."""
+        """Accepts the record of a trial that `next` returned, as `Store.append` returned it. It also counts
+        for trials of the same identity."""
         for one in self._out.pop(trial.id):
             self._settle(one, record)
 
     def _settle(self, trial: Trial, record: Record) -> None:
+        """Counts a finished trial and passes its objectives to the search."""
         self.finished += 1
         self.failed += not record.ok
         if trial.phase == "search":
@@ -83,7 +106,7 @@ class Study:
             self.search.tell(trial.number, objectives(record))
 
     def _refill(self) -> bool:
-        """Queue what comes next; False when nothing comes any more."""
+        """Queues the next generation or the confirmation; returns False when the study is done."""
         if self.phase == "search":
             if self._replay():
                 return True
@@ -98,7 +121,7 @@ class Study:
         return False
 
     def _replay(self) -> bool:
-        """Tell the search of its next generation from the records, where all of it is there."""
+        """Replays the next generation from stored records, where the store has all of it finished."""
         first = self.search.asked
         last = min(first + self.search.generation, self.search.trials)
         known = [self.stored.get(number) for number in range(first, last)]
@@ -124,8 +147,9 @@ class Study:
         )
 
     def chosen(self) -> list[Record]:
-        """The points to confirm: of the search's front, spread over log compression, by validation alone."""
-        in_order = [self.found[number] for number in sorted(self.found)]  # among equals the first asked wins
+        """Returns the points to confirm: of the search's Pareto front by validation accuracy, spread over log
+        compression. Points near chance accuracy are left out where there are others."""
+        in_order = [self.found[number] for number in sorted(self.found)]  # of equals the first is chosen
         distinct = {record.id: record for record in in_order}
         alive = [r for r in distinct.values() if r.status == "ok" and r.val_accuracy is not None]
         learned = [r for r in alive if (r.val_accuracy or 0) > COLLAPSED / (r.classes or 1)]
@@ -164,7 +188,22 @@ class Study:
 
 
 def studies(suite: Suite, digests: Mapping[str, str], store: Store) -> list[Study]:
-    """One study for each entry on each task, in the suite's order; `digests` has each task's data."""
+    """Returns one study for each entry on each task, in the suite's order.
+
+    Args:
+        suite: The suite of the campaign.
+        digests: Digest of the data by task name.
+        store: Records of the output folder; finished ones are not run again.
+
+    Returns:
+        The studies, tasks first: all entries of the first task, then those of the second.
+
+    Example:
+        >>> from sparsebench.bench.config.suite import load_suite
+        >>> found = studies(load_suite("quickstart"), {"digits-lenet_300_100": "d1915"}, Store(folder))
+        >>> [study.name for study in found[:2]]
+        ['dense on digits-lenet_300_100', 'random on digits-lenet_300_100']
+    """
     searched: dict[tuple[str, str], dict[int, Record]] = defaultdict(dict)
     for record in store:
         if record.phase == "search" and record.trial is not None:
@@ -177,7 +216,18 @@ def studies(suite: Suite, digests: Mapping[str, str], store: Store) -> list[Stud
 
 
 def objectives(record: Record) -> tuple[float, float] | None:
-    """What the search is told: validation accuracy and log10 compression; None for a failure."""
+    """Returns the objectives of the search for a record, both to be maximised.
+
+    Args:
+        record: Record of a search trial.
+
+    Returns:
+        Validation accuracy (a fraction) and log10 compression; None for a failed trial.
+
+    Example:
+        >>> objectives(record.model_copy(update={"val_accuracy": 0.95, "compression": 100.0}))
+        (0.95, 2.0)
+    """
     if not record.ok or record.val_accuracy is None:
         return None
     return record.val_accuracy, record.log_compression

@@ -1,4 +1,4 @@
-"""Which devices there are, and what `--devices` means."""
+"""The devices of this machine, and the parser of `--devices`."""
 
 from dataclasses import dataclass
 
@@ -7,20 +7,49 @@ import torch
 from ...errors import SparsebenchError
 from .environment import cores
 
-# One thread a slot: small networks gain nothing from more, and a trial's sums do not depend on the slots.
+# One thread per slot: small networks gain nothing from more, and the floating-point sums of a trial then do
+# not depend on the number of slots.
 MAX_CPU_SLOTS = 16
 
 
 @dataclass(frozen=True)
 class DeviceSlot:
-    """A place where one trial at a time runs."""
+    """A slot of a device, in which one trial at a time runs.
+
+    Attributes:
+        device: The device's full name, such as "cuda:0" or "cpu".
+        threads: CPU threads of its worker.
+
+    Example:
+        >>> slots("cpu:2").count(DeviceSlot("cpu"))  # equal slots: two trials at a time
+        2
+    """
 
     device: str
     threads: int = 1
 
 
 def check_device(name: str | None = None) -> str:
-    """A device's full name; None takes the first GPU, else the CPU. Errors: a device that is not there."""
+    """Returns the full name of a device that this machine has.
+
+    Args:
+        name: As torch writes it; "cuda" is the first GPU, "cpu:1" is the CPU. None takes the first GPU, else
+            MPS, else the CPU.
+
+    Returns:
+        "cpu", "mps" or "cuda:" with a number.
+
+    Raises:
+        SparsebenchError: The name is no device, or this machine does not have it.
+
+    Example:
+        >>> check_device("cpu")
+        'cpu'
+        >>> check_device("gpu")
+        Traceback (most recent call last):
+            ...
+        sparsebench.errors.SparsebenchError: 'gpu' is no device: write cpu, cuda:0, … or mps
+    """
     if name is None:
         return (
             "cuda:0" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -42,9 +71,22 @@ def check_device(name: str | None = None) -> str:
 
 
 def slots(devices: str | None = None, per_device: int = 1) -> list[DeviceSlot]:
-    """The slots for `--devices cuda:0,cuda:2` or `cpu:4` (four CPU slots of one thread each).
+    """Returns the slots of the devices that `--devices` names.
 
-    None takes every visible GPU, else the CPU with a slot for each core. `per_device` packs small trials.
+    Args:
+        devices: Such as "cuda:0,cuda:2", or "cpu:4" for four CPU slots of one thread each. None takes every
+            visible GPU, else MPS, else the CPU with a slot for each core and at most 16.
+        per_device: Trials that share one GPU, for small trials; the CPU's slots are not multiplied.
+
+    Returns:
+        The slots, in the order of the devices.
+
+    Raises:
+        SparsebenchError: A device is not there, or a number is below 1.
+
+    Example:
+        >>> slots("cpu:2")
+        [DeviceSlot(device='cpu', threads=1), DeviceSlot(device='cpu', threads=1)]
     """
     if per_device < 1:
         raise SparsebenchError(f"per-device = {per_device}: a device runs at least one trial")
@@ -69,7 +111,19 @@ def slots(devices: str | None = None, per_device: int = 1) -> list[DeviceSlot]:
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU as torch sees it. `bfloat16` in hardware, not emulated."""
+    """A GPU as torch sees it.
+
+    Attributes:
+        device: Its name for `--devices`, such as "cuda:0".
+        name: The product's name.
+        memory_bytes: Total memory; on Apple's the most that torch recommends to use.
+        bfloat16: Whether it computes in bfloat16 in hardware, not emulated.
+
+    Example:
+        >>> gpu = Gpu("cuda:0", "Tesla T4", 16 * 2**30, bfloat16=False)
+        >>> f"{gpu.device}: {gpu.name}, {gpu.memory_bytes / 2**30:.0f} GiB"
+        'cuda:0: Tesla T4, 16 GiB'
+    """
 
     device: str
     name: str
@@ -78,7 +132,16 @@ class Gpu:
 
 
 def gpus() -> list[Gpu]:
-    """Every visible GPU."""
+    """Returns every visible GPU.
+
+    Returns:
+        CUDA's GPUs by number, then Apple's; empty on a machine without.
+
+    Example:
+        >>> usable = {gpu.device for gpu in gpus()} or {"cpu"}
+        >>> {slot.device for slot in slots()} <= usable  # where `--devices` is not given
+        True
+    """
     found = []
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         facts = torch.cuda.get_device_properties(index)

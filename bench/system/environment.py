@@ -10,9 +10,18 @@ from pathlib import Path
 
 @cache
 def versions() -> dict[str, str]:
-    """sparsebench, its git commit where it runs from a checkout, python, torch, torchvision, timm."""
+    """Returns the versions that a record holds; read once in a process.
+
+    Returns:
+        Versions of sparsebench, python and, where installed, torch, torchvision and timm; `git` is the commit
+        where sparsebench runs from a checkout.
+
+    Example:
+        >>> versions()["python"] == platform.python_version(), "torch" in versions()
+        (True, True)
+    """
     found = {"sparsebench": version("sparsebench"), "python": platform.python_version()}
-    if commit := git_commit():
+    if commit := _git_commit():
         found["git"] = commit
     for package in ("torch", "torchvision", "timm"):
         try:
@@ -22,8 +31,11 @@ def versions() -> dict[str, str]:
     return found
 
 
-def git_commit() -> str | None:
-    """The commit of the checkout this file lies in, with `-dirty` after it where files have changed."""
+def _git_commit() -> str | None:
+    """Returns the commit of the checkout that holds this file, or None.
+
+    It ends in `-dirty` where tracked files have changed.
+    """
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
@@ -41,5 +53,14 @@ def git_commit() -> str | None:
 
 
 def cores() -> int:
-    """The processors that this process may use."""
+    """Returns the number of processors that this process may use.
+
+    Returns:
+        The size of the process's CPU affinity, which `taskset` or a scheduler may have narrowed; on systems
+        without it, all processors.
+
+    Example:
+        >>> 1 <= cores() <= os.cpu_count()
+        True
+    """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

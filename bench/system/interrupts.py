@@ -1,4 +1,8 @@
-"""How a campaign is stopped: while trials run the first signal asks, the second ends it; else the first."""
+"""Signals that stop a campaign.
+
+While trials run, the first signal asks for a pause and the second ends the run; at other times the first one
+ends it.
+"""
 
 import signal
 import sys
@@ -9,23 +13,45 @@ from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import NoReturn
 
-# Ctrl-C; a cluster's scheduler before it kills; a terminal that was closed.
+# Ctrl-C; a cluster's scheduler before it kills the process; a closed terminal.
 WATCHED = ("SIGINT", "SIGTERM", "SIGHUP")
-CALM = 5.0  # seconds in which an end is not disturbed by further signals: they would be tracebacks
+CALM = 5.0  # seconds after an end in which further signals are ignored, as they would print tracebacks
 START = "stopped before the first trial; the same command continues"
 SHOW_CURSOR = "\x1b[?25h"
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal has ended a campaign; the text says where it stood, and how it goes on."""
+    """Raised where a signal ends a campaign; the message says at which stage, and how to continue.
+
+    It is a `KeyboardInterrupt`, so that no `except Exception` on the way stops it.
+
+    Example:
+        >>> try:
+        ...     raise Interrupted(START)
+        ... except KeyboardInterrupt as end:
+        ...     print(end)
+        stopped before the first trial; the same command continues
+    """
 
 
 class Interrupts:
-    """While open, the first of these signals is kept in `number`, and ends what goes on with `Interrupted`.
+    """Signal handlers of a campaign, installed while this context is open.
 
-    In a patient stage the first one raises nothing, so it cannot come between a record's arrival and its line
-    on the disk; the second does. A signal that somebody else handles or ignores (nohup) is left to them; so
-    are all of them outside the main thread.
+    The first signal is recorded in `number`. In a patient stage it raises nothing, so it cannot come between
+    a record's arrival and its line on the disk; the second one raises `Interrupted`. In other stages the
+    first one raises it. A signal with a foreign handler, or one that is ignored (nohup), is left alone; so
+    are all signals outside the main thread.
+
+    Attributes:
+        number: The first signal that arrived; None before.
+        where: The message of the present stage's `Interrupted`.
+
+    Example:
+        >>> with Interrupts() as interrupts, suppress(Interrupted):
+        ...     interrupts.number = signal.SIGTERM  # as its handler does for the first signal
+        ...     interrupts.stage("stopped while tables were written")
+        >>> interrupts.ended, interrupts.where
+        (True, 'stopped while tables were written')
     """
 
     def __init__(self) -> None:
@@ -36,16 +62,16 @@ class Interrupts:
 
     @property
     def ended(self) -> bool:
-        """Whether a signal has ended what went on."""
+        """Whether a signal has raised `Interrupted`."""
         return self._ended is not None
 
     def stage(self, where: str, *, patient: bool = False) -> None:
-        """What goes on from now on; `where` is what to say when it is ended.
+        """Begins a stage; `where` is the message for a signal that ends it.
 
-        Errors: `Interrupted` by a signal of the stage before, which nobody has acted on: noted too late
-        there, or swallowed by a library.
+        Raises `Interrupted` for a signal of the stage before that had no effect: it came too late there, or a
+        library swallowed the exception.
         """
-        for number in self._before:  # a library may have put its own in their place: Ray does, once started
+        for number in self._before:  # a library may have replaced the handlers: Ray does so when it starts
             signal.signal(number, self._note)
         if self._ended is None:
             self.where, self._patient = where, patient
@@ -68,7 +94,7 @@ class Interrupts:
     def __enter__(self) -> "Interrupts":
         if threading.current_thread() is threading.main_thread():
             for name in WATCHED:
-                number = getattr(signal, name, None)  # not every system has all
+                number = getattr(signal, name, None)  # Windows has no SIGHUP
                 usual = (signal.SIG_DFL, signal.default_int_handler)
                 if number is not None and (before := signal.getsignal(number)) in usual:
                     self._before[number] = before
@@ -82,7 +108,7 @@ class Interrupts:
             signal.signal(number, before)  # type: ignore[arg-type]
 
     def leave(self) -> NoReturn:
-        """End the process with 128 + the signal; a further one changes nothing any more."""
+        """Ends the process with 128 + the signal; further signals are ignored."""
         for number in self._before:
             signal.signal(number, signal.SIG_IGN)
         self._before.clear()
@@ -94,7 +120,19 @@ _of_command: Interrupts | None = None
 
 @contextmanager
 def watch_signals() -> Iterator[Interrupts]:
-    """The interrupts of the command that runs in this thread, else new ones."""
+    """Yields the interrupts of the command that runs in this thread, else new ones.
+
+    Yields:
+        The interrupts, installed; those of an enclosing `stoppable` are shared, so a signal is recorded once.
+
+    Example:
+        >>> with stoppable(), watch_signals() as outer, watch_signals() as inner:
+        ...     outer is inner
+        True
+        >>> with watch_signals() as outer, watch_signals() as inner:
+        ...     outer is inner
+        False
+    """
     if _of_command is not None and threading.current_thread() is threading.main_thread():
         yield _of_command
         return
@@ -104,20 +142,34 @@ def watch_signals() -> Iterator[Interrupts]:
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """For a command: a signal at any time ends it in one line, with the cursor shown and 128 + the signal."""
+    """Makes a command end on a signal at any time in one line, without a traceback.
+
+    It prints the stage's message, shows the terminal's cursor and exits with 128 + the signal.
+
+    Yields:
+        Nothing; used as a decorator of a command, or around its body.
+
+    Example:
+        >>> @stoppable()
+        ... def command():
+        ...     with watch_signals() as interrupts:
+        ...         return interrupts.where
+        >>> command()
+        'stopped before the first trial; the same command continues'
+    """
     global _of_command
     with Interrupts() as interrupts:
         _of_command = interrupts
         try:
             yield
-        except (Exception, KeyboardInterrupt):  # an import that is interrupted may make another error of it
+        except (Exception, KeyboardInterrupt):  # an interrupted import may raise another error instead
             if not interrupts.ended:
                 raise
             with suppress(OSError):  # the terminal may be gone
                 cursor = SHOW_CURSOR if sys.stderr.isatty() else ""
                 print(f"{cursor}{interrupts.where}", file=sys.stderr, flush=True)
             interrupts.leave()
-        except SystemExit:  # stopped in good order
+        except SystemExit:  # the command exits by itself, perhaps as a signal has paused its trials
             if interrupts.number is None:
                 raise
             interrupts.leave()

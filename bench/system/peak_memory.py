@@ -9,7 +9,19 @@ import torch
 
 
 def reset_peak(device: torch.device) -> None:
-    """Start counting anew. On Linux the kernel's high-water mark of this process is set back."""
+    """Resets the peak that `peak` reads, so that a trial's own memory is measured.
+
+    On Linux this resets the high-water mark of the process's resident memory; elsewhere a CPU's peak cannot
+    be reset.
+
+    Args:
+        device: A GPU for its allocator's statistics; any other for the process.
+
+    Example:
+        >>> reset_peak(torch.device("cpu"))
+        >>> peak(torch.device("cpu")) > 2**20  # the process as it is, with torch
+        True
+    """
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return
@@ -18,7 +30,20 @@ def reset_peak(device: torch.device) -> None:
 
 
 def peak(device: torch.device) -> int:
-    """Bytes: the allocator's peak on a GPU; the process's resident peak on a CPU."""
+    """Returns the peak memory since `reset_peak`.
+
+    Args:
+        device: A GPU for its allocator's peak; any other for the process's resident peak.
+
+    Returns:
+        The peak in bytes.
+
+    Example:
+        >>> reset_peak(torch.device("cpu"))
+        >>> block = torch.ones(2**22)  # 16 MiB
+        >>> peak(torch.device("cpu")) > block.nbytes
+        True
+    """
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
     with suppress(OSError, ValueError, StopIteration):

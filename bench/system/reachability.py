@@ -1,4 +1,4 @@
-"""Whether an address or a folder answers, within a time and leaving no trace."""
+"""Checks whether a server, a database or a folder can be used, within a time limit and leaving no trace."""
 
 import os
 import shutil
@@ -19,18 +19,46 @@ T = TypeVar("T")
 
 
 class Unreachable(Exception):
-    """What was asked does not answer; the message says why, without logins."""
+    """Raised where a server, a database or a folder cannot be used; the message says why, without logins.
+
+    Example:
+        >>> try:
+        ...     check_database("nosuchdb://ann:secret@example.org/studies")
+        ... except Unreachable as error:
+        ...     print(error)
+        Can't load plugin: sqlalchemy.dialects:nosuchdb
+    """
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:
-    """What `call` returns or raises. Errors: `TimeoutError`; then its thread is left to itself."""
+    """Returns what a function returns or raises, if it does so in time.
+
+    Args:
+        seconds: The time limit.
+        call: The function, which runs in a thread of its own.
+
+    Returns:
+        The function's result.
+
+    Raises:
+        TimeoutError: The time is over; the thread, a daemon, runs on.
+        BaseException: Whatever the function raises.
+
+    Example:
+        >>> within(1.0, lambda: 6 * 7)
+        42
+        >>> within(0.01, lambda: threading.Event().wait(0.2))
+        Traceback (most recent call last):
+            ...
+        TimeoutError: no answer within 0.01 s
+    """
     answer: list[T] = []
     problem: list[BaseException] = []
 
     def work() -> None:
         try:
             answer.append(call())
-        except BaseException as error:  # raised again in the caller's thread
+        except BaseException as error:  # re-raised in the caller's thread
             problem.append(error)
 
     thread = threading.Thread(target=work, daemon=True)
@@ -44,7 +72,22 @@ def within(seconds: float, call: Callable[[], T]) -> T:
 
 
 def check_server(address: str, path: str, seconds: float = PATIENCE) -> None:
-    """An HTTP server that answers a GET of `path` with success. Errors: `Unreachable`."""
+    """Checks that an HTTP server answers a GET request with success.
+
+    Args:
+        address: The server's address; a login in it is sent as basic authentication.
+        path: What is requested below the address, such as "/health".
+        seconds: The time limit.
+
+    Raises:
+        Unreachable: It does not answer in time, or with an error.
+
+    Example:
+        >>> check_server("htp://localhost:5000", "/health")  # a typing error
+        Traceback (most recent call last):
+            ...
+        sparsebench.bench.system.reachability.Unreachable: unknown url type: htp
+    """
     parts = urlsplit(address)
     login, _, host = parts.netloc.rpartition("@")
     request = Request(urlunsplit((parts.scheme, host, parts.path.rstrip("/") + path, "", "")))
@@ -65,9 +108,19 @@ def check_server(address: str, path: str, seconds: float = PATIENCE) -> None:
 
 
 def check_database(url: str, seconds: float = PATIENCE) -> None:
-    """A database that can be opened, or for SQLite made, as SQLAlchemy writes its address.
+    """Checks that a database can be opened or, for SQLite, made.
 
-    Errors: `Unreachable`.
+    Args:
+        url: The address as SQLAlchemy writes it, such as "sqlite:///studies.db".
+        seconds: The time limit.
+
+    Raises:
+        Unreachable: The database does not answer in time or not at all, or its driver is not installed.
+
+    Example:
+        >>> check_database("sqlite:///studies.db")  # it could be made here
+        >>> Path("studies.db").exists()  # and has not been
+        False
     """
     from sqlalchemy import create_engine
     from sqlalchemy.engine import make_url
@@ -77,7 +130,7 @@ def check_database(url: str, seconds: float = PATIENCE) -> None:
         address = make_url(url)
         if address.get_backend_name() == "sqlite":
             if address.database not in (None, "", ":memory:"):
-                check_sqlite(Path(address.database or ""))
+                _check_sqlite(Path(address.database or ""))
             return
         engine = create_engine(address)
 
@@ -92,8 +145,8 @@ def check_database(url: str, seconds: float = PATIENCE) -> None:
         raise Unreachable(str(getattr(error, "orig", None) or error).strip().splitlines()[0]) from None
 
 
-def check_sqlite(file: Path) -> None:
-    """A SQLite file that can be written, or made. Errors: `Unreachable`."""
+def _check_sqlite(file: Path) -> None:
+    """Checks that a SQLite file can be written, or made; raises `Unreachable`."""
     if not file.exists():
         check_writable(file.parent)
         return
@@ -109,8 +162,8 @@ def check_sqlite(file: Path) -> None:
         raise Unreachable(f"{str(file)!r} cannot be opened: {error}") from None
 
 
-def existing_parent(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there."""
+def _existing_parent(folder: Path) -> Path:
+    """Returns the folder, or the nearest one above it that exists."""
     folder = folder.absolute()
     while not folder.exists() and folder.parent != folder:
         folder = folder.parent
@@ -118,8 +171,23 @@ def existing_parent(folder: Path) -> Path:
 
 
 def check_writable(folder: Path) -> None:
-    """A folder that can be written, or made. Errors: `Unreachable`."""
-    there = existing_parent(folder)
+    """Checks that a folder can be written, or made.
+
+    Args:
+        folder: The folder; where it does not exist, the nearest one above it is tried with a temporary file.
+
+    Raises:
+        Unreachable: It is no folder, or no file can be made there.
+
+    Example:
+        >>> check_writable(Path("runs/new"))
+        >>> _ = Path("notes").write_text("a file")
+        >>> check_writable(Path("notes/run"))
+        Traceback (most recent call last):
+            ...
+        sparsebench.bench.system.reachability.Unreachable: '...notes' is no folder
+    """
+    there = _existing_parent(folder)
     if not there.is_dir():
         raise Unreachable(f"{str(there)!r} is no folder")
     try:
@@ -130,5 +198,16 @@ def check_writable(folder: Path) -> None:
 
 
 def free_bytes(folder: Path) -> int:
-    """What the file system of the folder, there or to be made, has left."""
-    return shutil.disk_usage(existing_parent(folder)).free
+    """Returns the free bytes of a folder's file system.
+
+    Args:
+        folder: The folder, which need not exist yet.
+
+    Returns:
+        The bytes that this user may still write.
+
+    Example:
+        >>> 0 < free_bytes(Path("runs/new")) <= shutil.disk_usage(".").total
+        True
+    """
+    return shutil.disk_usage(_existing_parent(folder)).free

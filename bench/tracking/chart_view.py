@@ -1,6 +1,6 @@
-"""The chart page that an experiment opens with: accuracy against cost, written as MLflow's saved view.
+"""The saved chart view of an experiment in MLflow: accuracy against cost.
 
-MLflow keeps a shared view as an experiment tag: a name, two times and the page's state, deflated. The format
+MLflow stores a shared view as an experiment tag: a name, two times and the page's state, deflated. The format
 is not documented and is the one of MLflow 3.17's pages, hence the pinned minor version; a test opens the
 page in a browser.
 """
@@ -24,13 +24,32 @@ _RUNS = 1000  # the most that a chart draws; the page itself loads a hundred at 
 
 
 def view_path(experiment: str) -> str:
-    """The part of the address after the host that opens an experiment's saved charts."""
+    """Returns the address, from the slash after the host on, that opens an experiment's saved charts.
+
+    Args:
+        experiment: MLflow's id of the experiment.
+
+    Returns:
+        The path and query of MLflow's page of runs, in its chart mode with the view of `save_view`.
+
+    Example:
+        >>> view_path("1")
+        '/#/experiments/1/runs?workflowType=machine_learning&compareRunsMode=CHART&viewStateShareKey=sparsebench'
+    """
     query = f"workflowType=machine_learning&compareRunsMode=CHART&viewStateShareKey={KEY}"
     return f"/#/experiments/{experiment}/runs?{query}"
 
 
 def unknown_to() -> str | None:
-    """A line that says so, where the installed MLflow may not know the format of the view."""
+    """Returns a warning where the installed MLflow may not read the format of the view.
+
+    Returns:
+        One sentence; None for MLflow 3.17, whose pages the format was taken from.
+
+    Example:
+        >>> version("mlflow").startswith("3.17."), unknown_to()
+        (True, None)
+    """
     there = version("mlflow")
     if there.startswith(f"{MADE_FOR}."):
         return None
@@ -38,7 +57,19 @@ def unknown_to() -> str | None:
 
 
 def save_view(client: "MlflowClient", experiment: str) -> None:
-    """Write (or refresh) the view of one experiment."""
+    """Writes the chart view of an experiment, in place of an older one.
+
+    Args:
+        client: The MLflow client to write with.
+        experiment: MLflow's id of the experiment.
+
+    Example:
+        >>> class Client:
+        ...     def set_experiment_tag(self, experiment, key, value):
+        ...         print(experiment, key, json.loads(value)["name"])
+        >>> save_view(Client(), "1")
+        1 mlflow.sharedViewState.sparsebench Accuracy against cost
+    """
     now = int(time.time() * 1000)
     view = {
         "name": "Accuracy against cost",
@@ -50,13 +81,36 @@ def save_view(client: "MlflowClient", experiment: str) -> None:
 
 
 def deflate(state: dict[str, Any]) -> str:
-    """JSON in the form that MLflow's pages inflate."""
+    """Returns a page's state in the encoding that MLflow's pages read.
+
+    Args:
+        state: JSON-like state of the page.
+
+    Returns:
+        `deflate;` and the zlib-compressed JSON in base64.
+
+    Example:
+        >>> encoded = deflate({"groupBy": None}).removeprefix("deflate;")
+        >>> zlib.decompress(base64.b64decode(encoded))
+        b'{"groupBy":null}'
+    """
     packed = zlib.compress(json.dumps(state, separators=(",", ":")).encode(), 9)
     return "deflate;" + base64.b64encode(packed).decode()
 
 
 def page_state() -> dict[str, Any]:
-    """Three charts of ours first, MLflow's own folded below; every loaded run is shown."""
+    """Returns the state of the chart page: three own charts, MLflow's default ones collapsed.
+
+    Returns:
+        The state as MLflow's pages store it, before `deflate`; every run that the page loads is drawn.
+
+    Example:
+        >>> for chart in page_state()["compareRunCharts"]:
+        ...     print(chart["type"], chart["displayName"], sep=": ")
+        SCATTER: Accuracy against log2 compression
+        SCATTER: Accuracy against FLOPs (ratio to dense)
+        PARALLEL: Recipe, cost and accuracy
+    """
     charts = [
         _scatter("compression", "cost/log2_compression", "eval/top1", "Accuracy against log2 compression"),
         _scatter("flops", "cost/flops_ratio", "eval/top1", "Accuracy against FLOPs (ratio to dense)"),
@@ -109,7 +163,7 @@ def _scatter(name: str, x: str, y: str, title: str) -> dict[str, Any]:
 
 
 def _parallel() -> dict[str, Any]:
-    """Only what every trial has: a run without one of the values is left out of the chart."""
+    """Parallel coordinates of what every trial has: MLflow omits a run that lacks one of the values."""
     chosen = {
         "selectedParams": ["lr", "weight_decay"],
         "selectedMetrics": ["cost/log2_compression", "cost/seconds", "eval/top1"],
@@ -119,6 +173,6 @@ def _parallel() -> dict[str, Any]:
 
 
 def _columns() -> list[str]:
-    """Of the table beside the charts."""
+    """Returns the columns of the table beside the charts."""
     metrics = ("eval/top1", "eval/test_top1", "cost/compression", "cost/flops_ratio", "summary/hypervolume")
     return [f"metrics.`{key}`" for key in metrics] + ["params.`lr`", "params.`seed`", "tags.`bench.phase`"]

@@ -1,4 +1,4 @@
-"""The finished models of the fronts in MLflow: a safetensors file each, beside the metrics that it reaches.
+"""The finished models of the fronts as logged models in MLflow: a safetensors file each, with its metrics.
 
 A model is what MLflow calls an external one: its file is an artifact, nothing of it is pickled, and metrics
 are linked to it, to the trial's run and to the data that they were measured on.
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from ...records.record import Record
 from .client import Tracker
-from .trial_runs import DIGEST, metrics_of, params_of
+from .trial_runs import DIGEST
+from .trial_values import metrics_of, params_of
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -20,14 +21,26 @@ KIND = "sparse image classifier"
 _REFUSED = re.compile(r"[/:.%\"']")
 
 
-def model_name(record: Record) -> str:
-    """`dwf-3 c=31 seed 2`: MLflow refuses a point in a model's name."""
+def _model_name(record: Record) -> str:
+    """Returns a name such as `dwf-3 c=31 seed 2`; MLflow refuses a decimal point in a model's name."""
     ratio = f" c={record.compression:.0f}" if record.compression is not None else ""
     return _REFUSED.sub("-", f"{record.entry}{ratio} seed {record.seed}")
 
 
 def model_path(experiment: str, model: str) -> str:
-    """The part of the address after the host that shows a model."""
+    """Returns the fragment of the address, after the host and its slash, that shows a model.
+
+    Args:
+        experiment: MLflow's id of the experiment.
+        model: MLflow's id of the model.
+
+    Returns:
+        The fragment, which works as a relative link in the notes of MLflow's pages.
+
+    Example:
+        >>> model_path("1", "m-7")
+        '#/experiments/1/models/m-7?workflowType=machine_learning'
+    """
     return f"#/experiments/{experiment}/models/{model}?workflowType=machine_learning"
 
 
@@ -38,10 +51,32 @@ def write_models(
     files: Mapping[str, Path],
     runs: "Mapping[str, Run]",
 ) -> dict[str, str]:
-    """The models of `files` (by trial) that MLflow lacks; of these records' others none is left.
+    """Makes the logged models of some records equal to a set of files: writes missing ones, deletes others.
 
-    Returns the models by trial. What is not whole, or belongs to a run that was replaced, is written anew.
+    A model that is incomplete, or belongs to a run that was replaced, is written again.
+
+    Args:
+        tracker: The connection to MLflow.
+        experiment: MLflow's id of the experiment.
+        records: Records whose models are managed; models of other records are not touched.
+        files: Model file by record id.
+        runs: Finished run of each trial by record id; a model without a run is not written.
+
+    Returns:
+        MLflow's id of each model that was found or written, by record id.
+
+    Example:
+        >>> from unittest.mock import Mock
+        >>> tracker, run = Mock(), Mock()
+        >>> tracker.models.return_value = []  # there are none yet
+        >>> tracker.client.create_logged_model.return_value.model_id = "m-7"
+        >>> files = {record.id: Path("a.safetensors")}
+        >>> write_models(tracker, "1", [record], files, {record.id: run}) == {record.id: "m-7"}
+        True
+        >>> tracker.client.log_model_artifact.call_args.args
+        ('m-7', 'a.safetensors')
     """
+    # Present models: complete ones are reused, all others of these records deleted.
     mine = {record.id: record for record in records}
     found: dict[str, str] = {}
     for model in tracker.models(experiment):
@@ -52,6 +87,7 @@ def write_models(
             found[identity] = model.model_id
         elif identity in mine:
             tracker.client.delete_logged_model(model.model_id)
+    # Missing models.
     for identity, file in files.items():
         if identity in mine and identity in runs and identity not in found:
             found[identity] = _write(tracker, experiment, mine[identity], file, runs[identity])
@@ -59,6 +95,7 @@ def write_models(
 
 
 def _write(tracker: Tracker, experiment: str, record: Record, file: Path, run: "Run") -> str:
+    """Writes one model with its file and metrics, linked to its run; returns the model's id."""
     from mlflow.entities import LoggedModelOutput, Metric
 
     client, end = tracker.client, run.info.end_time
@@ -67,7 +104,7 @@ def _write(tracker: Tracker, experiment: str, record: Record, file: Path, run: "
     tags["mlflow.note.content"] = f"Its file is under Artifacts; {how}."
     tags |= {f"version.{name}": version for name, version in record.versions.items()}
     made = client.create_logged_model(
-        experiment, model_name(record), run.info.run_id, tags, params_of(record), KIND
+        experiment, _model_name(record), run.info.run_id, tags, params_of(record), KIND
     )
     client.log_model_artifact(made.model_id, str(file))
     data = {"dataset_name": record.dataset, "dataset_digest": record.data_digest[:DIGEST]}

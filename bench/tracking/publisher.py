@@ -1,7 +1,7 @@
-"""Records to MLflow: while a campaign runs, after it what is missing, and a summary run for each entry.
+"""The publication of records in MLflow: live during a campaign, missing ones afterwards, and study summaries.
 
-The records are the truth and MLflow a view of them. A tracking server that is down, slow or dying costs a
-campaign one message and nothing else; `publish_missing` makes up for it later. Only the driver comes here.
+The records are authoritative and MLflow shows a copy of them. A tracking server that is down or slow costs a
+campaign one message and nothing else; `publish_missing` completes the copy later. Only the driver uses this.
 """
 
 import queue
@@ -17,25 +17,43 @@ from ...records.store import latest
 from .client import Tracker, default_uri, mlflow_message
 from .logged_models import write_models
 from .study_runs import StudySummary, write_study
-from .trial_runs import colour_of, dataset_of, dense_accuracy, write_trial
+from .trial_runs import dataset_of, write_trial
+from .trial_values import colour_of, dense_accuracy
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
 __all__ = ["Publisher", "StudySummary", "default_uri", "publish_missing", "publish_studies"]
 
-PAUSE = 30.0  # seconds without a further try after a failed one
-BACKLOG = 200  # records that wait for a slow MLflow; what comes beyond them is left to `publish_missing`
+PAUSE = 30.0  # seconds after a failure before the next attempt
+BACKLOG = 200  # queued records at most; further ones are left to `publish_missing`
 
 Notify = Callable[[str], None]
 
 
 class Publisher:
-    """Publishes records from a thread of its own, so that the campaign never waits for MLflow.
+    """Background publisher of records: a thread writes them to MLflow, so that the campaign never waits.
 
-    `dense` maps a task to its dense validation accuracy and may be filled in while the campaign runs.
-    After a problem, which is reported once through `on_problem`, nothing is tried for half a minute and what
-    comes meanwhile is left to `publish_missing`.
+    After a failure nothing is tried for a while; the records that come meanwhile are left to
+    `publish_missing`.
+
+    Args:
+        uri: Address of the MLflow server or database.
+        folder: Output folder of the campaign, for the database and artifacts.
+        colours: Colour of each entry, `#rrggbb`.
+        tasks: (suite, task) pairs whose experiments are created in advance.
+        dense: Dense validation accuracy by task; the mapping may be filled in while the campaign runs.
+        on_problem: Called with one sentence at the first failure, and only then.
+        pause: Seconds after a failure before the next attempt.
+
+    Example:
+        >>> problems = []
+        >>> publisher = Publisher("ftp://nowhere", folder, {}, on_problem=problems.append)
+        >>> publisher.put(record)
+        >>> publisher.close()  # one record is not in MLflow; nothing was raised
+        1
+        >>> print(*problems)
+        MLflow at ftp://nowhere could not be written to (...); records.jsonl has everything
     """
 
     def __init__(
@@ -60,13 +78,14 @@ class Publisher:
         self._thread.start()
 
     def put(self, record: Record) -> None:
-        """Hand over a finished trial; returns at once."""
+        """Queues the record of a finished trial and returns at once; drops it if the queue is full."""
         self._put += 1
         if self._queue.qsize() < BACKLOG:
             self._queue.put((record, time.time()))
 
     def close(self, timeout: float = 30.0) -> int:
-        """Wait for what is queued, at most `timeout` seconds. Returns how many records are not in MLflow."""
+        """Waits until the queue is published, at most `timeout` seconds, and ends the thread. Returns the
+        number of records that are not in MLflow."""
         self._queue.put(None)
         self._thread.join(timeout)
         self._hurry.set()
@@ -74,10 +93,11 @@ class Publisher:
 
     @property
     def unpublished(self) -> int:
-        """How many of the records handed over are not (or not yet) in MLflow."""
+        """The number of records passed to `put` that are not (or not yet) in MLflow."""
         return self._put - self._done
 
     def _work(self) -> None:
+        """Publishes the queue until `close`; the body of the thread."""
         self._try(self._prepare)
         while (item := self._queue.get()) is not None and not self._hurry.is_set():
             record, end = item
@@ -85,25 +105,27 @@ class Publisher:
                 self._try(partial(self._publish, record, end))
 
     def _try(self, step: Callable[[], None]) -> None:
+        """Calls a step; an exception starts the pause and is reported, the first one alone."""
         try:
             step()
         except (
             Exception
-        ) as error:  # whatever MLflow, the database or the network raise: a view, not the truth
+        ) as error:  # of MLflow, the database or the network: the copy must not stop a campaign
             self._retry = time.monotonic() + self._pause
-            if self._hurry.is_set():  # closed: what it works on may be cleared away by now
+            if self._hurry.is_set():  # closed: its folder may be deleted by now
                 return
             if not self._reported and self._on_problem is not None:
                 self._reported = True
                 self._on_problem(mlflow_message(self.uri, error))
 
     def _prepare(self) -> None:
-        """Make the database and the experiments before the first trial ends."""
+        """Creates the database and the experiments, before the first trial ends."""
         self._tracker = Tracker(self.uri, self.folder)
         for suite, task in self._tasks:
             self._tracker.experiment(suite, task)
 
     def _publish(self, record: Record, end: float) -> None:
+        """Writes one record that ended at that time (seconds since 1970)."""
         if self._tracker is None:
             self._prepare()
         assert self._tracker is not None
@@ -123,11 +145,32 @@ def publish_missing(
     on_problem: Notify | None = None,
     timeout: float = 300.0,
 ) -> int:
-    """Publish the records that MLflow does not have yet; returns how many were published now.
+    """Publishes the records that MLflow lacks.
 
-    A record counts as there when a finished run carries its id and its status. Half-written runs, copies and
-    the failure of a trial that has succeeded since are replaced. Never raises for MLflow's sake: a problem,
-    or running out of time, is told to `on_problem` and what was done until then stays.
+    A record counts as present if a finished run has its id and its status. Incomplete runs, copies, and the
+    failed run of a trial that has succeeded since are replaced. A failure of MLflow, or the time limit, ends
+    the publication without an exception; runs written until then stay.
+
+    Args:
+        records: Records of a campaign; of each identity the latest is published.
+        uri: Address of the MLflow server or database.
+        folder: Output folder of the campaign, for the database and artifacts.
+        colours: Colour of each entry, `#rrggbb`.
+        dense: Dense validation accuracy by task; by default taken from the records.
+        on_problem: Called with one sentence if the publication ends early.
+        timeout: Time limit in seconds.
+
+    Returns:
+        The number of records that were published by this call.
+
+    Raises:
+        TimeoutError: Inside only, at the time limit: like every failure of MLflow it is caught and reported
+            through `on_problem`.
+
+    Example:
+        >>> publish_missing(records, "ftp://nowhere", folder, {}, on_problem=print)
+        MLflow at ftp://nowhere could not be written to (...); records.jsonl has everything
+        0
     """
     wanted = latest(records)
     dense = dense_accuracy(wanted) if dense is None else dense
@@ -138,9 +181,11 @@ def publish_missing(
         for record in wanted:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not finished after {timeout:.0f} s")
+            # The runs that the experiment has, read once.
             experiment = tracker.experiment(record.suite, record.task)
             if experiment not in present:
                 present[experiment] = tracker.present(experiment)
+            # A new run first, so that there is always one; then the old one is deleted.
             old = present[experiment].get(record.id)
             if old is None or old.data.tags.get("bench.status") != record.status:
                 colour = colour_of(colours, record.entry)
@@ -148,7 +193,7 @@ def publish_missing(
                 count += 1
                 if old is not None:
                     tracker.client.delete_run(old.info.run_id)
-    except Exception as error:  # as in Publisher: a view, not the truth
+    except Exception as error:  # as in Publisher: the copy must not stop a campaign
         if on_problem is not None:
             on_problem(mlflow_message(uri, error))
     return count
@@ -164,11 +209,28 @@ def publish_studies(
     models: Mapping[str, Path] | None = None,
     on_problem: Notify | None = None,
 ) -> int:
-    """One run for each entry on each task, which replaces the one published before; returns how many.
+    """Publishes one study run for each entry on each task, in place of the one published before.
 
-    `models` are the files of the fronts' models by the trials of `records`; they are published first. Call it
-    when the trials are published: the points of a front are linked to the runs and models that are there.
-    Never raises for MLflow's sake, like `publish_missing`.
+    Call it after `publish_missing`: the points of a front are linked to the runs and models that MLflow has.
+    A failure of MLflow ends the publication without an exception.
+
+    Args:
+        summaries: What to publish, one for each entry on each task.
+        uri: Address of the MLflow server or database.
+        folder: Output folder of the campaign, for the database and artifacts.
+        colours: Colour of each entry, `#rrggbb`.
+        records: Records of the campaign, whose data and models are linked.
+        models: Files of the fronts' models by record id; they are published before the studies.
+        on_problem: Called with one sentence if the publication ends early.
+
+    Returns:
+        The number of study runs that were written.
+
+    Example:
+        >>> summary = StudySummary("quickstart", "digits-lenet_300_100", "dwf-3", {"hypervolume": 0.8})
+        >>> publish_studies([summary], "ftp://nowhere", folder, {}, on_problem=print)
+        MLflow at ftp://nowhere could not be written to (...); records.jsonl has everything
+        0
     """
     count, own = 0, list(records)
     try:
@@ -178,14 +240,16 @@ def publish_studies(
         for summary in summaries:
             experiment = tracker.experiment(summary.suite, summary.task)
             here = [record for record in own if record.task == summary.task]
+            # Once for each experiment: the runs to link, and the models.
             if experiment not in runs:
                 runs[experiment] = tracker.present(experiment)
                 made[experiment] = write_models(tracker, experiment, here, models or {}, runs[experiment])
+            # The study run.
             data = dataset_of(here[0]) if here else None
             colour = colour_of(colours, summary.entry)
             write_study(tracker, experiment, summary, runs[experiment], made[experiment], data, colour)
             count += 1
-    except Exception as error:  # as in Publisher: a view, not the truth
+    except Exception as error:  # as in Publisher: the copy must not stop a campaign
         if on_problem is not None:
             on_problem(mlflow_message(uri, error))
     return count

@@ -1,4 +1,4 @@
-"""`sparsebench ui DIR`: MLflow's pages on one run's database, on this machine alone."""
+"""The local MLflow server of `sparsebench ui DIR`: the pages of one output folder, on this machine alone."""
 
 import contextlib
 import ipaddress
@@ -30,13 +30,26 @@ Notify = Callable[[str], None]
 def serve(
     folder: Path, port: int = 5000, host: str = "127.0.0.1", open_browser: bool = False, say: Notify = print
 ) -> None:
-    """Serve the run's MLflow database until Ctrl-C (or SIGTERM), then end the server with all its children.
+    """Serves an output folder's MLflow database until Ctrl-C or SIGTERM, then ends the server's processes.
 
-    Says the address of each task's charts. A port that is taken is replaced by a free one.
-    Errors (`SparsebenchError`): no database in `folder`; a host that is not loopback; a server that ends.
+    Args:
+        folder: Output folder with `mlflow.db`.
+        port: Port to listen on; one that is taken is replaced by a free one.
+        host: Loopback address to listen on.
+        open_browser: Whether to open the first task's charts in a browser.
+        say: Called with each line for the user, such as the address of each task's charts.
+
+    Raises:
+        SparsebenchError: `folder` has no database, `host` is not a loopback address, or the server ends
+            before it answers.
+
+    Example:
+        >>> serve(folder)
+        Traceback (most recent call last):
+        sparsebench.errors.SparsebenchError: no mlflow.db in '...run'; `sparsebench track DIR` writes it ...
     """
     with running(folder, port, host, say) as (address, server):
-        paths = views(address)
+        paths = _views(address)
         for name, path in paths.items():
             say(f"{name}  {address}{path}")
         if not paths:
@@ -54,7 +67,29 @@ def serve(
 def running(
     folder: Path, port: int = 5000, host: str = "127.0.0.1", say: Notify = print
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A server that answers, as (address, process); its whole process group is ended on leaving."""
+    """Starts an MLflow server on an output folder's database, and ends its process group on exit.
+
+    Args:
+        folder: Output folder with `mlflow.db`.
+        port: Port to listen on; one that is taken is replaced by a free one.
+        host: Loopback address to listen on.
+        say: Called with a line for the user where another port is used.
+
+    Yields:
+        The address, such as `http://127.0.0.1:5000`, and the process of a server that answers.
+
+    Raises:
+        SparsebenchError: `folder` has no database or a file that is none, `host` is not a loopback address,
+            or the server ends before it answers.
+
+    Example:
+        >>> _ = Path("mlflow.db").write_bytes(b"SQLite format 3")
+        >>> with running(Path(), host="0.0.0.0") as (address, server):
+        ...     print(address)
+        Traceback (most recent call last):
+        sparsebench.errors.SparsebenchError: '0.0.0.0' is not a loopback address: MLflow has no login, use ...
+    """
+    # The database and the address.
     folder = Path(folder).absolute()
     if not (folder / DATABASE).is_file():
         raise SparsebenchError(
@@ -71,6 +106,7 @@ def running(
     if chosen != port:
         say(f"port {port} is taken, using {chosen}")
     address = f"http://{f'[{host}]' if ':' in host else host}:{chosen}"
+    # The server; its output is for the message of a failed start.
     with tempfile.TemporaryFile() as log:
         server = _start(folder, host, chosen, log)
         try:
@@ -80,8 +116,8 @@ def running(
             _end(server)
 
 
-def views(address: str) -> dict[str, str]:
-    """Each experiment with a saved view: its name and the path that opens it."""
+def _views(address: str) -> dict[str, str]:
+    """Returns the path that opens the saved charts, by the name of each experiment that has them."""
     body = json.dumps({"max_results": 1000, "order_by": ["name ASC"]}).encode()
     request = Request(
         f"{address}/api/2.0/mlflow/experiments/search", body, {"Content-Type": "application/json"}
@@ -96,7 +132,24 @@ def views(address: str) -> dict[str, str]:
 
 
 def free_port(host: str, wanted: int) -> int:
-    """The wanted port if nobody listens on it, otherwise one that the system chooses."""
+    """Returns a port that a server can listen on.
+
+    Args:
+        host: IPv4 or IPv6 address, or a name.
+        wanted: Preferred port.
+
+    Returns:
+        The preferred port if it is free, otherwise one that the operating system chooses.
+
+    Raises:
+        SparsebenchError: No port of the host can be bound.
+
+    Example:
+        >>> with socket.create_server(("127.0.0.1", 0)) as server:
+        ...     taken = server.getsockname()[1]
+        ...     free_port("127.0.0.1", taken) != taken
+        True
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for port in (wanted, 0):
         with socket.socket(family) as probe:
@@ -115,8 +168,9 @@ def _loopback(host: str) -> bool:
 
 
 def _start(folder: Path, host: str, port: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Starts the server in a process group of its own."""
     environment = os.environ | {
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # 2 processes in place of 13
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # 2 processes instead of 13
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "PYTHONSAFEPATH": "1",  # a folder called datasets/ in the working directory is not Hugging Face's
     }
@@ -146,7 +200,25 @@ def _start(folder: Path, host: str, port: int, log: IO[bytes]) -> subprocess.Pop
 
 
 def wait_until_up(server: subprocess.Popen[bytes], address: str, log: IO[bytes]) -> None:
-    """Return when the server answers; a `SparsebenchError` with its last line if it ends or never does."""
+    """Blocks until the server answers on its health address.
+
+    Args:
+        server: The server's process.
+        address: Address such as `http://127.0.0.1:5000`.
+        log: File with the server's output.
+
+    Raises:
+        SparsebenchError: The process ends, or does not answer within three minutes; the message has the last
+            line of its output.
+
+    Example:
+        >>> from io import BytesIO
+        >>> from unittest.mock import Mock
+        >>> ended = Mock(**{"poll.return_value": 1})  # exit status 1
+        >>> wait_until_up(ended, "http://127.0.0.1:5000", BytesIO(b"address already in use"))
+        Traceback (most recent call last):
+        sparsebench.errors.SparsebenchError: MLflow's server did not start: address already in use
+    """
     deadline = time.monotonic() + START
     while time.monotonic() < deadline:
         if server.poll() is not None:
@@ -160,7 +232,7 @@ def wait_until_up(server: subprocess.Popen[bytes], address: str, log: IO[bytes])
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:
-    """End the group: politely, then not. The group may outlive its leader."""
+    """Ends the process group: SIGTERM, then SIGKILL. The group may outlive its leader."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(server.pid, number)
@@ -170,7 +242,7 @@ def _end(server: subprocess.Popen[bytes]) -> None:
 
 @contextlib.contextmanager
 def _terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM raises KeyboardInterrupt, so that the server's processes are not left behind."""
+    """Makes SIGTERM raise KeyboardInterrupt, so that the server's processes are ended as with Ctrl-C."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt

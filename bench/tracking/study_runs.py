@@ -1,4 +1,4 @@
-"""The study run of an entry in MLflow: its numbers, its front linked to trials and models, its figures."""
+"""The study run of an entry in MLflow: metrics, the front with links to trials and models, and figures."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -9,23 +9,36 @@ from urllib.parse import quote
 
 from .client import Tracker
 from .logged_models import model_path
-from .trial_runs import markdown, table
+from .text_tables import markdown, table
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Run
 
 NOTE = "mlflow.note.content"
 SPACE = "&emsp;"  # between the columns, which MLflow's pages put side by side
-LONGEST = 7500  # characters that a tag takes, with room to spare
+LONGEST = 7500  # characters of a note, well below the limit of a tag
 
 
 @dataclass
 class StudySummary:
-    """What is known of one entry on one task when the campaign is over.
+    """Results of one entry on one task at the end of a campaign.
 
-    `metrics` by name (hypervolume, top1_at_2x, compression_within_1pt, …), written as `summary/<name>`.
-    `front`: one row a point; a row with the key `id` (of a record) or `config` is linked to its trials' runs.
-    `figures`: image files to show with it, the first of them on its page. `versions` of what made it.
+    Attributes:
+        suite: Name of the suite.
+        task: Name of the task, `<dataset>-<model>`.
+        entry: Label of the entry.
+        metrics: Metrics by name (hypervolume, top1_at_2x, compression_within_1pt, …), written as
+            `summary/<name>`.
+        front: One row for each point of the Pareto front; a row with the key `id` (of a record) or `config`
+            is linked to the runs of its trials.
+        figures: Image files to attach; the first of them is shown on the run's page.
+        versions: Versions of the libraries that produced the results, by name.
+
+    Example:
+        >>> front = [{"config": "k3", "compression": 31.6, "accuracy": 0.96}]
+        >>> summary = StudySummary("quickstart", "digits-lenet_300_100", "dwf-3", {"hypervolume": 0.8}, front)
+        >>> f"{summary.entry}: {len(summary.front)} point, {summary.metrics}"
+        "dwf-3: 1 point, {'hypervolume': 0.8}"
     """
 
     suite: str
@@ -38,7 +51,19 @@ class StudySummary:
 
 
 def run_path(experiment: str, run: str) -> str:
-    """The part of the address after the host that shows a run."""
+    """Returns the fragment of the address, after the host and its slash, that shows a run.
+
+    Args:
+        experiment: MLflow's id of the experiment.
+        run: MLflow's id of the run.
+
+    Returns:
+        The fragment, which works as a relative link in the notes of MLflow's pages.
+
+    Example:
+        >>> run_path("1", "4f1e")
+        '#/experiments/1/runs/4f1e?workflowType=machine_learning'
+    """
     return f"#/experiments/{experiment}/runs/{run}?workflowType=machine_learning"
 
 
@@ -51,7 +76,31 @@ def write_study(
     data: "DatasetInput | None",
     colour: str | None,
 ) -> str:
-    """A study as a run, in place of the one before; returns the run's id. `models` are MLflow's, by trial."""
+    """Writes a study as a run, then deletes the entry's previous study run.
+
+    Args:
+        tracker: The connection to MLflow.
+        experiment: MLflow's id of the task's experiment.
+        summary: Metrics, front and figures of the entry.
+        trials: Finished run of each trial by record id, to link the front's points to.
+        models: MLflow's id of each logged model by record id.
+        data: The task's data, to be listed on the run's page.
+        colour: Colour of the entry, `#rrggbb`.
+
+    Returns:
+        MLflow's id of the new run.
+
+    Example:
+        >>> from unittest.mock import Mock
+        >>> tracker = Mock()
+        >>> tracker.runs.return_value = []  # no study run yet
+        >>> tracker.client.create_run.return_value.info.run_id = "4f1e"
+        >>> summary = StudySummary("quickstart", "digits-lenet_300_100", "dwf-3", {"hypervolume": 0.8})
+        >>> write_study(tracker, "1", summary, trials={}, models={}, data=None, colour=None)
+        '4f1e'
+        >>> [(metric.key, metric.value) for metric in tracker.client.log_batch.call_args.args[1]]
+        [('summary/hypervolume', 0.8)]
+    """
     from mlflow.entities import Metric
 
     client, now = tracker.client, int(time.time() * 1000)
@@ -59,6 +108,7 @@ def write_study(
         run for run in tracker.runs(experiment, "study") if run.data.tags.get("bench.entry") == summary.entry
     ]
     rows, linked = _front(summary, trials, models, experiment)
+    # The run, its metrics and data.
     tags = {"bench.kind": "study", "bench.entry": summary.entry, "bench.task": summary.task}
     tags |= {"mlflow.runColor": colour} if colour else {}
     tags |= {f"version.{name}": version for name, version in (summary.versions or {}).items()}
@@ -67,6 +117,7 @@ def write_study(
     client.log_batch(run, [Metric(name, value, now, 0) for name, value in values.items()])
     if data is not None:
         client.log_inputs(run, [data])
+    # The front as tables, the figures, and the note that the run's page shows.
     if rows:
         client.log_text(run, table(rows), "front.csv")
         client.log_text(run, markdown(linked), "front.md")
@@ -74,7 +125,7 @@ def write_study(
         client.log_artifact(run, str(figure), "figures")
     client.set_tag(run, NOTE, _note(linked, summary.figures, run))
     client.set_terminated(run)
-    for old in before:  # after the new one is whole, so that there is always one
+    for old in before:  # after the new one is complete, so that there is always one
         client.delete_run(old.info.run_id)
     return str(run)
 
@@ -82,7 +133,7 @@ def write_study(
 def _front(
     summary: StudySummary, trials: "Mapping[str, Run]", models: Mapping[str, str], experiment: str
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The front's rows with the ids of their runs, and the same with links for Markdown."""
+    """Returns the front's rows with the ids of their runs and models, and the same with Markdown links."""
     rows, linked = [], []
     for row in summary.front:
         found = {
@@ -103,7 +154,7 @@ def _front(
 
 
 def _note(linked: list[dict[str, Any]], figures: Sequence[Path], run: str) -> str:
-    """What the run's page opens with: the front, and under it the first figure."""
+    """Returns the Markdown note at the top of the run's page: the front, and below it the first figure."""
     parts = []
     if linked:
         spaced = [{f"{key}{SPACE}": f"{_cell(value)}{SPACE}" for key, value in row.items()} for row in linked]
@@ -112,7 +163,7 @@ def _note(linked: list[dict[str, Any]], figures: Sequence[Path], run: str) -> st
         name = quote(f"figures/{figures[0].name}")
         parts.append(f"![{figures[0].stem}](get-artifact?path={name}&run_uuid={run})\n")
     text = "\n".join(parts)
-    return text if len(text) <= LONGEST else text[: text.rfind("\n", 0, LONGEST) + 1]  # whole rows
+    return text if len(text) <= LONGEST else text[: text.rfind("\n", 0, LONGEST) + 1]  # complete rows
 
 
 def _cell(value: Any) -> str:

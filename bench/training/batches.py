@@ -1,4 +1,4 @@
-"""Training batches without end, in an order that the seed and the epoch alone decide."""
+"""Endless training batches, in an order that depends on the seed and the epoch alone."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,24 @@ from ..config.trial_spec import Recipe
 
 
 class BatchStream:
-    """Iterates over epochs of a split; where it stands can be saved, and gone back to."""
+    """An endless iterator over shuffled, augmented epochs of a split, whose position can be saved.
+
+    Order and augmentation of an epoch come from a generator of its own, seeded with the seed and the epoch's
+    number, so an epoch can be repeated without those before it. The position is `epoch` and, within it,
+    `position`: the number of batches drawn.
+
+    Args:
+        split: The training split.
+        recipe: Its `batch_size` and `augment` are used; the ragged rest of an epoch is left out.
+        seed: The trial's seed.
+        device: Where the batches are put.
+
+    Example:
+        >>> stream = BatchStream(data.train, Recipe(batch_size=64), seed=0, device=torch.device("cpu"))
+        >>> drawn = [next(stream) for _ in range(6)]
+        >>> len(data.train), stream.epoch, stream.position  # four batches an epoch
+        (256, 1, 2)
+    """
 
     def __init__(self, split: Split, recipe: Recipe, seed: int, device: torch.device) -> None:
         self.split, self.recipe, self.seed, self.device = split, recipe, seed, device
@@ -33,7 +50,7 @@ class BatchStream:
         return next(self)
 
     def go_to(self, epoch: int, position: int) -> None:
-        """Stand where `epoch` and `position` say, as if all before had been drawn."""
+        """Sets the position, so that the next batch is the one that a stream from the start would give."""
         self.epoch, self.position = epoch, 0
         self._epoch = self._open()
         for _ in range(position):

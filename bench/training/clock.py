@@ -1,11 +1,26 @@
-"""Where a training stands: steps, rounds and the learning rate."""
+"""The clock of a training: its steps, rounds and learning rate."""
 
 from dataclasses import dataclass
 
 
 @dataclass
 class TrainingClock:
-    """Where training stands; what a method sees as its `Clock`."""
+    """The progress of a training, and its learning rate; what a method sees as its `Clock`.
+
+    Attributes:
+        steps: Optimizer steps of the whole budget, less those that scoring before training took.
+        momentum: μ of SGD; 0 for the other optimizers.
+        step: Steps made so far, from 0.
+        round: Index of the round, from 0.
+        round_step: Steps made in this round.
+        round_steps: Steps of this round.
+        lr: The learning rate of the present step.
+
+    Example:
+        >>> clock = TrainingClock(steps=100, momentum=0.5, step=25, lr=0.1)
+        >>> clock.fraction, clock.eta_eff
+        (0.25, 0.2)
+    """
 
     steps: int
     momentum: float
@@ -17,12 +32,15 @@ class TrainingClock:
 
     @property
     def fraction(self) -> float:
+        """step/steps, in [0, 1)."""
         return self.step / self.steps
 
     @property
     def round_fraction(self) -> float:
+        """round_step/round_steps, in [0, 1)."""
         return self.round_step / self.round_steps
 
     @property
     def eta_eff(self) -> float:
+        """The effective learning rate lr/(1-μ)."""
         return self.lr / (1 - self.momentum)

@@ -1,4 +1,4 @@
-"""The one training loop: the only caller of an optimizer's step."""
+"""The training loop, and the only caller of an optimizer's step."""
 
 import math
 import warnings
@@ -13,7 +13,7 @@ from torch import nn
 from ...datasets.api import Data, full_batches
 from ...errors import SparsebenchError
 from ...methods.api import Diverged, Net, Plan, Sparsifier
-from ...records.record import TrainingResult
+from ...records.fields import TrainingResult
 from ..config.trial_spec import Recipe
 from ..measurement.compression import prunable_weights
 from .batches import BatchStream
@@ -28,10 +28,28 @@ Notify = Callable[[dict[str, Any]], None]
 
 
 class Training:
-    """One model trained once: recipe, method and data put together. `run` returns the result.
+    """The training of one model with a method, a dataset and a recipe; `run` returns the result.
 
     Everything random comes from `seed`: the data's order and augmentation from a generator of their own for
     each epoch, what a method draws from the net's generator.
+
+    Args:
+        model: The new model, on `device`; training changes it, and leaves it plain.
+        method: The configured method; it is attached to the model here, and may score on batches then.
+        data: The dataset; trained on its training split, the curve is measured on its validation split.
+        recipe: How to train, with `lr` and `weight_decay` decided, else a `SparsebenchError`.
+        seed: The trial's seed.
+        device: The device that trains.
+        keep_dense: Names of layers that are not prunable.
+
+    Example:
+        >>> from sparsebench.methods.api import configure
+        >>> recipe, cpu = Recipe(epochs=2, lr=0.05, weight_decay=0.0), torch.device("cpu")
+        >>> method = configure("random", {"sparsity": 0.75})
+        >>> training = Training(model, method, data, recipe, seed=0, device=cpu)
+        >>> result = training.run()
+        >>> result.steps, result.training_flops_ratio  # 2 epochs of 2 batches at a quarter of the cost
+        (4, 0.25)
     """
 
     def __init__(
@@ -59,13 +77,16 @@ class Training:
         self._check_rounds()
         self._attach(recipe.weight_decay)
         self.metrics = MetricLogger(self.clock, self.net, model, data, device, method.diagnostics)
-        self._tell: Notify = lambda event: None
+        self._notify: Notify = lambda event: None
 
     def _check_rounds(self) -> None:
+        """Raises where the shares of the method's rounds do not sum to 1."""
         if not math.isclose(sum(r.share for r in self.rounds), 1.0, abs_tol=1e-6):
             raise SparsebenchError(f"method {self.method.name!r}: the shares of its rounds do not sum to 1")
 
     def _attach(self, weight_decay: float) -> None:
+        """Attaches the method, builds its optimizers, and sets the clock to the steps that scoring leaves."""
+        # What the method may know, and its scoring, reparametrisation and parameter groups.
         recipe, total = self.recipe, self.total_steps
         probe = TrainingProbe(self.model, self.data.shape, self.batches, recipe.batch_size, total)
         momentum = recipe.momentum if recipe.optimizer == "sgd" else 0.0
@@ -75,11 +96,13 @@ class Training:
             warnings.simplefilter("always")
             groups = self.method.attach(self.net, plan, probe)
         self.result.warnings = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
+        # The optimizers, and all tensors whose gradients a step has to clear.
         self.optimizers = Optimizers(groups, recipe, weight_decay, self.net.sgd)
         self.net.optimizers = self.optimizers.all
         owned = [p for group in groups for p in group.params]
         self.leaves = list({id(p): p for p in [*self.model.parameters(), *owned]}.values())
         self._clear_grads()
+        # The steps left to train with, divided among the rounds.
         self.scoring = probe.spent
         self.clock = TrainingClock(total - probe.spent, momentum)
         if len(self.rounds) > self.clock.steps:
@@ -90,7 +113,7 @@ class Training:
 
     @property
     def done(self) -> bool:
-        """The last step was made, or there is no point in making it."""
+        """Whether the training is over: the last step was made, or it has diverged."""
         return self.clock.step == self.clock.steps or self.result.status != "ok"
 
     def run(
@@ -99,16 +122,16 @@ class Training:
         stop_at: int | None = None,
         pause: Callable[[], bool] = lambda: False,
     ) -> TrainingResult:
-        """Train through all rounds, up to the step `stop_at` or until `pause`, from where the clock stands.
+        """Trains from the clock's step through all rounds, up to the step `stop_at` or until `pause` is true.
 
-        After the last step the method finalizes and the model is plain again; `TrainingResult` says how it went.
-        `on_event` hears `{"warning": text}` and `{"row": row of the curve, "steps": total}`; `pause` is asked
-        between steps.
+        After the last step the method finalizes and the model is plain again. `on_event` is called with
+        `{"warning": text}` and with `{"row": row of the curve, "steps": total}`, `pause` between steps.
+        Returns the result, which is complete only where the training is `done`.
         """
-        self._tell = on_event or self._tell
+        self._notify = on_event or self._notify
         if self.clock.step == 0:
             for text in self.result.warnings:
-                self._tell({"warning": text})
+                self._notify({"warning": text})
         self.model.train()
         end = self.clock.steps if stop_at is None else min(stop_at, self.clock.steps)
         try:
@@ -121,7 +144,8 @@ class Training:
         return self.result
 
     def _step(self) -> None:
-        """One forward and backward over a batch, and the optimizer's step unless the method declines it."""
+        """Makes a forward and backward pass, and the optimizer's step unless the method skips it."""
+        # The round begins, and the schedule gives the step's learning rate.
         clock, recipe, method, net = self.clock, self.recipe, self.method, self.net
         if clock.round_step == 0:
             self._start_round()
@@ -129,12 +153,14 @@ class Training:
         clock.lr = rate(
             recipe.schedule, recipe.warmup, self.base_lr, round_, clock.round_step, clock.round_steps
         )
+        # The gradient of the mean cross-entropy and the method's penalty.
         x, y = next(self.batches)
         with self._precision():
             loss = F.cross_entropy(self.model(x), y)
         penalty = method.penalty(net, clock)
         torch.autograd.backward(loss + penalty if isinstance(penalty, torch.Tensor) else loss)
         self.metrics.count(loss)
+        # The step, from the effective weights' gradients back to the effective weights.
         if method.before_step(net, clock):
             net.pull()
             self.optimizers.step(clock.lr, self.base_lr)
@@ -146,19 +172,20 @@ class Training:
         self._advance()
 
     def _precision(self) -> AbstractContextManager[Any]:
-        """Mixed precision where the recipe asks for it; entering a disabled autocast costs a small net 5%."""
+        """Returns the autocast context for bfloat16, else none: a disabled autocast costs a small net 5%."""
         if self.recipe.precision == "bfloat16":
             return torch.autocast(self.device.type, torch.bfloat16)
         return nullcontext()
 
     def _start_round(self) -> None:
-        """Set the clock to a round's length, restart the optimizer where it asks to, tell the method."""
+        """Sets the round's length, rebuilds the optimizers where it restarts, and calls the method."""
         self.clock.round_steps = self.lengths[self.clock.round]
         if self.rounds[self.clock.round].restart:
             self.optimizers.rebuild()
         self.method.start_round(self.net, self.clock)
 
     def _advance(self) -> None:
+        """Advances the clock by a step; appends a row to the curve where one is due."""
         clock = self.clock
         clock.step += 1
         clock.round_step += 1
@@ -168,20 +195,25 @@ class Training:
                 self._diverged(f"the training loss is no number at step {clock.step} of {clock.steps}")
             else:
                 self.result.curve.append(row)
-                self._tell({"row": row, "steps": clock.steps})
+                self._notify({"row": row, "steps": clock.steps})
         if clock.round_step == clock.round_steps and clock.step < clock.steps:
             clock.round, clock.round_step = clock.round + 1, 0
 
     def _diverged(self, reason: str) -> None:
+        """Marks the training as diverged, which ends it."""
         self.result.status, self.result.reason = "diverged", reason
 
     def _clear_grads(self) -> None:
-        """Of the effective weights and of what the optimizer owns; walking the model for them is slow."""
+        """Clears the gradients of the model and of the optimizers' parameters, which `leaves` lists.
+
+        Collecting them from the model in every step would be slow.
+        """
         for p in self.leaves:
             p.grad = None
 
     def _finish(self) -> None:
-        """Settle the account, let the method finalize, make the model plain."""
+        """Completes the result, lets the method finalize, and makes the model plain."""
+        # Steps by purpose, costs and diagnostics.
         result, method = self.result, self.method
         result.steps = self.clock.step + self.scoring
         result.budget = {"scoring": self.scoring} if self.scoring else {}
@@ -195,6 +227,7 @@ class Training:
             self.model, self.net, self.optimizers, method.state, self.recipe
         )
         result.diagnostics = finite({**method.facts(), **method.diagnostics(self.net)})
+        # The plain model.
         if result.status == "ok":
             try:
                 method.finalize(self.net)

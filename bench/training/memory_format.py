@@ -1,4 +1,4 @@
-"""In which order the numbers of a convolution lie in memory while a network is trained."""
+"""The memory format of convolution weights while a network is trained."""
 
 import torch
 from torch import nn
@@ -7,13 +7,40 @@ from ..config.trial_spec import Recipe
 
 
 def memory_format(recipe: Recipe, device: torch.device) -> torch.memory_format:
-    """Channels last for bfloat16 on a GPU: its tensor cores read nothing else and convert the rest."""
+    """Returns the memory format to train in: channels last for bfloat16 on a GPU, else contiguous.
+
+    The tensor cores read channels last only; other formats are converted in every step.
+
+    Args:
+        recipe: Its `precision` decides.
+        device: The device that trains.
+
+    Returns:
+        `torch.channels_last` or `torch.contiguous_format`.
+
+    Example:
+        >>> memory_format(Recipe(precision="bfloat16"), torch.device("cuda"))
+        torch.channels_last
+        >>> memory_format(Recipe(precision="bfloat16"), torch.device("cpu"))
+        torch.contiguous_format
+    """
     last = device.type == "cuda" and recipe.precision == "bfloat16"
     return torch.channels_last if last else torch.contiguous_format
 
 
 def set_memory_format(model: nn.Module, order: torch.memory_format) -> None:
-    """Put the weights of all 2-D convolutions into that order, which what they compute then follows."""
+    """Stores the weights of all 2-D convolutions in a memory format; their outputs then have it too.
+
+    Args:
+        model: The model to change, in place; values, shapes and parameter objects stay the same.
+        order: `torch.channels_last` or `torch.contiguous_format`.
+
+    Example:
+        >>> conv = nn.Conv2d(8, 16, 3)
+        >>> set_memory_format(conv, torch.channels_last)
+        >>> conv.weight.shape, conv.weight.stride()  # neighbours in memory differ in the channel
+        (torch.Size([16, 8, 3, 3]), (72, 1, 24, 8))
+    """
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d):
             layer.weight.data = layer.weight.data.contiguous(memory_format=order)

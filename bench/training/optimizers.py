@@ -1,4 +1,4 @@
-"""A method's parameter groups to torch optimizers; penalties that belong to a method stay coupled."""
+"""Torch optimizers for a method's parameter groups; a method's own l2 penalties stay coupled."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,11 +10,24 @@ from ..config.trial_spec import Recipe
 
 
 class Optimizers:
-    """The optimizers of one training: one for each kind that the groups ask for.
+    """The optimizers of one training: one for each kind (SGD, Adam, AdamW) that the groups ask for.
 
     A group's `l2` is the penalty (l2/2)·‖p‖². SGD and Adam take it as their coupled `weight_decay`; AdamW's
-    own decay is decoupled and would ignore the strength, so there it is added to the gradient. `sgd` makes
-    the optimizer of that kind: a net may have one of its own for what it stores.
+    own decay is decoupled and bypasses its moments, so there l2·p is added to the gradient instead.
+
+    Args:
+        groups: A method's parameter groups; those without parameters are left out.
+        recipe: The optimizer of groups that name none, its momentum, and whether it is Nesterov's.
+        weight_decay: The ordinary decay, of groups whose `weight_decay` is None.
+        sgd: Makes an SGD optimizer: a net may have a faster one for the way it stores the weights.
+
+    Example:
+        >>> w = torch.tensor([2.0], requires_grad=True)
+        >>> optimizers = Optimizers([ParamGroup([w], weight_decay=None)], Recipe(), weight_decay=0.25)
+        >>> w.grad = torch.zeros(1)
+        >>> optimizers.step(lr=0.5, peak=0.5)  # w - 0.5·(0 + 0.25·w)
+        >>> w.detach()
+        tensor([1.7500])
     """
 
     def __init__(
@@ -34,7 +47,7 @@ class Optimizers:
         self.rebuild()
 
     def rebuild(self) -> None:
-        """Fresh optimizers over the same groups: every buffer starts anew. The list stays the same object."""
+        """Replaces the optimizers in the list `all` by new ones without buffers, over the same groups."""
         self.all[:] = [self._build(kind, members) for kind, members in self.by_kind.items()]
 
     def _build(self, kind: str, members: list[ParamGroup]) -> torch.optim.Optimizer:
@@ -53,7 +66,7 @@ class Optimizers:
         return torch.optim.AdamW(options, lr=0.0, fused=fused)
 
     def step(self, lr: float, peak: float) -> None:
-        """Move the parameters at the schedule's rate `lr`; a group with its own rate follows lr/peak."""
+        """Steps all optimizers at the schedule's rate `lr`; a group with its own rate follows lr/peak."""
         for group in self.coupled:
             for p in group.params:
                 if p.grad is not None:

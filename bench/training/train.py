@@ -1,4 +1,4 @@
-"""One configured trial from Python: the same as `sparsebench train`."""
+"""`sparsebench.train`: one configured trial from Python, the same as the command `sparsebench train`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -36,12 +36,38 @@ def train(
     save: str | Path | None = None,
     on_event: Callable[[dict[str, Any]], None] | None = None,
 ) -> Record:
-    """Train one configured method once, without a search, and measure it on validation and test data.
+    """Trains one configured method once, without a search, and returns its record with test accuracy.
 
-    `settings` holds knobs of the method and fields of the recipe alike: `{"depth": 3, "lam": 3e-4, "lr": 0.5,
-    "epochs": 30}`. `save` keeps the collapsed model as safetensors; `on_event` hears `{"warning": text}` and
-    `{"row": curve row, "steps": total}` while training. Errors: `SparsebenchError`, one sentence.
+    Args:
+        dataset: Name of a registered dataset, such as "mnist".
+        model: Name of a model, sparsebench's own or timm's.
+        method: Name of a registered method, such as "dwf".
+        settings: Knobs of the method and fields of the recipe alike: `{"depth": 3, "lam": 3e-4, "lr": 0.5,
+            "epochs": 30}`. The others have their defaults.
+        seed: 0 to 2³²; decides initialisation, order of the data, augmentation and what a method draws.
+        data_args: Arguments of the dataset.
+        model_args: Arguments of the model, such as `patch_size`.
+        keep_dense: Names of layers that are not prunable.
+        data: The folder of datasets; SPARSEBENCH_DATA or the user's cache where it is None.
+        device: "cpu", "mps" or a GPU such as "cuda:0"; None takes the first GPU, else MPS, else the CPU.
+        plugins: Python files that register methods, datasets or models when imported.
+        save: A safetensors file for the finished model.
+        on_event: Called with `{"warning": text}` and `{"row": curve row, "steps": total}` while training.
+
+    Returns:
+        The record, whose `status` is "ok" or "diverged".
+
+    Raises:
+        SparsebenchError: Something that the caller can correct, such as an unknown name, a value out of
+            range or a file that cannot be written; one sentence.
+
+    Example:
+        >>> record = train("planted", "lenet_300_100", "magnitude", settings={"sparsity": 0.9, "epochs": 1},
+        ...                data_args={"n": 320, "valid": 64})
+        >>> record.compression
+        10.0
     """
+    # Plugins, then the settings: the method's knobs and a complete recipe.
     torch.set_flush_denormal(True)  # before a plugin starts threads: it holds for threads started later
     for plugin in plugins:
         load_plugin(plugin)
@@ -51,6 +77,7 @@ def train(
     recipe = _recipe(cls, rest)
     if not 0 <= seed <= MAX_SEED:
         raise SparsebenchError(f"seed = {seed} is out of range: 0 to {MAX_SEED}")
+    # Whatever may fail early does so before the training.
     if save is not None:
         trials.check_writable(Path(save))
     opened = trials.open_data(dataset, data, dict(data_args or {}))
@@ -66,7 +93,7 @@ def train(
 
 
 def _recipe(cls: type[Sparsifier], given: Mapping[str, Any]) -> Recipe:
-    """The recipe as it is asked for. Errors: what the method does not leave to the recipe is not dropped."""
+    """Returns the complete recipe; raises for a setting that the method does not leave to the recipe."""
     try:
         recipe = Recipe(**given)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""A trial is a pure function from a frozen spec to a record."""
+"""One trial, run as a pure function from a frozen trial spec to a record."""
 
 import tempfile
 import time
@@ -12,8 +12,9 @@ import torch
 from ...datasets.api import Data, open_dataset
 from ...errors import SparsebenchError
 from ...methods.api import Sparsifier, configure, keep_count
+from ...records.fields import Layer, Measurements, TrainingResult
 from ...records.hashing import digest
-from ...records.record import Layer, Measurements, Record, TrainingResult
+from ...records.record import Record
 from ..config.trial_spec import Trial
 from ..measurement.accuracy import accuracy
 from ..measurement.compression import (
@@ -40,17 +41,33 @@ def _opened(name: str, root: str | None, args: tuple[tuple[str, Any], ...]) -> D
 
 
 def open_data(name: str, root: str | Path | None = None, args: dict[str, Any] | None = None) -> Data:
-    """A dataset, opened once in a process: warm workers find their data where they left it."""
+    """Returns a dataset, which the process keeps open: the next trial on it need not read it again.
+
+    The four datasets that were opened last are cached.
+
+    Args:
+        name: Name of a registered dataset.
+        root: The folder of datasets; SPARSEBENCH_DATA or the user's cache where it is None.
+        args: Arguments of the dataset.
+
+    Returns:
+        The opened dataset; the same object for the same arguments.
+
+    Example:
+        >>> planted = open_data("planted", args={"n": 320, "valid": 64})
+        >>> planted.shape, planted is open_data("planted", args={"valid": 64, "n": 320})
+        ((1, 8, 8), True)
+    """
     key = tuple(sorted((args or {}).items()))
     try:
         hash(key)
-    except TypeError:  # a list, say: no dataset takes one, and it says so itself
+    except TypeError:  # such as a list: no dataset takes one, and opening it raises
         return open_dataset(name, root, **(args or {}))
     return _opened(name, None if root is None else str(root), key)
 
 
-def device_name(device: torch.device) -> str:
-    """What a record calls the device: the GPU's own name, or the kind of processor."""
+def _device_name(device: torch.device) -> str:
+    """Returns a record's name of the device: the GPU's own, or `cpu` with the number of threads."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"cpu ({torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''})"
@@ -65,14 +82,33 @@ def run(
     on_event: Callable[[dict[str, Any]], None] | None = None,
     checkpointer: Checkpointer | None = None,
 ) -> Record:
-    """Train, collapse, measure. Test data are read only outside the search phase.
+    """Trains the model of a trial and measures it; reads test data only outside the search phase.
 
-    `save` keeps the collapsed model as a safetensors file; `checkpointer` keeps checkpoints while it trains.
-    Errors: `TrialPaused` by the checkpointer; `ModelSaveError` with the record; `SparsebenchError` for what
-    the user can put right; everything else is a defect or a full device, and the caller records it.
+    Any error that is not listed is a defect or a device without memory, for the caller to record.
+
+    Args:
+        trial: The frozen spec, which decides everything in the record but times, memory and versions.
+        data_root: The folder of datasets; SPARSEBENCH_DATA or the user's cache where it is None.
+        device: A torch device, such as "cpu" or "cuda:0".
+        save: A safetensors file for the finished model of a trial that did not diverge.
+        on_event: Called with warnings and rows of the curve, as by `Training.run`.
+        checkpointer: Resumes the trial and writes its checkpoints; without it there are none.
+
+    Returns:
+        The record, whose `status` is "ok" or "diverged".
+
+    Raises:
+        SparsebenchError: Something that the user can correct, such as missing data; `TrialPaused` from the
+            checkpointer and `ModelSaveError`, which has the record, are of this class.
+
+    Example:
+        >>> record = run(trial)  # a trial of the dense method
+        >>> record.status, record.compression, record.id == trial.id
+        ('ok', 1.0, True)
     """
     start = time.perf_counter()
-    digest(trial.content)  # a setting that cannot be recorded is told before training, not after
+    digest(trial.content)  # raises before training, not after it, for a setting that cannot be recorded
+    # The data, the model and the method, all from the spec.
     place = torch.device(device)
     peak_memory.reset_peak(place)
     data = open_data(trial.dataset, data_root, trial.dataset_args)
@@ -86,11 +122,13 @@ def run(
     training = Training(
         model, method, data, trial.recipe, seed=trial.seed, device=place, keep_dense=trial.keep_dense
     )
+    # Training, then the measurements of the finished model.
     result = _trained(training, on_event, checkpointer)
     if result.status == "ok" and not all(bool(p.isfinite().all()) for p in model.parameters()):
         result.status, result.reason = "diverged", "a parameter of the finished model is not finite"
     measured = _measured(trial, training, data, place) if result.status == "ok" else _chance(trial, data)
-    peak, name = peak_memory.peak(place), device_name(place)
+    # The record, and the model's file.
+    peak, name = peak_memory.peak(place), _device_name(place)
     earlier = checkpointer.spent if checkpointer else 0.0
     record = record_of(
         trial, result, measured, threads=torch.get_num_threads(), data_digest=data.digest, device=name,
@@ -104,6 +142,7 @@ def run(
 def _trained(
     training: Training, on_event: Callable[[dict[str, Any]], None] | None, checkpointer: Checkpointer | None
 ) -> TrainingResult:
+    """Returns the result of the training, resumed from and interrupted by checkpoints where there are any."""
     try:
         if checkpointer is None:
             return training.run(on_event)
@@ -124,7 +163,24 @@ def _trained(
 def record_of(
     trial: Trial, result: TrainingResult, measured: Measurements, *, threads: int, **more: Any
 ) -> Record:
-    """The record of a trial that ran on so many CPU threads; `more` are further fields of `Record`."""
+    """Returns the record of a trial from its training's result and its measurements.
+
+    Args:
+        trial: The trial, whose fields and identity the record has.
+        result: How training went.
+        measured: What was measured on the finished model.
+        threads: CPU threads that it ran on.
+        **more: Further fields of `Record`, such as `device` and `seconds`.
+
+    Returns:
+        A validated record with the trial's identity, command and the versions of the libraries.
+
+    Example:
+        >>> measured = Measurements(classes=10, val_accuracy=0.9, compression=4.0)
+        >>> found = record_of(trial, TrainingResult(steps=2), measured, threads=1, device="cpu")
+        >>> found.id == trial.id, found.compression, found.steps
+        (True, 4.0, 2)
+    """
     return Record.assemble(
         trial, result, measured, id=trial.id, config=trial.config, recipe=trial.recipe.model_dump(),
         trial=trial.number, threads=threads, command=trial.command_on(threads), versions=versions(), **more,
@@ -134,9 +190,22 @@ def record_of(
 def failed(
     trial: Trial, reason: str, *, device: str, seconds: float = 0.0, threads: int | None = None
 ) -> Record:
-    """The record of a trial that ended in an error; a later run tries it again.
+    """Returns the record of a trial that ended in an error; a later run of the campaign repeats it.
 
-    `threads` are its worker's, where that is another process.
+    Args:
+        trial: The trial, whose fields and identity the record has.
+        reason: The error, one sentence.
+        device: Where it ran.
+        seconds: How long it ran.
+        threads: CPU threads of its worker, where that is another process; else this process's number.
+
+    Returns:
+        A record with the status "failed" and without measurements.
+
+    Example:
+        >>> found = failed(trial, "out of memory", device="cuda:0")
+        >>> found.status, found.reason, found.compression
+        ('failed', 'out of memory', None)
     """
     result = TrainingResult(status="failed", reason=reason)
     threads = threads or torch.get_num_threads()
@@ -144,20 +213,22 @@ def failed(
 
 
 def _chance(trial: Trial, data: Data) -> Measurements:
-    """What a diverged training counts as: chance accuracy at compression 1."""
+    """Returns the measurements of a diverged training: chance accuracy at compression 1."""
     chance = 1 / data.classes
     test = None if trial.phase == "search" else chance
     return Measurements(classes=data.classes, val_accuracy=chance, test_accuracy=test, compression=1.0)
 
 
 def _measured(trial: Trial, training: Training, data: Data, place: torch.device) -> Measurements:
-    """Both operating points of the finished model; the model is left at the reported one."""
+    """Returns the measurements at both operating points; the model is at the reported one afterwards."""
+    # The two operating points.
     model, method = training.model, training.method
     weights = [training.net.weight(name) for name in training.prunable]
     if method.exact_zeros:
         exact = chosen = OperatingPoint(0.0, accuracy(model, data.valid, place))
     else:
         exact, chosen = validated_threshold(model, weights, data.valid, place)
+    # The exact point, then the reported one.
     tests = trial.phase != "search"
     zero_below(weights, exact.threshold)
     compression_exact = compression(layer_table(model, training.prunable))
@@ -187,7 +258,7 @@ def _measured(trial: Trial, training: Training, data: Data, place: torch.device)
 
 
 def _target(method: Sparsifier, layers: Sequence[Layer]) -> tuple[float | None, int | None]:
-    """The target as a compression, and by how many weights the finished model misses it."""
+    """Returns the target as a compression, and how many nonzeros more than it the finished model has."""
     sparsity = method.target()
     if sparsity is None:
         return None, None
@@ -196,7 +267,20 @@ def _target(method: Sparsifier, layers: Sequence[Layer]) -> tuple[float | None, 
 
 
 def check_writable(path: Path) -> None:
-    """Raise before training where a model could not be saved after it."""
+    """Raises before training where a file could not be written after it; makes the file's folder.
+
+    Args:
+        path: The file to write later.
+
+    Raises:
+        SparsebenchError: The path is a folder, or no file can be made beside it.
+
+    Example:
+        >>> check_writable(Path("models/model.safetensors"))
+        >>> check_writable(Path("models"))
+        Traceback (most recent call last):
+        sparsebench.errors.SparsebenchError: cannot save to 'models': it is a folder
+    """
     if path.is_dir():
         raise SparsebenchError(f"cannot save to {str(path)!r}: it is a folder")
     try:

@@ -1,6 +1,6 @@
-"""sparsebench: compare methods that make neural networks sparse, honestly and fast.
+"""sparsebench: a benchmark of methods that make neural networks sparse.
 
-The public names are imported when first used, so that `import sparsebench` costs nothing.
+The public names are imported at their first use (PEP 562), so that `import sparsebench` loads no library.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Files that are either there in full or not at all: the only place that writes beside a file and renames."""
+"""Atomic writing of files: under a file's name there is the old content or the whole new one."""
 
 import os
 from collections.abc import Iterator
@@ -9,7 +9,24 @@ from .errors import SparsebenchError
 
 
 def write_atomic(path: Path, content: bytes | str) -> Path:
-    """Writes a whole file in place of the old one. Errors: a folder that cannot be written."""
+    """Writes a file atomically, in place of an old one of that name.
+
+    Args:
+        path: The file; its folder is created where it is missing.
+        content: The whole content; text is encoded as UTF-8, with its line ends unchanged.
+
+    Returns:
+        The path, for chaining.
+
+    Raises:
+        SparsebenchError: The file cannot be written (permissions, a full disk); the old one is unchanged.
+
+    Example:
+        >>> write_atomic(Path("new/front.json"), "[1, 2]").read_text()
+        '[1, 2]'
+        >>> [path.name for path in Path("new").iterdir()]  # no temporary file is left
+        ['front.json']
+    """
     data = content.encode() if isinstance(content, str) else content
     try:
         with replacing(path) as temporary:
@@ -21,19 +38,37 @@ def write_atomic(path: Path, content: bytes | str) -> Path:
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
-    """Gives a temporary file beside `path`, which takes its place when the block ends without an error.
+    """Context manager that replaces a file by a temporary one when the block ends without an error.
 
-    A reader sees the old file or the new one, also where the process is killed meanwhile. `durable` waits
-    until the content is on the disk. The folder is made where it is missing. Errors: `OSError`, and whatever
-    the block raises; then the temporary file is gone and the old one stays.
+    A reader sees the old file or the new one in full, also where the process is killed in between.
+
+    Args:
+        path: The file to replace or create; its folder is created where it is missing.
+        durable: Whether to wait, before the replacement, until the content is on the disk (fsync), so that
+            it also survives a loss of power.
+
+    Yields:
+        The path of an empty temporary file in the same folder, for the block to write to.
+
+    Raises:
+        OSError: The folder or the file cannot be written. Like any error of the block, it removes the
+            temporary file and leaves the old file as it was.
+
+    Example:
+        >>> path = write_atomic(Path("state.txt"), "old")
+        >>> with suppress(ZeroDivisionError), replacing(path) as temporary:
+        ...     _ = temporary.write_text("half of the new")
+        ...     1 / 0
+        >>> path.read_text()
+        'old'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        temporary.touch()  # with the mode that the user's umask gives
+        temporary.touch()  # with the permissions of the user's umask
         mode = temporary.stat().st_mode
         yield temporary
-        temporary.chmod(mode)  # some writers make a new file, which nobody else could read
+        temporary.chmod(mode)  # some writers create the file anew, readable by its owner alone
         if durable:
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())

@@ -1,4 +1,4 @@
-"""Python's garbage collector, kept from walking thousands of records again and again."""
+"""A pause of Python's garbage collector, which would traverse thousands of long-lived records repeatedly."""
 
 import gc
 from collections.abc import Iterator
@@ -7,10 +7,21 @@ from contextlib import contextmanager
 
 @contextmanager
 def paused_gc() -> Iterator[None]:
-    """What is in memory now stays there, and only `collect_new` collects what has come since.
+    """Context manager that turns automatic garbage collection off and exempts all present objects from it.
 
-    A report holds all records while figures, full of cycles, come and go: left alone, the collector takes a
-    sixth of its time.
+    Within the block, `collect_new` collects objects made since its start. Afterwards collection is automatic
+    again if it was before. A report holds all records in memory while it makes and discards figures, which
+    are full of reference cycles: automatic collection takes a sixth of the report's time.
+
+    Yields:
+        None, once when collection is off.
+
+    Example:
+        >>> with paused_gc():
+        ...     print(gc.isenabled(), gc.get_freeze_count() > 0)
+        False True
+        >>> gc.isenabled(), gc.get_freeze_count()
+        (True, 0)
     """
     before = gc.isenabled()
     gc.freeze()
@@ -24,5 +35,22 @@ def paused_gc() -> Iterator[None]:
 
 
 def collect_new() -> None:
-    """Let go of the figures that are written; costs little, since what was there before is not looked at."""
+    """Collects the unreachable cycles of objects, within `paused_gc` among the new objects alone.
+
+    A report calls it when figures are written. It is fast there, since the collector does not traverse the
+    objects that are older than the block.
+
+    Example:
+        >>> import weakref
+        >>> class Figure: ...
+        >>> with paused_gc():
+        ...     figure = Figure()
+        ...     figure.axes = figure  # a cycle, which reference counting never frees
+        ...     reference, figure = weakref.ref(figure), None
+        ...     print(reference() is None)
+        ...     collect_new()
+        ...     print(reference() is None)
+        False
+        True
+    """
     gc.collect()

@@ -1,4 +1,4 @@
-"""Names to things, filled by decorators, by installed packages' entry points and by single plugin files."""
+"""Registries of objects by name, filled by decorators, installed packages' entry points and plugin files."""
 
 import importlib.util
 import pkgutil
@@ -16,10 +16,26 @@ T = TypeVar("T")
 
 
 class Registry(Mapping[str, T], Generic[T]):
-    """A mapping whose missing keys say what is near, and that fills itself at the first look-up.
+    """A mapping from names to registered objects, in the order of the names, filled at the first look-up.
 
-    `kind` is the word used in messages; `group` the entry-point group that other packages register in;
-    `builtins` the package whose public modules register our own (imported once, when first needed).
+    A missing key is an `UnknownName`, which suggests similar names. An installed plugin that does not import
+    is a `SparsebenchError` at every look-up.
+
+    Args:
+        kind: What the objects are, as messages call it ("dataset", "method").
+        group: The entry-point group in which installed packages name their modules.
+        builtins: The package whose public modules register the built-in objects; each is imported once, at
+            the first look-up or the first registration from outside. Empty for none.
+
+    Example:
+        >>> optimizers = Registry("optimizer", "example.optimizers")
+        >>> optimizers.add("sgd", "torch.optim.SGD")
+        >>> optimizers["sgd"]
+        'torch.optim.SGD'
+        >>> optimizers["sdg"]
+        Traceback (most recent call last):
+            ...
+        sparsebench.errors.UnknownName: unknown optimizer 'sdg': did you mean 'sgd'?
     """
 
     def __init__(self, kind: str, group: str, builtins: str = "") -> None:
@@ -28,8 +44,9 @@ class Registry(Mapping[str, T], Generic[T]):
         self._builtins_loaded = self._plugins_loaded = False
 
     def add(self, name: str, item: T) -> None:
+        """Registers an object; a name that another object has already is a `SparsebenchError`."""
         if not self._is_builtin(item):
-            # Ours come first, so that a clash of names is reported as the newcomer's.
+            # Built-ins are registered first, so that a clash of names is an error of the plugin.
             self._load_builtins()
         known = self._items.get(name)
         if known is not None and _origin(known) != _origin(item):
@@ -61,7 +78,7 @@ class Registry(Mapping[str, T], Generic[T]):
             try:
                 point.load()
             except (Exception, SystemExit) as error:
-                self._plugins_loaded = False  # so that the next look-up says it again
+                self._plugins_loaded = False  # so that the next look-up raises it again
                 raise SparsebenchError(
                     f"the installed plugin {point.value!r} ({self.group}) does not import: {error!r}"
                 ) from error
@@ -87,14 +104,29 @@ class Registry(Mapping[str, T], Generic[T]):
 
 
 def _origin(item: object) -> tuple[str, str]:
-    item = getattr(item, "open", item)  # a dataset's entry is known by its opener
+    item = getattr(item, "open", item)  # a dataset's entry is identified by its opener
     return getattr(item, "__module__", ""), getattr(item, "__qualname__", repr(item))
 
 
 def load_plugin(path: str | Path) -> None:
-    """Import one Python file from disk, so that what it registers is known.
+    r"""Imports a Python file, so that the methods and datasets in it are registered.
 
-    Errors: a missing file, or one that fails to import, is a `SparsebenchError` with the file's line.
+    Args:
+        path: The file; one that has been loaded already is not executed again.
+
+    Raises:
+        SparsebenchError: The file is missing, a folder or no Python file, or it fails to import (the
+            message then names the line of the file).
+
+    Example:
+        >>> _ = Path("sound.py").write_text("print('registers a method')")
+        >>> load_plugin("sound.py")
+        registers a method
+        >>> _ = Path("bad.py").write_text("import math\nmath.sqrt(-1)")
+        >>> load_plugin("bad.py")
+        Traceback (most recent call last):
+            ...
+        sparsebench.errors.SparsebenchError: plugin file 'bad.py' fails to import at line 2: ValueError(...)
     """
     file = Path(path).resolve()
     if file.is_dir():

@@ -1,4 +1,4 @@
-"""Pydantic's errors as one sentence: where, which key, what is wrong, what comes near."""
+"""Pydantic's validation errors as one sentence: the file, the key, what is wrong, similar keys."""
 
 from pydantic import BaseModel, ValidationError
 
@@ -6,7 +6,27 @@ from .errors import printable, suggest
 
 
 def explain_validation(error: ValidationError, model: type[BaseModel], where: str = "") -> str:
-    """The first problem of a validation error, for a person. `model` is what was being read."""
+    """Returns the first problem of a validation error of the user's own file or arguments as one sentence.
+
+    Args:
+        error: What Pydantic raised.
+        model: The model that was validated; an unknown key is compared with its fields.
+        where: What was read, usually a file, to begin the sentence with; empty for nothing.
+
+    Returns:
+        The sentence, with the key's path from the root of the model and the value that was given.
+
+    Example:
+        >>> class Recipe(BaseModel, extra="forbid"):
+        ...     epochs: int
+        >>> for given in ({"epochs": 3, "epoch": 4}, {"epochs": "many"}):
+        ...     try:
+        ...         Recipe.model_validate(given)
+        ...     except ValidationError as error:
+        ...         print(explain_validation(error, Recipe, "suite.toml"))
+        suite.toml: unknown key 'epoch': did you mean 'epochs'?
+        suite.toml: epochs: input should be a valid integer, ..., not 'many'
+    """
     first = error.errors()[0]
     path = [part for part in first["loc"] if not (isinstance(part, str) and part.startswith("function-"))]
     key = ".".join(printable(str(part)) for part in path)
@@ -22,7 +42,7 @@ def explain_validation(error: ValidationError, model: type[BaseModel], where: st
 
 
 def _fields_at(model: type[BaseModel], path: list[int | str]) -> list[str]:
-    """The names that could stand at a place inside a model: follows lists and nested models."""
+    """The field names that are valid at a path inside a model; follows lists and nested models."""
     current: type[BaseModel] = model
     for part in path:
         if isinstance(part, int):
@@ -40,11 +60,32 @@ def _model_in(annotation: object) -> type[BaseModel] | None:
     return None
 
 
-LONG = 300  # characters of what a file brings into a message
+LONG = 300  # characters of a message about the content of a file
 
 
 def validation_message(error: "ValidationError", whole: str = "") -> str:
-    """The first problem of what a file holds: where, and what. `whole` stands for all of it."""
+    r"""Returns the first problem of an untrusted file's content as one printable line.
+
+    The given value is not quoted, and the line is cut at 300 characters.
+
+    Args:
+        error: What Pydantic raised.
+        whole: What to call the content as a whole, where the problem is not of one of its keys.
+
+    Returns:
+        The path of the key, and what is wrong there.
+
+    Example:
+        >>> class Point(BaseModel):
+        ...     sizes: list[int]
+        >>> for given in ({"sizes": [4, "\x1b[31m"]}, "no point"):
+        ...     try:
+        ...         Point.model_validate(given)
+        ...     except ValidationError as error:
+        ...         print(validation_message(error, "the record"))
+        sizes.1: Input should be a valid integer, unable to parse string as an integer
+        the record: Input should be a valid dictionary or instance of Point
+    """
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = ".".join(printable(str(part), 40) for part in first["loc"]) or whole
     said = first["msg"].removeprefix("Value error, ")

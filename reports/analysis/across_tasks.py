@@ -1,7 +1,7 @@
-"""Over tasks: mean ranks, and whether they differ (Friedman, Nemenyi, Wilcoxon with Holm). No torch.
+"""Comparison over tasks: mean ranks and tests (Friedman, Nemenyi, Wilcoxon with Holm). No torch.
 
-Demšar, "Statistical comparisons of classifiers over multiple data sets", JMLR 7 (2006). Tasks are the
-sample: with fewer than six of them no such test can find anything, so none is made.
+Demšar, "Statistical comparisons of classifiers over multiple data sets", JMLR 7 (2006). The tasks are the
+sample: with fewer than six of them Wilcoxon's test cannot reach p < 0.05, so nothing is compared.
 """
 
 import math
@@ -11,20 +11,32 @@ from functools import cache, lru_cache
 from itertools import combinations
 from statistics import fmean
 
-from .boards import TaskLeaderboard
 from .comparison import holm
 from .intervals import Interval, t_interval
+from .leaderboard import TaskLeaderboard
 
 LEAST_TASKS = 6
 LEVEL = 0.05
-ROUNDING = 1e-9  # hypervolumes nearer than this are the same
+ROUNDING = 1e-9  # hypervolumes nearer than this are equal
 
 
 @dataclass(frozen=True)
 class MeanRank:
-    """An entry over all tasks: its mean rank (1 is best, equals share), and mean normalised hypervolume.
+    """The mean rank and the mean hypervolume of one entry over all tasks.
 
-    `interval` is the t-interval of the mean hypervolume over tasks; both None where a task has no dense.
+    Attributes:
+        entry: The entry.
+        mean_rank: Mean over tasks of its rank, 1 for the largest hypervolume; equal ones share the mean.
+        ranks: Its rank on each task.
+        hypervolume: Mean normalised hypervolume over tasks, 0 where all its runs failed; None where a task
+            has no dense baseline.
+        interval: 95% t-interval of that mean over tasks.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> found = compare_over_tasks([replace(board, task=f"task {i}") for i in range(6)])
+        >>> [(standing.entry, standing.mean_rank) for standing in found.standings]
+        [('dwf-3', 1.0), ('magnitude', 2.0)]
     """
 
     entry: str
@@ -36,7 +48,22 @@ class MeanRank:
 
 @dataclass(frozen=True)
 class TaskPair:
-    """Two entries over tasks: Wilcoxon's signed-rank p, and that after Holm's correction for all pairs."""
+    """The comparison of two entries over tasks, by Wilcoxon's signed-rank test of their hypervolumes.
+
+    Attributes:
+        first: The entry with the smaller mean rank.
+        second: The other entry.
+        rank_difference: Mean rank of the second minus that of the first.
+        p: Two-sided p of Wilcoxon's test.
+        p_holm: The same p after Holm's correction for all pairs.
+        distinct: Whether `p_holm` is below 0.05.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> found = compare_over_tasks([replace(board, task=f"task {i}") for i in range(6)])
+        >>> found.pairs[0].first, found.pairs[0].p  # better on six tasks of six: 2 · (1/2)**6
+        ('dwf-3', 0.03125)
+    """
 
     first: str
     second: str
@@ -48,10 +75,23 @@ class TaskPair:
 
 @dataclass(frozen=True)
 class TasksComparison:
-    """The comparison over tasks. `critical_difference` is Nemenyi's, in mean ranks, at level 0.05.
+    """The comparison of all entries over tasks.
 
-    `groups`: entries that the mean ranks cannot tell apart, by falling rank, each a run of `standings`.
-    `least_p`: the smallest corrected p that so many tasks and pairs could give at all.
+    Attributes:
+        tasks: Names of the tasks.
+        standings: Mean ranks and hypervolumes, best mean rank first.
+        friedman: p of Friedman's test that all mean ranks are equal; None for two entries.
+        critical_difference: Nemenyi's critical difference of mean ranks at level 0.05.
+        groups: Entries whose mean ranks are not significantly different, each a run of `standings`.
+        pairs: The comparisons of two entries each.
+        least_p: The smallest corrected p that so many tasks and pairs can give at all.
+        left_out: Entries that were not run on every task.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> found = compare_over_tasks([replace(board, task=f"task {i}") for i in range(6)])
+        >>> round(found.critical_difference, 2), found.differ  # 1.96 · √(2·3 / (6·6)) for two entries
+        (0.8, True)
     """
 
     tasks: tuple[str, ...]
@@ -65,20 +105,35 @@ class TasksComparison:
 
     @property
     def differ(self) -> bool:
-        """Whether Friedman's test finds any difference at all; with two entries, Wilcoxon's."""
+        """Whether Friedman's test (Wilcoxon's for two entries) finds any difference at level 0.05."""
         p = self.pairs[0].p if self.friedman is None else self.friedman
         return p < LEVEL
 
 
 def compare_over_tasks(found: Sequence[TaskLeaderboard]) -> TasksComparison | None:
-    """The comparison over the boards' tasks; None with fewer than six tasks or two entries on all of them."""
+    """Returns the comparison of the entries over tasks.
+
+    Args:
+        found: The leaderboards of the tasks.
+
+    Returns:
+        The comparison; None where there is none, for the reason that `why_not_compared` returns.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> found = compare_over_tasks([replace(board, task=f"task {i}") for i in range(6)])
+        >>> found.standings[0].entry, found.pairs[0].distinct
+        ('dwf-3', True)
+    """
     if why_not_compared(found) is not None:
         return None
+    # Mean ranks, and tests of pairs
     entries, left_out = contestants(found)
     table = [[_score(board, entry) for entry in entries] for board in found]
     standings = _standings(found, entries, table)
     ordered = [s.entry for s in standings]
     pairs = _pairs(standings, {e: [row[i] for row in table] for i, e in enumerate(entries)})
+    # Groups by Nemenyi's test, which is made only where any difference is found
     friedman = _friedman(table)
     reach = _nemenyi(len(entries), len(found))
     differ = (pairs[0].p if friedman is None else friedman) < LEVEL
@@ -89,7 +144,19 @@ def compare_over_tasks(found: Sequence[TaskLeaderboard]) -> TasksComparison | No
 
 
 def why_not_compared(found: Sequence[TaskLeaderboard]) -> str | None:
-    """The line that stands in place of the comparison over tasks; None where there is one."""
+    """Returns the reason why the entries are not compared over tasks.
+
+    Args:
+        found: The leaderboards of the tasks.
+
+    Returns:
+        The sentence that is printed in place of the comparison; None where there is one.
+
+    Example:
+        >>> print(why_not_compared([board]))
+        No comparison over tasks: there is 1 task, and mean ranks, paired tests and a critical-difference
+        diagram mean something from 6 on.
+    """
     if len(found) < LEAST_TASKS:
         count = f"are {len(found)} tasks" if len(found) != 1 else "is 1 task"
         return (
@@ -104,9 +171,19 @@ def why_not_compared(found: Sequence[TaskLeaderboard]) -> str | None:
 
 
 def contestants(found: Sequence[TaskLeaderboard]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The entries that were run on every task, and those that were not.
+    """Returns the entries to compare over tasks: those that were run on every task.
 
-    One whose runs all failed on a task stays in, with hypervolume 0 there: a failure counts.
+    An entry whose runs all failed on a task is compared, with hypervolume 0 there: a failure counts.
+
+    Args:
+        found: The leaderboards of the tasks.
+
+    Returns:
+        The entries that were run on every task, and the others, both without the dense baselines.
+
+    Example:
+        >>> contestants([board])
+        (('dwf-3', 'magnitude'), ())
     """
     ran = [
         {r.entry for r in board.rows if not r.baseline and (r.rank is not None or not r.points)}
@@ -122,7 +199,7 @@ def _score(board: TaskLeaderboard, entry: str) -> float:
 
 
 def _ranks(scores: Sequence[float]) -> list[float]:
-    """1 for the largest; equals share the mean of their places."""
+    """The ranks of the scores: 1 for the largest; equal scores share the mean of their ranks."""
     return [
         1 + sum(o > s + ROUNDING for o in scores) + (sum(abs(o - s) <= ROUNDING for o in scores) - 1) / 2
         for s in scores
@@ -145,7 +222,7 @@ def _standings(
 
 
 def _friedman(table: Sequence[Sequence[float]]) -> float | None:
-    """p of Friedman's chi-square; None for two entries, 1 where every task ranks all entries as equal."""
+    """p of Friedman's chi-square test; None for two entries, 1 where all entries are equal on every task."""
     from scipy.stats import friedmanchisquare  # type: ignore[import-untyped, unused-ignore]
 
     if len(table[0]) < 3:
@@ -158,7 +235,7 @@ def _friedman(table: Sequence[Sequence[float]]) -> float | None:
 
 @cache
 def _nemenyi(entries: int, tasks: int) -> float:
-    """q·√(k(k+1)/(6N)), q of the studentized range over √2 (Demšar's table 5)."""
+    """The critical difference q·√(k(k+1)/(6N)), q of the studentized range over √2 (Demšar's table 5)."""
     from scipy.stats import studentized_range  # type: ignore[import-untyped, unused-ignore]
 
     q = float(studentized_range.ppf(1 - LEVEL, entries, math.inf)) / math.sqrt(2)
@@ -175,12 +252,13 @@ def _pairs(standings: Sequence[MeanRank], scores: dict[str, list[float]]) -> tup
 
 
 def _wilcoxon(first: Sequence[float], second: Sequence[float]) -> float:
+    """p of Wilcoxon's signed-rank test without the tasks on which both are equal; 1 without others."""
     gaps = [a - b for a, b in zip(first, second, strict=True)]
-    kept = tuple(gap for gap in gaps if abs(gap) > ROUNDING)
-    return _signed_rank(kept) if kept else 1.0
+    unequal = tuple(gap for gap in gaps if abs(gap) > ROUNDING)
+    return _signed_rank(unequal) if unequal else 1.0
 
 
-@lru_cache(4096)  # every table and page asks again
+@lru_cache(4096)  # every table and page compares again
 def _signed_rank(gaps: tuple[float, ...]) -> float:
     from scipy.stats import wilcoxon  # type: ignore[import-untyped, unused-ignore]
 
@@ -188,7 +266,7 @@ def _signed_rank(gaps: tuple[float, ...]) -> float:
 
 
 def _groups(standings: Sequence[MeanRank], reach: float) -> tuple[tuple[str, ...], ...]:
-    """Maximal runs of neighbours whose mean ranks all lie within the critical difference."""
+    """The maximal runs of standings whose mean ranks all lie within the critical difference `reach`."""
     runs: list[tuple[int, int]] = []
     for start, first in enumerate(standings):
         end = max(i for i, s in enumerate(standings) if s.mean_rank - first.mean_rank < reach + 1e-12)

@@ -1,8 +1,7 @@
-"""One board a task, one row an entry: the numbers of the leaderboard, before any rendering. No torch."""
+"""Leaderboards computed from records: points, references, ranked rows. No torch."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import replace
 from typing import Any
 
 from ...errors import SparsebenchError
@@ -10,110 +9,28 @@ from ...records.pareto import X_MAX, front
 from ...records.record import Record
 from . import measures
 from .comparison import difference
-from .intervals import Interval
-from .measures import COMPRESSIONS, TOLERANCES, References
-from .points import Point, Source, by_task, chance_of, confirmed, provisional
-
-DENSE = "dense"
-
-
-@dataclass(frozen=True)
-class LeaderboardRow:
-    """An entry on one task. Accuracies are fractions, compressions ratios; None is "no such number".
-
-    Every `…_interval` is a 95% t-interval over seeds of the number before it, None below two seeds.
-    `rank` is None for the dense baseline and for an entry that is not confirmed beside ones that are.
-    `tied`: not distinguishable from the row ranked directly above. Hypervolumes are normalised, the `raw`
-    ones are in accuracy × decades. `within[tol]`: largest compression within tol of dense. The `exact`
-    ones hold at zeros of float32 eps, the others at the validated threshold. `largest_compression` leaves
-    out points at or below 1.5×chance. `speedup` is the theoretical one at `within[0.05]`.
-    """
-
-    task: str
-    entry: str
-    method: str
-    source: Source
-    baseline: bool = False
-    rank: int | None = None
-    tied: bool | None = None
-    hypervolume: float | None = None
-    hypervolume_sd: float | None = None
-    hypervolume_interval: Interval | None = None
-    hypervolume_exact: float | None = None
-    hypervolume_raw: float = 0.0
-    hypervolume_raw_sd: float | None = None
-    hypervolume_raw_interval: Interval | None = None
-    accuracy_at: dict[int, float | None] = field(default_factory=dict)
-    accuracy_at_interval: dict[int, Interval | None] = field(default_factory=dict)
-    within: dict[float, float | None] = field(default_factory=dict)
-    within_interval: dict[float, Interval | None] = field(default_factory=dict)
-    within_exact: dict[float, float | None] = field(default_factory=dict)
-    best_accuracy: float | None = None
-    best_accuracy_sd: float | None = None
-    best_accuracy_interval: Interval | None = None
-    best_compression: float | None = None
-    largest_compression: float | None = None
-    largest_compression_exact: float | None = None
-    speedup: float | None = None
-    speedup_interval: Interval | None = None
-    points: int = 0
-    seeds: int = 0
-    runs: int = 0
-    failed: int = 0
-    diverged: int = 0
-    collapsed: int = 0
-    search_trials: int = 0
-    search_failed: int = 0
-    search_diverged: int = 0
-    steps: int = 0
-    seconds: float = 0.0
-    training_flops_ratio: float | None = None
-    training_flops_ratio_interval: Interval | None = None
-
-
-@dataclass(frozen=True)
-class TaskLeaderboard:
-    """A task: its references, its rows in the order shown, and the points behind them by entry."""
-
-    task: str
-    source: Source
-    chance: float
-    dense: float | None
-    dense_sd: float | None
-    x_max: float
-    rows: list[LeaderboardRow]
-    points: dict[str, list[Point]]
-    records: list[Record]
-
-    def row(self, entry: str) -> LeaderboardRow:
-        return next(row for row in self.rows if row.entry == entry)
-
-    @property
-    def winner(self) -> str | None:
-        """The entry of rank 1; None where the next one is missing or not distinguishable from it."""
-        ranked = {row.rank: row for row in self.rows if row.rank is not None}
-        return ranked[1].entry if 1 in ranked and 2 in ranked and ranked[2].tied is False else None
-
-    @property
-    def references(self) -> References:
-        """Chance, dense accuracy and the limit of x, which every measure needs."""
-        return References(self.chance, self.dense, self.x_max)
-
-    @property
-    def scale(self) -> float | None:
-        """What normalises the hypervolume; None without a dense accuracy above chance."""
-        return self.references.scale
-
-    @cached_property
-    def replicates(self) -> dict[str, dict[int, float]]:
-        """The hypervolume (raw) of each entry's front by seed; empty for what is not confirmed."""
-        return {entry: measures.repeated(self.references, found) for entry, found in self.points.items()}
+from .grouping import by_task, chance_of, confirmed, provisional
+from .leaderboard import DENSE, LeaderboardRow, TaskLeaderboard
+from .points import Point, Source
 
 
 def boards(records: Iterable[Record], x_max: float | Mapping[str, float] = X_MAX) -> list[TaskLeaderboard]:
-    """One board for each task, in the order the tasks first appear. `x_max` may be given by task.
+    """Returns the leaderboard of each task.
 
-    Errors: no records at all.
+    Args:
+        records: Records of any tasks, search and confirm phase together.
+        x_max: log10 compression at which hypervolumes are cut off: one number, or one by task.
+
+    Returns:
+        One leaderboard a task, in the order the tasks first appear.
+
+    Raises:
+        SparsebenchError: There are no records.
+
+    Example:
+        >>> found = boards(records)
+        >>> [(board.task, round(board.dense, 3), board.chance) for board in found]
+        [('made_up-net', 0.982, 0.1)]
     """
     tasks = by_task(records)
     if not tasks:
@@ -125,20 +42,34 @@ def boards(records: Iterable[Record], x_max: float | Mapping[str, float] = X_MAX
 
 
 def rows(records: Iterable[Record], x_max: float | Mapping[str, float] = X_MAX) -> list[LeaderboardRow]:
-    """The rows of all boards, one after the other."""
+    """Returns the rows of all leaderboards, task by task.
+
+    Args:
+        records: Records of any tasks, search and confirm phase together.
+        x_max: log10 compression at which hypervolumes are cut off: one number, or one by task.
+
+    Returns:
+        The rows in the order shown.
+
+    Example:
+        >>> [row.entry for row in rows(records)]
+        ['dwf-3', 'magnitude', 'dense']
+    """
     return [row for board in boards(records, x_max) for row in board.rows]
 
 
 def _board(task: str, records: list[Record], x_max: float) -> TaskLeaderboard:
+    # Operating points: the confirmed ones of an entry, else those of its search
     chance = chance_of(records)
     tested, tested_failures = confirmed(records, chance)
     guessed, guessed_failures = provisional(records, chance)
     source: Source = "test" if tested else "validation"
     names = sorted({record.entry for record in records})
     chosen = {entry: [p for p in tested if p.entry == entry] for entry in names}
-    # An entry whose confirming runs all failed has failed: its search does not stand in for them.
+    # An entry whose confirming runs all failed has failed: its search is no substitute
     judged = {entry for entry in names if chosen[entry] or (tested and entry in tested_failures)}
     points = {e: chosen[e] if e in judged else [p for p in guessed if p.entry == e] for e in names}
+    # References of the task, and the rows, which need them
     baseline = dense_point(points)
     dense, dense_sd = (baseline.accuracy.mean, baseline.accuracy.sd) if baseline else (None, None)
     draft = TaskLeaderboard(task, source, chance, dense, dense_sd, x_max, [], points, records)
@@ -149,7 +80,18 @@ def _board(task: str, records: list[Record], x_max: float) -> TaskLeaderboard:
 
 
 def dense_point(points: Mapping[str, Sequence[Point]]) -> Point | None:
-    """The tuned dense baseline: confirmed where it is, and chosen on validation; None without one."""
+    """Returns the tuned dense baseline of a task: the point of method "dense" best on validation.
+
+    Args:
+        points: The operating points by entry.
+
+    Returns:
+        The point, a confirmed one where there is any; None without a dense entry.
+
+    Example:
+        >>> [round(number, 3) for number in dense_point(board.points).xy]  # log10 compression, accuracy
+        [0.0, 0.982]
+    """
     found = [p for group in points.values() for p in group if p.method == DENSE]
     found = [p for p in found if p.source == "test"] or found
     return max(found, key=lambda p: (p.val_accuracy or 0.0, len(p.outcomes), p.accuracy.mean), default=None)
@@ -179,7 +121,7 @@ def _search_counts(own: Sequence[Record]) -> dict[str, Any]:
 
 
 def _ranked(board: TaskLeaderboard, drafts: Sequence[LeaderboardRow]) -> list[LeaderboardRow]:
-    """Ranked entries by falling hypervolume, then what is not confirmed, then the dense baseline."""
+    """The rows in their order: ranked by hypervolume, then unconfirmed entries, then the dense baseline."""
     order = sorted(drafts, key=lambda row: (-row.hypervolume_raw, row.entry))
     sparse = [row for row in order if not row.baseline]
     contest = [row for row in sparse if row.source == board.source and board.points[row.entry]]
@@ -194,21 +136,20 @@ def _tied(board: TaskLeaderboard, above: LeaderboardRow, row: LeaderboardRow) ->
     if board.source != "test":
         return None
     found = difference(board.replicates[above.entry], board.replicates[row.entry])
-    return None if found is None else not found.ahead  # neither where the seeds say the opposite
+    return None if found is None else not found.ahead  # tied also where the difference is the other way
 
 
 def on_front(points: Sequence[Point]) -> list[Point]:
-    """The points on the front of means, by rising compression."""
+    """Returns the points on the front of means: those that no other point dominates.
+
+    Args:
+        points: The operating points of one entry.
+
+    Returns:
+        The points of the front by rising compression, and so by falling accuracy.
+
+    Example:
+        >>> [round(point.compression) for point in on_front(board.points["magnitude"])]
+        [2, 13, 119, 1022]
+    """
     return front(points, lambda p: p.xy)
-
-
-__all__ = [
-    "COMPRESSIONS",
-    "DENSE",
-    "TOLERANCES",
-    "TaskLeaderboard",
-    "LeaderboardRow",
-    "boards",
-    "on_front",
-    "rows",
-]

@@ -1,15 +1,15 @@
 """How far the seeds of an entry agree, and whether two entries can be told apart. No torch."""
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import fmean, stdev, variance
 from typing import Literal
 
-from scipy.special import stdtr  # type: ignore[import-untyped, unused-ignore]
-
 from ...records.pareto import X_MAX, front, hypervolume
-from .intervals import CONFIDENCE, Interval, quantile
+from .intervals import CONFIDENCE, Interval
 from .points import Point, SeedResult
 
 NOTHING = 1e-12  # differences and errors below it are rounding
@@ -61,42 +61,56 @@ class Difference:
 def difference(
     first: Mapping[int, float], second: Mapping[int, float], confidence: float = CONFIDENCE
 ) -> Difference | None:
-    """Two entries' replicates by seed compared: paired where the seeds are the same, else Welch's way.
+    """Returns the difference of two entries' replicates: paired where the seeds are the same, else Welch's.
 
     A seed fixes the order of the data and what a trial draws, for every entry alike: runs with the same
     seed are a pair, and Student's interval of their differences is right whatever they have in common.
-    None below two replicates each, and where replicates that differ do so by the same to the last bit:
-    counts of examples can meet so by chance, and say nothing of how far they scatter.
+
+    Args:
+        first: A number (a hypervolume) of the first entry by seed; negative seeds pair with nothing.
+        second: The same of the second entry.
+        confidence: Of the interval.
+
+    Returns:
+        The difference first − second. None below two replicates each, and where replicates that differ do so
+        by the same to the last bit: counts of examples can meet so by chance, and tell nothing of their scatter.
+
+    Example:
+        >>> gap = difference({1: 0.30, 2: 0.31, 3: 0.32}, {1: 0.20, 2: 0.22, 3: 0.21})
+        >>> gap.kind, round(gap.mean, 2), gap.distinct
+        ('paired', 0.1, True)
     """
     if min(len(first), len(second)) < 2:
         return None
-    if set(first) == set(second) and min(first) >= 0:
-        return _paired([first[seed] - second[seed] for seed in first], confidence)
-    return _welch(list(first.values()), list(second.values()), confidence)
+    paired = set(first) == set(second) and min(first) >= 0
+    seeds = list(first) if paired else []
+    ours, theirs = (
+        tuple(entry[seed] for seed in seeds) if paired else tuple(entry.values()) for entry in (first, second)
+    )
+    return _tested("paired" if paired else "welch", ours, theirs, confidence)
 
 
-def _paired(gaps: Sequence[float], confidence: float) -> Difference | None:
-    error = stdev(gaps) / math.sqrt(len(gaps))
-    return _judged("paired", len(gaps), fmean(gaps), error, len(gaps) - 1, confidence)
-
-
-def _welch(first: Sequence[float], second: Sequence[float], confidence: float) -> Difference | None:
-    shares = variance(first) / len(first), variance(second) / len(second)
-    freedoms = len(first) - 1, len(second) - 1
-    parts = sum(share**2 / freedom for share, freedom in zip(shares, freedoms, strict=True))
-    freedom = sum(shares) ** 2 / parts if parts > 0 else min(freedoms)
-    gap, error = fmean(first) - fmean(second), math.sqrt(sum(shares))
-    return _judged("welch", min(len(first), len(second)), gap, error, freedom, confidence)
-
-
-def _judged(
-    kind: Literal["paired", "welch"], seeds: int, gap: float, error: float, freedom: float, confidence: float
+@lru_cache(4096)  # every table and page asks again
+def _tested(
+    kind: Literal["paired", "welch"], first: tuple[float, ...], second: tuple[float, ...], confidence: float
 ) -> Difference | None:
-    if error <= NOTHING:
-        return Difference(kind, seeds, 0.0, Interval(0.0, 0.0), 1.0) if abs(gap) <= NOTHING else None
-    half = quantile(freedom, confidence) * error
-    p = 2 * float(stdtr(freedom, -abs(gap) / error))
-    return Difference(kind, seeds, gap, Interval(gap - half, gap + half), p)
+    """Student's t test of two samples, and the interval of the difference of their means."""
+    from scipy.stats import ttest_ind, ttest_rel  # type: ignore[import-untyped, unused-ignore]
+
+    gap, count = fmean(first) - fmean(second), min(len(first), len(second))
+    if _standard_error(kind, first, second) <= NOTHING:
+        return Difference(kind, count, 0.0, Interval(0.0, 0.0), 1.0) if abs(gap) <= NOTHING else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of values that nearly agree, which are judged above
+        test = ttest_rel(first, second) if kind == "paired" else ttest_ind(first, second, equal_var=False)
+        low, high = test.confidence_interval(confidence)
+    return Difference(kind, count, gap, Interval(float(low), float(high)), float(test.pvalue))
+
+
+def _standard_error(kind: str, first: Sequence[float], second: Sequence[float]) -> float:
+    if kind == "paired":
+        return stdev(a - b for a, b in zip(first, second, strict=True)) / math.sqrt(len(first))
+    return math.sqrt(variance(first) / len(first) + variance(second) / len(second))
 
 
 def holm(ps: Sequence[float]) -> list[float]:

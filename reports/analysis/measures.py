@@ -1,28 +1,36 @@
-"""What is measured of one entry on one task, each number with its interval over seeds. No torch.
+"""The numbers of one entry on one task, each with its interval over seeds. No torch.
 
-Every function gives fields of a `Row` by name. `References` are the task's: chance, dense accuracy, x_max.
+The functions return fields of a `LeaderboardRow` by name, from the entry's points and the task's references.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
 from ...records.pareto import accuracy_at, compression_at, front, hypervolume, hypervolume_scale
 from .comparison import replicates
+from .front_intervals import accuracy_interval, within_interval
 from .intervals import Interval, deviation, t_interval
 from .points import COLLAPSE, Point, SeedResult
 
 COMPRESSIONS = (2, 4, 8, 16, 32, 64, 128, 256, 512)
 TOLERANCES = (0.01, 0.05, 0.10)
-SLACK = 1e-9  # as in pareto: means of ratios of counts
 
 
 @dataclass(frozen=True)
 class References:
-    """Chance accuracy, the tuned dense accuracy (fixed once for the task), and where x is cut off."""
+    """The references of a task, the same for all its entries.
+
+    Attributes:
+        chance: Chance accuracy, 1/classes.
+        dense: Accuracy of the tuned dense baseline; None without one.
+        x_max: log10 compression at which hypervolumes are cut off.
+
+    Example:
+        >>> References(chance=0.1, dense=0.6, x_max=3.0).scale  # three decades at 0.5 above chance
+        1.5
+    """
 
     chance: float
     dense: float | None
@@ -30,14 +38,27 @@ class References:
 
     @property
     def scale(self) -> float | None:
-        """What normalises the hypervolume; None without a dense accuracy above chance."""
+        """The raw hypervolume that is normalised to 1; None without a dense accuracy above chance."""
         return hypervolume_scale(self.chance, self.dense, self.x_max)
 
 
 def volumes(at: References, points: Sequence[Point]) -> dict[str, Any]:
-    """The hypervolume of the front of means, and over replicates its sd and t-interval.
+    """Returns the hypervolume of the front of means, with its sd and t-interval over replicates.
 
-    The interval's centre is the number itself; its width is that of one front a seed.
+    The interval is centred on the hypervolume of the front of means; its width comes from the hypervolumes
+    of the fronts of single seeds.
+
+    Args:
+        at: The references of the task.
+        points: The operating points of one entry.
+
+    Returns:
+        The fields `hypervolume…`, normalised by `at.scale`, and `hypervolume_raw…`.
+
+    Example:
+        >>> found = volumes(board.references, board.points["dwf-3"])
+        >>> round(found["hypervolume"], 3), round(found["hypervolume_sd"], 3)
+        (0.587, 0.004)
     """
     reference = (0.0, at.chance)
     raw = hypervolume([p.xy for p in points], reference, at.x_max)
@@ -59,12 +80,38 @@ def volumes(at: References, points: Sequence[Point]) -> dict[str, Any]:
 
 
 def repeated(at: References, points: Sequence[Point]) -> dict[int, float]:
-    """Hypervolumes by seed; none for a provisional front: the search did not repeat what it found."""
+    """Returns the raw hypervolume of each replicate of an entry's front.
+
+    Args:
+        at: The references of the task.
+        points: The operating points of one entry.
+
+    Returns:
+        Hypervolumes by seed; empty for provisional points, since a search trains each configuration once.
+
+    Example:
+        >>> found = repeated(board.references, board.points["dwf-3"])
+        >>> {seed: round(volume, 2) for seed, volume in found.items()}
+        {1000: 1.54, 1001: 1.55, 1002: 1.56}
+    """
     return replicates(points, at.chance, at.x_max) if points and points[0].source == "test" else {}
 
 
 def accuracies_and_compressions(at: References, points: Sequence[Point]) -> dict[str, Any]:
-    """Accuracy at compressions, compression within tolerances, the best and the sparsest point, speed-up."""
+    """Returns the accuracies, compressions and the speed-up that are read off an entry's points.
+
+    Args:
+        at: The references of the task.
+        points: The operating points of one entry.
+
+    Returns:
+        The fields `accuracy_at…`, `within…`, `best_…`, `largest_…` and `speedup…`.
+
+    Example:
+        >>> found = accuracies_and_compressions(board.references, board.points["dwf-3"])
+        >>> round(found["accuracy_at"][64], 2), round(found["within"][0.05], 1)
+        (0.77, 13.3)
+    """
     xy = [p.xy for p in points]
     at_eps = [pair for pair in (p.xy_exact for p in points) if pair is not None]
     best = max(points, key=lambda p: (p.accuracy.mean, p.x.mean))
@@ -98,7 +145,7 @@ def _confirmed(points: Sequence[Point]) -> bool:
 
 
 def _speeds(points: Sequence[Point], reached: float | None) -> list[float]:
-    """The theoretical speed-ups, a seed each, of the fastest point at a compression."""
+    """The theoretical speed-ups, one a seed, of the fastest point with compression `reached`."""
     if reached is None:
         return []
     there = [p for p in points if abs(p.compression / reached - 1) < 1e-9 and p.speedup is not None]
@@ -108,59 +155,20 @@ def _speeds(points: Sequence[Point], reached: float | None) -> list[float]:
     return [o.speedup for o in fastest.outcomes if o.speedup is not None]
 
 
-def accuracy_interval(points: Sequence[Point], compression: float) -> Interval | None:
-    """The t-interval of the front's accuracy at a compression.
-
-    The number is linear in the two points of the front of means around it, so each seed has a value of its
-    own: the mean's, moved by how far the seed's accuracies lie from the means, and (to first order) by how
-    far its compressions do, times the slope. None where either point lacks two shared seeds.
-    """
-    line = front(points, lambda p: p.xy)
-    value = accuracy_at([p.xy for p in line], compression)
-    if value is None or not _confirmed(points):
-        return None
-    x = math.log10(compression)
-    around = next(((a, b) for a, b in pairwise(line) if a.x.mean < x <= b.x.mean), None)
-    if around is None:
-        edge = line[0] if x <= line[0].x.mean else line[-1]
-        return t_interval([o.accuracy for o in edge.outcomes], value, 0.0, 1.0)
-    (x0, y0), (x1, y1) = (p.xy for p in around)
-    slope, weight = (y1 - y0) / (x1 - x0), (x - x0) / (x1 - x0)
-    moved = [
-        value
-        + (1 - weight) * (first.accuracy - y0 - slope * (first.x - x0))
-        + weight * (second.accuracy - y1 - slope * (second.x - x1))
-        for first, second in _shared(*around)
-    ]
-    return t_interval(moved, value, 0.0, 1.0)
-
-
-def _shared(first: Point, second: Point) -> list[tuple[SeedResult, SeedResult]]:
-    """The outcomes of two points that have the same seed."""
-    seeds = {o.seed: o for o in second.outcomes}
-    return [(o, seeds[o.seed]) for o in first.outcomes if o.seed in seeds]
-
-
-def within_interval(points: Sequence[Point], floor: float) -> Interval | None:
-    """From the largest compression that surely keeps `floor` to the largest that possibly does.
-
-    Surely: the whole t-interval of the point's accuracy is at or above the floor; possibly: some of it is.
-    1 where no point is sure, since the dense network itself is there. None where a point of the front of
-    means has one seed.
-    """
-    if any(len(p.outcomes) < 2 for p in front(points, lambda p: p.xy)):
-        return None
-    found = [(p.accuracy_interval, p.compression_interval) for p in points]
-    known = [(y, x) for y, x in found if y is not None and x is not None]
-    if not known:
-        return None
-    sure = [x.low for y, x in known if y.low >= floor - SLACK]
-    possible = [x.high for y, x in known if y.high >= floor - SLACK]
-    return Interval(max(sure, default=1.0), max(possible, default=1.0))
-
-
 def counts(points: Sequence[Point], failures: int) -> dict[str, Any]:
-    """Points, seeds, runs, and what went wrong in them."""
+    """Returns how many points, seeds and runs the numbers of an entry rest on.
+
+    Args:
+        points: The operating points of one entry.
+        failures: The number of its runs without a result.
+
+    Returns:
+        The fields `points`, `seeds` (the fewest of a point on the front), `runs`, `diverged`, `collapsed`.
+
+    Example:
+        >>> counts(board.points["dwf-3"], failures=1)
+        {'points': 4, 'seeds': 3, 'runs': 13, 'diverged': 0, 'collapsed': 3}
+    """
     return {
         "points": len(points),
         "seeds": min(len(p.outcomes) for p in front(points, lambda p: p.xy)),
@@ -171,8 +179,20 @@ def counts(points: Sequence[Point], failures: int) -> dict[str, Any]:
 
 
 def cost(points: Sequence[Point]) -> dict[str, Any]:
-    """Per run: the most steps, mean seconds, mean training FLOPs to dense of runs that did not diverge: these
-    stop early, and a method is not cheap because it crashes."""
+    """Returns the cost of training an entry's points.
+
+    Args:
+        points: The operating points of one entry.
+
+    Returns:
+        The fields `steps` (the most of a run), `seconds` (mean of a run) and `training_flops_ratio…` (mean,
+        relative to dense, over runs that did not diverge: these stop early, which would make a method cheap).
+
+    Example:
+        >>> found = cost(board.points["dwf-3"])
+        >>> found["steps"], found["seconds"], found["training_flops_ratio"]
+        (100, 1.5, 1.0)
+    """
     done = [o.record for p in points for o in p.outcomes]
     flops = [ratio for p in points for o in p.outcomes if (ratio := _flops(o)) is not None]
     return {
@@ -184,7 +204,10 @@ def cost(points: Sequence[Point]) -> dict[str, Any]:
 
 
 def _cost_interval(points: Sequence[Point]) -> Interval | None:
-    """Over seeds, of the mean over an entry's points: the points differ by design, the seeds by chance."""
+    """The t-interval over seeds of the mean training FLOPs over an entry's points.
+
+    Only seeds vary by chance; the points differ by design. Seeds that lack a point are left out.
+    """
     by_seed: dict[int, list[float]] = {}
     for point in points if _confirmed(points) else ():
         for outcome in point.outcomes:

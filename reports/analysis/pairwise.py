@@ -1,24 +1,41 @@
-"""Every entry of a task against every other: can the two be told apart? No torch."""
+"""Pairwise comparison of the entries of a task: which differ significantly over seeds. No torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
-from .boards import TaskLeaderboard
 from .comparison import difference, holm
 from .intervals import Interval
+from .leaderboard import TaskLeaderboard
 
 LEVEL = 0.05
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two ranked entries, the higher first. `difference` is of the means over seeds of each seed's own
-    hypervolume, in units of the leaderboard's, whose ranks are by the front of the points' means.
+    """The comparison of two ranked entries of a task.
 
-    `interval` holds the difference with 95% for this pair alone, and `distinct` says that it leaves out
-    zero. `p_holm` is corrected for all pairs of the task, `distinct_holm` says that it is below 0.05.
+    What is compared are the hypervolumes of the fronts of single seeds. Their means need not be in the order
+    of the ranks, which follow the hypervolume of the front of means over seeds.
+
+    Attributes:
+        task: The task, dataset-model.
+        first: The entry of the higher rank.
+        second: The entry of the lower rank.
+        kind: "paired" where both entries have the same seeds, else "welch".
+        seeds: The number of replicates of each entry, the smaller one where they differ.
+        difference: Mean hypervolume of the first minus that of the second, normalised as on the leaderboard.
+        interval: 95% t-interval of the difference, for this pair alone.
+        p: Two-sided p of no difference.
+        p_holm: The same p after Holm's correction for all pairs of the task.
+        distinct: Whether the interval excludes zero.
+        distinct_holm: Whether `p_holm` is below 0.05.
+
+    Example:
+        >>> pair = pairs(board)[0]
+        >>> pair.first, pair.second, round(pair.difference, 2), [round(end, 2) for end in pair.interval]
+        ('dwf-3', 'magnitude', 0.19, [0.18, 0.2])
     """
 
     task: str
@@ -35,12 +52,12 @@ class Pair:
 
     @property
     def ahead(self) -> bool:
-        """Whether the seeds say that the first is the better one."""
+        """Whether the first is significantly better: the interval lies above zero."""
         return self.interval.low > 0
 
     @property
     def verdict(self) -> str:
-        """In words."""
+        """The result in words, as the tables and pages print it."""
         if self.distinct and not self.ahead:
             return "the seeds say the opposite of the ranks"
         if self.distinct_holm:
@@ -49,7 +66,18 @@ class Pair:
 
 
 def pairs(board: TaskLeaderboard) -> list[Pair]:
-    """All pairs of confirmed entries with two seeds or more, in the order of their ranks."""
+    """Returns the comparisons of all pairs of ranked entries of a task.
+
+    Args:
+        board: The leaderboard of the task.
+
+    Returns:
+        The pairs in the order of their ranks; those with too few seeds to judge are left out.
+
+    Example:
+        >>> [(pair.first, pair.second, pair.verdict) for pair in pairs(board)]
+        [('dwf-3', 'magnitude', 'distinct, also after correction for all pairs')]
+    """
     ranked = [row.entry for row in board.rows if row.rank is not None]
     unit = board.scale or 1.0
     found: list[Pair] = []
@@ -65,12 +93,25 @@ def pairs(board: TaskLeaderboard) -> list[Pair]:
 
 
 def _corrected(found: Sequence[Pair]) -> list[Pair]:
+    """The pairs with their p corrected by Holm's method for all of them."""
     both = zip(found, holm([pair.p for pair in found]), strict=True)
     return [replace(pair, p_holm=p, distinct_holm=p < LEVEL) for pair, p in both]
 
 
 def summary(found: Sequence[Pair]) -> str:
-    """One sentence on how many pairs the seeds can tell apart; empty without pairs."""
+    """Returns the sentence on how many pairs differ significantly.
+
+    Args:
+        found: The pairs of one task.
+
+    Returns:
+        The sentence; empty without pairs.
+
+    Example:
+        >>> print(summary(pairs(board)))
+        Of 1 pairs of entries 0 are not distinguishable (the 95% interval of the difference holds zero);
+        after Holm's correction for all pairs 1 stay distinct.
+    """
     if not found:
         return ""
     alone, corrected = sum(p.distinct for p in found), sum(p.distinct_holm for p in found)

@@ -1,14 +1,13 @@
-"""From records to operating points: the seeds of one configuration, with their mean and spread. No torch."""
+"""Operating points: the seeds of one configuration, with their means and spreads. No torch."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
 from typing import Literal
 
 from ...records.record import Record
-from ...records.store import latest
 from .intervals import Interval, deviation, t_interval
 
 Source = Literal["test", "validation"]
@@ -18,15 +17,26 @@ XY = tuple[float, float]
 
 @dataclass(frozen=True)
 class Stat:
-    """Mean and sample standard deviation of n numbers; `sd` is None below two."""
+    """Mean and sample standard deviation of several numbers.
+
+    Attributes:
+        n: How many numbers there are.
+        mean: Their arithmetic mean.
+        sd: Their sample standard deviation (n − 1 in the denominator); None for a single number.
+
+    Example:
+        >>> found = board.points["dwf-3"][0].accuracy
+        >>> found.n, round(found.mean, 3), round(found.sd, 3)
+        (3, 0.978, 0.004)
+    """
 
     n: int
     mean: float
     sd: float | None
 
 
-def stat(values: Sequence[float]) -> Stat | None:
-    """Mean and sample sd, or None of nothing."""
+def _stat(values: Sequence[float]) -> Stat | None:
+    """Mean and sample standard deviation of the values; None without values."""
     if not values:
         return None
     return Stat(len(values), fmean(values), deviation(values) if len(values) > 1 else None)
@@ -34,9 +44,23 @@ def stat(values: Sequence[float]) -> Stat | None:
 
 @dataclass(frozen=True)
 class SeedResult:
-    """One seed. `x` is log10 compression. A diverged run is chance accuracy at compression 1.
+    """The result of one seed of an operating point. A diverged run counts as chance at compression 1.
 
-    The `exact` pair holds at zeros of float32 eps; None where the record has none.
+    Attributes:
+        seed: The seed of the run.
+        accuracy: Test accuracy for a confirmed point, validation accuracy for a provisional one.
+        x: log10 compression, at the validated threshold of zeros.
+        exact: (log10 compression, accuracy) with zeros of float32 eps instead; None where not recorded.
+        val_accuracy: Validation accuracy, by which configurations are chosen.
+        speedup: Theoretical speed-up: multiply-accumulates of the dense model over the sparse one's.
+        diverged: Whether training diverged.
+        collapsed: Whether a layer has no nonzero weight or accuracy is at most 1.5 × chance, undiverged.
+        record: The record of the run.
+
+    Example:
+        >>> result = board.points["dwf-3"][1].outcomes[0]
+        >>> result.seed, round(result.x, 2), round(10**result.x, 1)
+        (1000, 1.13, 13.4)
     """
 
     seed: int
@@ -52,7 +76,24 @@ class SeedResult:
 
 @dataclass(frozen=True)
 class Point:
-    """A configuration trained with one or more seeds. `failures` are runs that gave no outcome at all."""
+    """An operating point: one configuration, trained with one or more seeds.
+
+    Attributes:
+        task: The task, dataset-model.
+        entry: The entry of the suite that it belongs to.
+        method: The method of that entry.
+        key: The id of the search trial that its runs repeat, else the hash of the configuration.
+        source: The split that accuracies are of: "test" where confirmed, "validation" for a search.
+        outcomes: One result a seed, by rising seed.
+        failures: The number of runs that failed and so have no result.
+
+    Example:
+        >>> seeds = [SeedResult(1, 0.9, 1.0, None, 0.9, None, False, False, record),
+        ...          SeedResult(2, 0.8, 3.0, None, 0.8, None, False, False, record)]
+        >>> point = Point("task", "dwf-3", "dwf", "trial", "test", tuple(seeds), failures=0)
+        >>> point.compression, round(point.accuracy.mean, 2)  # the geometric mean of 10 and 1000
+        (100.0, 0.85)
+    """
 
     task: str
     entry: str
@@ -64,35 +105,37 @@ class Point:
 
     @cached_property
     def accuracy(self) -> Stat:
-        return _required(stat([o.accuracy for o in self.outcomes]))
+        """Accuracy over seeds, on the split that `source` names."""
+        return _required(_stat([o.accuracy for o in self.outcomes]))
 
     @cached_property
     def x(self) -> Stat:
         """log10 compression: its mean is the log of the geometric mean of compression."""
-        return _required(stat([o.x for o in self.outcomes]))
+        return _required(_stat([o.x for o in self.outcomes]))
 
     @property
     def xy(self) -> XY:
-        """The point of the front of means."""
+        """Mean log10 compression and mean accuracy: the point of which fronts are made."""
         return self.x.mean, self.accuracy.mean
 
     @property
     def compression(self) -> float:
-        """Geometric mean over seeds."""
+        """Geometric mean of the compression over seeds."""
         return float(10**self.x.mean)
 
     @cached_property
     def accuracy_interval(self) -> Interval | None:
-        """95% t-interval of the mean accuracy over seeds; None below two, and for the runs of a search."""
+        """95% t-interval of the mean accuracy over seeds; None below two, and for provisional points."""
         if self.source != "test":
             return None
         return t_interval([o.accuracy for o in self.outcomes], least=0.0, most=1.0)
 
     @cached_property
     def compression_interval(self) -> Interval | None:
-        """The same of the geometric mean of compression, computed on its logarithm.
+        """95% t-interval of the geometric mean of compression over seeds, computed on its logarithm.
 
-        Seeds at 1 because they diverged scatter by decades: then it ends at the sparsest seed.
+        Diverged seeds count as compression 1 and so scatter by decades: with one of them the interval ends
+        at the sparsest seed at the latest.
         """
         if self.source != "test":
             return None
@@ -102,39 +145,44 @@ class Point:
 
     @cached_property
     def accuracy_exact(self) -> Stat | None:
-        return stat([o.exact[1] for o in self.outcomes if o.exact is not None])
+        """Accuracy with zeros of float32 eps, over the seeds that have it."""
+        return _stat([o.exact[1] for o in self.outcomes if o.exact is not None])
 
     @cached_property
     def x_exact(self) -> Stat | None:
-        return stat([o.exact[0] for o in self.outcomes if o.exact is not None])
+        """log10 compression with zeros of float32 eps, over the seeds that have it."""
+        return _stat([o.exact[0] for o in self.outcomes if o.exact is not None])
 
     @property
     def xy_exact(self) -> XY | None:
-        """The same at float32 eps, where every seed has it: a mean over some seeds would mislead."""
+        """`xy` at float32 eps; None unless every seed has it, since a mean over some would mislead."""
         x, y = self.x_exact, self.accuracy_exact
         return (x.mean, y.mean) if x and y and x.n == len(self.outcomes) else None
 
     @property
     def speedup(self) -> float | None:
-        """Mean theoretical speed-up."""
-        found = stat([o.speedup for o in self.outcomes if o.speedup is not None])
+        """Mean theoretical speed-up over the seeds that have one."""
+        found = _stat([o.speedup for o in self.outcomes if o.speedup is not None])
         return found.mean if found else None
 
     @property
     def val_accuracy(self) -> float | None:
-        found = stat([o.val_accuracy for o in self.outcomes if o.val_accuracy is not None])
+        """Mean validation accuracy over the seeds that have one."""
+        found = _stat([o.val_accuracy for o in self.outcomes if o.val_accuracy is not None])
         return found.mean if found else None
 
     @property
     def diverged(self) -> int:
+        """The number of seeds that diverged."""
         return sum(o.diverged for o in self.outcomes)
 
     @property
     def collapses(self) -> int:
+        """The number of seeds that collapsed."""
         return sum(o.collapsed for o in self.outcomes)
 
     def mean_of(self, value: Callable[[Record], float | None]) -> float | None:
-        """Mean over the seeds of something in their records, such as the cost of training."""
+        """Returns the mean over seeds of a number in their records; None where no record has it."""
         found = [value(o.record) for o in self.outcomes]
         numbers = [number for number in found if number is not None]
         return fmean(numbers) if numbers else None
@@ -143,75 +191,3 @@ class Point:
 def _required(value: Stat | None) -> Stat:
     assert value is not None, "a point has at least one outcome"
     return value
-
-
-def by_task(records: Iterable[Record]) -> dict[str, list[Record]]:
-    """The latest record of each identity, by task, in the order tasks first appear."""
-    tasks: dict[str, list[Record]] = {}
-    for record in latest(records):
-        tasks.setdefault(record.task, []).append(record)
-    return tasks
-
-
-def chance_of(records: Iterable[Record]) -> float:
-    """1/classes of the task; 0 where no record says how many classes there are."""
-    return next((1 / record.classes for record in records if record.classes), 0.0)
-
-
-def confirmed(records: Sequence[Record], chance: float) -> tuple[list[Point], dict[str, int]]:
-    """Points of one task's confirm phase, on test; and per entry the runs of it that gave no outcome.
-
-    Runs are grouped by the search trial they repeat.
-    """
-    chosen = [record for record in records if record.phase == "confirm"]
-    return _points(chosen, chance, "test")
-
-
-def provisional(records: Sequence[Record], chance: float) -> tuple[list[Point], dict[str, int]]:
-    """Points of one task's search and single runs, on validation: for runs without a confirm phase."""
-    chosen = [record for record in records if record.phase != "confirm"]
-    return _points(chosen, chance, "validation")
-
-
-def _points(records: Sequence[Record], chance: float, source: Source) -> tuple[list[Point], dict[str, int]]:
-    groups: dict[tuple[str, str], list[Record]] = {}
-    for record in records:
-        key = record.confirms if source == "test" and record.confirms else record.config
-        groups.setdefault((record.entry, key), []).append(record)
-    points: list[Point] = []
-    failed: dict[str, int] = {}
-    for (entry, key), group in groups.items():
-        outcomes = [seed_result(record, chance, source) for record in group]
-        kept = sorted((o for o in outcomes if o is not None), key=lambda o: (o.seed, o.record.id))
-        missing = len(group) - len(kept)
-        failed[entry] = failed.get(entry, 0) + missing
-        if kept:
-            first = group[0]
-            points.append(Point(first.task, entry, first.method, key, source, tuple(kept), missing))
-    return sorted(points, key=lambda p: (p.entry, p.x.mean, -p.accuracy.mean, p.key)), failed
-
-
-def seed_result(record: Record, chance: float, source: Source) -> SeedResult | None:
-    """What a run says for the leaderboard; None when it failed or does not hold what is asked of it."""
-    accuracy = record.test_accuracy if source == "test" else record.val_accuracy
-    if record.status == "diverged":
-        at = (0.0, chance)
-        return SeedResult(record.seed, chance, 0.0, at, chance, 1.0, True, False, record)
-    if record.status == "failed" or accuracy is None or record.compression is None:
-        return None
-    collapsed = bool(record.collapsed_layers) or accuracy <= COLLAPSE * chance
-    exact = _exact(record, accuracy, source)
-    return SeedResult(
-        record.seed, accuracy, record.log_compression, exact, record.val_accuracy, record.speedup,
-        False, collapsed, record,
-    )  # fmt: skip
-
-
-def _exact(record: Record, accuracy: float, source: Source) -> XY | None:
-    """The operating point at float32 eps; a method with exact zeros of its own has only the one."""
-    if not record.threshold and record.compression_exact is None:
-        return record.log_compression, accuracy
-    at_eps = record.test_accuracy_exact if source == "test" else record.val_accuracy_exact
-    if record.compression_exact is None or at_eps is None:
-        return (record.log_compression, accuracy) if not record.threshold else None
-    return math.log10(record.compression_exact), at_eps

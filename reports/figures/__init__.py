@@ -1,1 +1,1 @@
-"""Figures of the numbers: one file a figure, `draw.py` for all of them, `canvas.py` for what they share."""
+"""Figures of a report: a module each, `draw.py` to write all of them, `canvas.py` for what they share."""

@@ -1,4 +1,4 @@
-"""What the figures share: a canvas without a display, fonts, axes of compression, and files that repeat."""
+"""The parts that all figures share: style, canvas without a display, axes of compression, saved files."""
 
 import io
 import warnings
@@ -29,7 +29,18 @@ SPARSE_TICKS = tuple(m * 10**e for e in range(7) for m in (1, 3))
 
 @contextmanager
 def paper_style() -> Iterator[None]:
-    """Seaborn's paper look for what is drawn and saved inside; SVG text stays text and ids repeat."""
+    """Applies seaborn's "paper" style to figures that are drawn and saved inside the block.
+
+    SVG text stays text, and the ids in an SVG are the same in each run, so that files can be compared.
+
+    Yields:
+        None; matplotlib's parameters are restored at the end of the block.
+
+    Example:
+        >>> with paper_style():
+        ...     matplotlib.rcParams["svg.fonttype"], matplotlib.rcParams["svg.hashsalt"]
+        ('none', 'sparsebench')
+    """
     fixed: dict[str, Any] = {
         "svg.hashsalt": "sparsebench",
         "svg.fonttype": "none",
@@ -40,35 +51,79 @@ def paper_style() -> Iterator[None]:
     }
     themes = sns.axes_style("ticks") | sns.plotting_context("paper", font_scale=1.0)
     with matplotlib.rc_context(themes | fixed), warnings.catch_warnings():
-        # A name in a script the font lacks shows boxes in the PNG; the SVG's text is whole.
+        # A character that the font lacks is a box in the PNG; the SVG holds it as text.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """A figure that belongs to no window and no global list."""
+    """Returns an empty figure that has an Agg canvas, no window and no place in pyplot's list of figures.
+
+    Args:
+        width: Width in inches; `WIDTH` is that of a column of a paper.
+        height: Height in inches.
+
+    Returns:
+        The figure, at `DPI` pixels an inch.
+
+    Example:
+        >>> new_figure(5.2, 4.0).bbox.size.tolist()
+        [832.0, 640.0]
+    """
     figure = Figure(figsize=(width, height), dpi=DPI)
     FigureCanvasAgg(figure)
     return figure
 
 
 def save(figure: Figure, stem: Path, task: str) -> list[Path]:
-    """`<stem>-<task>.png` and `.svg`; the same figure gives the same bytes."""
+    """Writes a task's figure as `<stem>-<task>.png` and `.svg`; see `save_as`.
+
+    Args:
+        figure: The finished drawing.
+        stem: The folder and the beginning of the file names.
+        task: The task's name; characters that a file name cannot have are replaced by `slug`.
+
+    Returns:
+        The paths of the PNG and of the SVG.
+
+    Raises:
+        SparsebenchError: If the folder cannot be written.
+
+    Example:
+        >>> [path.name for path in save(new_figure(1, 1), Path("fronts"), "mnist-lenet5")]
+        ['fronts-mnist-lenet5.png', 'fronts-mnist-lenet5.svg']
+    """
     return save_as(figure, stem.with_name(f"{stem.name}-{slug(task)}"))
 
 
 def save_as(figure: Figure, base: Path) -> list[Path]:
-    """`<base>.png` and `<base>.svg`.
+    """Writes a figure as `<base>.png` and `<base>.svg`; the same figure gives the same bytes.
 
-    Each canvas is asked for its own format: `Figure.savefig` would draw everything once more before each
-    file, only to lay it out, which `_arrange` has done.
+    Each canvas writes its own format: `Figure.savefig` would draw everything once more before each file,
+    for its layout alone, which `_arrange` has already computed.
+
+    Args:
+        figure: The finished drawing; its layout is computed here, once.
+        base: The path of the files without their suffix, which is appended even where the name has a dot.
+
+    Returns:
+        The paths of the PNG (RGB, without transparency) and of the SVG (without a date).
+
+    Raises:
+        SparsebenchError: If the folder cannot be written.
+
+    Example:
+        >>> png, svg = save_as(new_figure(2, 1), Path("made", "width-0.5"))
+        >>> with Image.open(png) as picture:
+        ...     png.name, svg.name, picture.size
+        ('width-0.5.png', 'width-0.5.svg', (320, 160))
     """
     _arrange(figure)
     png, svg = io.BytesIO(), io.BytesIO()
     agg: Any = FigureCanvasAgg(figure)  # neither canvas has types for what it draws
     agg.draw()
-    picture = Image.fromarray(np.asarray(agg.buffer_rgba())).convert("RGB")  # nothing shows through
-    picture.save(png, "png", compress_level=1, dpi=(DPI, DPI))  # sooner, for a few per cent more bytes
+    picture = Image.fromarray(np.asarray(agg.buffer_rgba())).convert("RGB")  # without transparency
+    picture.save(png, "png", compress_level=1, dpi=(DPI, DPI))  # faster, for a few per cent more bytes
     vector: Any = FigureCanvasSVG(figure)
     vector.print_svg(svg, metadata={"Date": None})
     return [
@@ -78,12 +133,13 @@ def save_as(figure: Figure, base: Path) -> list[Path]:
 
 
 def _arrange(figure: Figure) -> None:
-    """Make room for labels and legends once; an engine left in place would do it again at each draw.
+    """Computes the constrained layout once; an engine left in place would repeat it at each draw.
 
-    For the same reason titles are given their `y`: else each draw looks for it above all ticks.
+    For the same reason each figure sets the `y` of its titles: otherwise each draw searches for it above all
+    ticks.
     """
     if all(axes.get_subplotspec() is None for axes in figure.axes):
-        return  # drawn at places of its own
+        return  # axes at fixed positions, as in the critical-difference diagram
     figure.set_layout_engine("constrained")
     engine = figure.get_layout_engine()
     if engine is not None:
@@ -92,7 +148,20 @@ def _arrange(figure: Figure) -> None:
 
 
 def legend_below(figure: Figure, handles: Sequence[Line2D], names: Sequence[str], title: str = "") -> None:
-    """A legend under the axes, by columns, as many as the longest name leaves room for."""
+    """Adds a legend under the axes, in as many columns (1 to 4) as the longest name leaves room for.
+
+    Args:
+        figure: A figure of width `WIDTH`.
+        handles: The symbols, one an entry; without any no legend is drawn.
+        names: The texts beside them, in the same order; a text may have several lines.
+        title: A line above the legend; empty for none.
+
+    Example:
+        >>> figure = new_figure(WIDTH, 2.0)
+        >>> legend_below(figure, [Line2D([], []), Line2D([], [])], ["1  dwf-3", "2  l1"], "rank")
+        >>> [text.get_text() for text in figure.legends[0].get_texts()]
+        ['1  dwf-3', '2  l1']
+    """
     if not handles:
         return
     longest = max(len(line) for name in names for line in name.splitlines())
@@ -105,7 +174,23 @@ def legend_below(figure: Figure, handles: Sequence[Line2D], names: Sequence[str]
 
 
 def compression_axis(axes: Axes, low: float, high: float, vertical: bool = False) -> None:
-    """A log axis of compression: ticks at 1, 2, 5, 10, … or, over more than three decades, at 1, 3, 10, …"""
+    """Makes an axis a logarithmic one of compression, with ticks at round numbers.
+
+    Ticks lie at 1, 2, 5, 10, … or, on an axis that is vertical or spans a factor of 1500 or more, at 1, 3,
+    10, …; on a vertical one that spans more than a factor of 300 at powers of ten alone.
+
+    Args:
+        axes: The axes whose x axis (or y axis) shows compressions as ratios.
+        low: The compression at its beginning, above 0; slightly below 1 shows the markers at 1 whole.
+        high: The compression at its end.
+        vertical: Whether the y axis is meant, which has room for fewer labels.
+
+    Example:
+        >>> axes = new_figure(4, 2).subplots()
+        >>> compression_axis(axes, 0.93, 100)
+        >>> axes.get_xticks().tolist()
+        [1, 2, 5, 10, 20, 50, 100]
+    """
     axis = axes.yaxis if vertical else axes.xaxis
     if vertical:
         axes.set_yscale("log")

@@ -1,7 +1,7 @@
-"""The critical-difference diagram: mean ranks over tasks, bars joining what cannot be told apart.
+"""The critical-difference diagram: mean ranks over tasks, bars joining entries that are not distinguishable.
 
 After Demšar, JMLR 7 (2006), figure 1: the bars are the groups of Nemenyi's test. Drawn in inches from the
-top left corner, so that any number of entries keeps its distances.
+top left corner, so that distances do not depend on the number of entries.
 """
 
 import math
@@ -20,18 +20,29 @@ from ..style import Style
 from .canvas import WIDTH, new_figure
 
 INK = "#303030"
-LEAST = 1.5  # for the axis, whatever the names take
-OUT = 0.18  # from the axis's end to a name
-SIZE = 8
-APART = 0.24  # between the numbers of the axis
-AXIS = 0.8  # where the axis lies
+SIZE = 8  # font size in points; the other lengths are in inches
+LEAST = 1.5  # length of the axis: names are shortened until it has as much
+OUT = 0.18  # between an end of the axis and the names beside it
+APART = 0.24  # least distance between the numbers of the axis
+AXIS = 0.8  # distance of the axis from the top
 BAR = 0.12  # between bars
 NAME = 0.24  # between names
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Ranks from 1 (at `left`) to `worst` (at `right`) as inches from the figure's left edge."""
+    """The rank axis of the diagram: called with a mean rank, it returns the position in inches.
+
+    Attributes:
+        worst: The last rank of the axis, which is the number of entries, 2 or more.
+        left: The position of rank 1, in inches from the figure's left edge.
+        right: The position of rank `worst`.
+
+    Example:
+        >>> scale = Scale(worst=3, left=1.0, right=5.0)
+        >>> scale(1), scale(1.5), scale(3)
+        (1.0, 2.0, 5.0)
+    """
 
     worst: int
     left: float
@@ -42,7 +53,24 @@ class Scale:
 
 
 def draw_critical(result: TasksComparison, style: Mapping[str, Style]) -> Figure:
-    """An axis of mean ranks, the best at the left; names at both sides, each led to its rank."""
+    """Draws the critical-difference diagram: an axis of mean ranks, 1 at the left, names at both sides.
+
+    Args:
+        result: The comparison of two or more entries over tasks; its groups become the bars.
+        style: Colour, marker and dash of each entry; a line in this colour joins its name to its mean rank.
+
+    Returns:
+        The figure, `WIDTH` inches wide, as high as the number of entries and of bars asks for.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from sparsebench.reports.analysis.across_tasks import compare_over_tasks
+        >>> result = compare_over_tasks([replace(board, task=f"task {i}") for i in range(6)])
+        >>> styles = {"dwf-3": ("#0072B2", "o", (0, ())), "magnitude": ("#D55E00", "s", (0, ()))}
+        >>> [text.get_text() for text in draw_critical(result, styles).axes[0].texts][-2:]
+        ['dwf-3  1.00', 'magnitude  2.00']
+    """
+    # Sizes: the better half of the entries is named at the left, the other at the right.
     half = (len(result.standings) + 1) // 2
     left, right = result.standings[:half], result.standings[half:]
     first = AXIS + BAR * len(result.groups) + 0.3
@@ -52,10 +80,12 @@ def draw_critical(result: TasksComparison, style: Mapping[str, Style]) -> Figure
     axes.set_axis_off()
     axes.set_xlim(0, WIDTH)
     axes.set_ylim(height, 0)
+    # The axis with the critical difference above it, and a bar for each group below it.
     names, scale = _fitting(figure, left, right)
     _axis(axes, scale)
     _reach(axes, result, scale)
     _bars(axes, result, scale)
+    # The names, from the outer ranks at the top to the middle ones, so that their lines do not cross.
     for i, standing in enumerate(left):
         _name(axes, names[standing.entry], standing, style, scale, first + NAME * i, at_left=True)
     for i, standing in enumerate(reversed(right)):
@@ -66,7 +96,7 @@ def draw_critical(result: TasksComparison, style: Mapping[str, Style]) -> Figure
 def _fitting(
     figure: Figure, left: Sequence[MeanRank], right: Sequence[MeanRank]
 ) -> tuple[dict[str, str], Scale]:
-    """Names as long as leaves room for the axis, and the axis between them and their mean ranks."""
+    """Returns names short enough to leave `LEAST` inches for the axis, and the axis between them."""
     agg: Any = FigureCanvasAgg(figure)
     measured, font = agg.get_renderer(), FontProperties(size=SIZE)
 
@@ -97,7 +127,7 @@ def _axis(axes: Axes, scale: Scale) -> None:
 
 
 def _reach(axes: Axes, result: TasksComparison, scale: Scale) -> None:
-    """The critical difference as a length, above the axis."""
+    """Draws the critical difference above the axis, as a length from rank 1 on (at most the axis's)."""
     end = min(1 + result.critical_difference, float(scale.worst))
     axes.plot([scale(1), scale(end)], [0.36, 0.36], color=INK, linewidth=1)
     for x in (scale(1), scale(end)):
@@ -118,7 +148,7 @@ def _name(
     axes: Axes, name: str, standing: MeanRank, style: Mapping[str, Style], scale: Scale, y: float, *,
     at_left: bool,
 ) -> None:  # fmt: skip
-    """A line from the rank down and out to the name, in the entry's colour and with its marker."""
+    """Draws a line from the mean rank down and out to the name, in the entry's colour and with its marker."""
     colour, marker, _ = style[standing.entry]
     x, edge = scale(standing.mean_rank), scale.left - 0.1 if at_left else scale.right + 0.1
     axes.plot([x, x, edge], [AXIS, y, y], color=colour, linewidth=1, zorder=2)

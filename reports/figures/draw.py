@@ -1,4 +1,4 @@
-"""All figures of a report, draw_report and written, by as many processes as pay."""
+"""All figures of a report, drawn and written, by one process or several."""
 
 import pickle
 import subprocess
@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
@@ -14,7 +13,8 @@ from ...gc_pause import collect_new, paused_gc
 from ...records.pareto import X_MAX
 from ...records.record import Record
 from ..analysis.across_tasks import TasksComparison, compare_over_tasks
-from ..analysis.boards import TaskLeaderboard, boards
+from ..analysis.boards import boards
+from ..analysis.leaderboard import TaskLeaderboard
 from ..style import style_for
 from . import layer_density as density
 from . import training_curves as curves
@@ -24,11 +24,35 @@ from .front import Styles, draw_fronts
 from .knob_importance import Importance, draw_importance
 from .small_multiples import draw_multiples
 
+Pictures = dict[str, list[Path]]
+
+LEAST = 3  # tasks a process: its imports take as long as the figures of two tasks
+
 
 def draw_all(
     board: TaskLeaderboard, folder: Path, style: Styles, importance: Importance | None = None
 ) -> list[Path]:
-    """Every figure that a task's records have the data for. `importance`: of this task's knobs, by entry."""
+    """Draws and writes every figure of a task for which its records have the data.
+
+    They are `fronts-…`, `phases-…`, `density-…` and `knobs-…`, each with the task's name.
+
+    Args:
+        board: The task's leaderboard.
+        folder: The folder of the files, made where it is missing.
+        style: Colour, marker and dash of each entry, those of all figures of the report.
+        importance: Importance of this task's knobs, by objective and entry; without it, no figure of knobs.
+
+    Returns:
+        The paths of the files, a PNG and an SVG a figure; figures without data are left out.
+
+    Raises:
+        SparsebenchError: If the folder cannot be written.
+
+    Example:
+        >>> [one] = boards(r for r in records if r.entry == "magnitude")  # logs no curves: no phases
+        >>> [path.name for path in draw_all(one, Path("."), style_for([one])) if path.suffix == ".svg"]
+        ['fronts-made_up-net.svg', 'density-made_up-net.svg']
+    """
     with paper_style():
         drawn = [
             (draw_fronts(board, style), "fronts"),
@@ -39,10 +63,10 @@ def draw_all(
         return [path for figure, name in drawn if figure for path in save(figure, folder / name, board.task)]
 
 
-def draw_together(
+def _draw_together(
     found: Sequence[TaskLeaderboard], folder: Path, style: Styles, result: TasksComparison | None = None
 ) -> list[Path]:
-    """The figures of all tasks: small multiples of the fronts from two tasks on, ranks where compared."""
+    """Writes the figures of all tasks: small multiples from two tasks on, mean ranks where compared."""
     with paper_style():
         drawn = [
             (draw_multiples(found, style) if len(found) > 1 else None, "tasks-fronts"),
@@ -52,7 +76,24 @@ def draw_together(
 
 
 def fronts(records: Iterable[Record], stem: Path, x_max: float | Mapping[str, float] = X_MAX) -> list[Path]:
-    """One figure a task, accuracy against compression: writes `<stem>-<task>.png` and `.svg`."""
+    """Draws accuracy against compression, one figure a task, and writes `<stem>-<task>.png` and `.svg`.
+
+    Args:
+        records: Records of one or more tasks, of one campaign or several.
+        stem: The folder and the beginning of the file names.
+        x_max: log10 of the compression up to which the hypervolume counts, for all tasks or by task; it
+            decides the ranks in the legend.
+
+    Returns:
+        The paths of the files; none for a task whose runs all failed.
+
+    Raises:
+        SparsebenchError: If there are no records, or the folder cannot be written.
+
+    Example:
+        >>> [path.name for path in fronts(records, Path("fronts"))]
+        ['fronts-made_up-net.png', 'fronts-made_up-net.svg']
+    """
     found = boards(records, x_max)
     style = style_for(found)
     with paper_style():
@@ -60,7 +101,24 @@ def fronts(records: Iterable[Record], stem: Path, x_max: float | Mapping[str, fl
 
 
 def phases(records: Iterable[Record], stem: Path) -> list[Path]:
-    """Accuracy, compression and misalignment over the steps of training, for entries that log the last."""
+    """Draws accuracy, compression and misalignment over training, one figure a task, and writes it.
+
+    Args:
+        records: Records of one or more tasks; entries whose curves have no misalignment are not shown.
+        stem: The folder and the beginning of the file names.
+
+    Returns:
+        The paths of the files, a PNG and an SVG a task; none for a task where no entry logs misalignment.
+
+    Raises:
+        SparsebenchError: If there are no records, or the folder cannot be written.
+
+    Example:
+        >>> [path.name for path in phases(records, Path("phases"))]
+        ['phases-made_up-net.png', 'phases-made_up-net.svg']
+        >>> phases((r for r in records if r.entry == "magnitude"), Path("phases"))
+        []
+    """
     found = boards(records)
     style = style_for(found)
     with paper_style():
@@ -68,7 +126,22 @@ def phases(records: Iterable[Record], stem: Path) -> list[Path]:
 
 
 def layers(records: Iterable[Record], stem: Path) -> list[Path]:
-    """Density of each layer at compression near 10 and near 30, a heat map an entry a row."""
+    """Draws the density of each layer at compression near 10 and near 30, one figure a task, and writes it.
+
+    Args:
+        records: Records of one or more tasks.
+        stem: The folder and the beginning of the file names.
+
+    Returns:
+        The paths of the files, a PNG and an SVG a task; none for a task without layers at such compressions.
+
+    Raises:
+        SparsebenchError: If there are no records, or the folder cannot be written.
+
+    Example:
+        >>> [path.name for path in layers(records, Path("density"))]
+        ['density-made_up-net.png', 'density-made_up-net.svg']
+    """
     with paper_style():
         return [p for board in boards(records) for p in _saved(density.draw_density(board), stem, board.task)]
 
@@ -77,38 +150,47 @@ def _saved(figure: Figure | None, stem: Path, task: str) -> list[Path]:
     return save(figure, Path(stem), task) if figure else []
 
 
-__all__ = ["draw_all", "draw_fronts", "draw_together", "fronts", "layers", "phases", "style_for"]
-
-
-if TYPE_CHECKING:
-    from .knob_importance import Importance
-
-Pictures = dict[str, list[Path]]
-
-LEAST = 3  # a process more pays from so many tasks on: it imports as long as two of them take
-
-
 def draw_report(
-    folder: Path, found: Sequence[TaskLeaderboard], importance: Mapping[str, "Importance"], processes: int = 1
+    folder: Path, found: Sequence[TaskLeaderboard], importance: Mapping[str, Importance], processes: int = 1
 ) -> Pictures:
-    """The files of all figures by task; those of all tasks together under the empty name.
+    """Draws and writes all figures of a report, and returns their files by task.
 
-    Drawing is most of a large report, and one process draws on one core: `processes` is how many may.
+    Drawing takes most of the time of a large report, and one process draws on one core.
+
+    Args:
+        folder: The folder of the files, made where it is missing.
+        found: The leaderboards of all tasks.
+        importance: Importance of the knobs by task, for tasks where it was computed.
+        processes: Upper bound on the processes that draw; where there are several, each of them draws at
+            least `LEAST` tasks.
+
+    Returns:
+        The paths by task, in the order of `found`; those of all tasks together under the empty name.
+
+    Raises:
+        SparsebenchError: If the folder cannot be written.
+
+    Example:
+        >>> [one] = boards(r for r in records if r.entry == "magnitude")
+        >>> pictures = draw_report(Path("."), [one], importance={})
+        >>> {task: len(paths) for task, paths in pictures.items()}
+        {'made_up-net': 4, '': 0}
     """
     style = style_for(found)
     count = max(1, min(processes, len(found) // LEAST))
     own, *others = ([*found[i::count]] for i in range(count))
+    # This process draws the first share and the figures of all tasks, while others draw the other shares.
     with ThreadPoolExecutor(count) as threads:
         waiting = [threads.submit(_elsewhere, folder, part, importance, style) for part in others]
         made = _here(folder, own, importance, style)
-        together = draw_together(found, folder, style, compare_over_tasks(found))
+        together = _draw_together(found, folder, style, compare_over_tasks(found))
         for other, part in zip(waiting, others, strict=True):
             made |= other.result() or _here(folder, part, importance, style)
     return {board.task: made[board.task] for board in found} | {"": together}
 
 
 def _here(
-    folder: Path, found: Sequence[TaskLeaderboard], importance: Mapping[str, "Importance"], style: Styles
+    folder: Path, found: Sequence[TaskLeaderboard], importance: Mapping[str, Importance], style: Styles
 ) -> Pictures:
     made = {}
     for board in found:
@@ -118,11 +200,11 @@ def _here(
 
 
 def _elsewhere(
-    folder: Path, found: Sequence[TaskLeaderboard], importance: Mapping[str, "Importance"], style: Styles
+    folder: Path, found: Sequence[TaskLeaderboard], importance: Mapping[str, Importance], style: Styles
 ) -> Pictures | None:
-    """In a process of its own, started by command as the workers are, so that no script needs a guard.
+    """Draws in a process of its own, started by a command, so that no script needs a `__main__` guard.
 
-    None where that process fails, for want of memory perhaps: the figures are then drawn here after all.
+    None where that process fails, for want of memory perhaps: the caller then draws the figures itself.
     """
     command = [sys.executable, "-P", "-c", f"from {__name__} import _answer; _answer()"]
     asked = pickle.dumps((folder, found, importance, style))
@@ -132,7 +214,7 @@ def _elsewhere(
 
 
 def _answer() -> None:
-    """The other process: what to draw comes in, the files' names go out."""
+    """Runs in the other process: reads the pickled arguments of `_here` and writes its pickled result."""
     asked = pickle.load(sys.stdin.buffer)
     with paused_gc():
         made = _here(*asked)

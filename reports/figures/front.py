@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 from seaborn import despine  # type: ignore[import-untyped, unused-ignore]
 
 from ..accuracy_scale import focus_on
-from ..analysis.boards import TaskLeaderboard, on_front
+from ..analysis.boards import on_front
+from ..analysis.leaderboard import TaskLeaderboard
 from ..analysis.points import Point
 from ..formatting import format_percent, label, unique_labels
 from ..style import Style
@@ -20,11 +21,28 @@ Styles = Mapping[str, Style]
 
 
 def draw_fronts(board: TaskLeaderboard, style: Styles) -> Figure | None:
-    """Each entry's front of means with the spread of its seeds; other points faint; None without points."""
+    """Draws each entry's front of means with the spread of its seeds; the other points are faint.
+
+    Args:
+        board: The task's leaderboard; its dense accuracy and chance are drawn as horizontal lines.
+        style: Colour, marker and dash of each entry.
+
+    Returns:
+        The figure, or None where no entry has a point.
+
+    Example:
+        >>> styles = {"dwf-3": ("#0072B2", "o", (0, ())), "magnitude": ("#D55E00", "s", (0, ()))}
+        >>> figure = draw_fronts(board, styles)
+        >>> [text.get_text() for text in figure.axes[0].texts][1:]
+        ['dense 98.2 %', 'chance 10.0 %']
+        >>> [text.get_text() for text in figure.legends[0].get_texts()]  # rank by hypervolume, name
+        ['1  dwf-3', '2  magnitude']
+    """
     shown = [row.entry for row in board.rows if board.points[row.entry] and not row.baseline]
     everything = [p for group in board.points.values() for p in group]
     if not everything:
         return None
+    # Axes: accuracy in focus around the fronts, compression beyond the sparsest point.
     figure = new_figure(WIDTH, 4.0 + 0.07 * len(shown))
     axes = figure.add_subplot()
     means = [p.accuracy.mean for entry in shown for p in on_front(board.points[entry])]
@@ -33,9 +51,11 @@ def draw_fronts(board: TaskLeaderboard, style: Styles) -> Figure | None:
     accuracy_axis(axes, focus)
     high = max([30.0, *(1.25 * p.compression for p in everything)])
     compression_axis(axes, 0.93, high)
+    # Data: the reference lines, then the entries, of which the best is drawn last, on top.
     _references(axes, board)
     for depth, entry in enumerate(reversed(shown)):
         _entry(axes, board.points[entry], style[entry], 3 + depth / 100)
+    # Names: legend, axes and title.
     _legend(figure, board, style, shown)
     kind = "test accuracy (%)" if board.source == "test" else "validation accuracy, not confirmed (%)"
     axes.set_xlabel("compression: prunable weights / nonzero weights")
@@ -46,7 +66,7 @@ def draw_fronts(board: TaskLeaderboard, style: Styles) -> Figure | None:
 
 
 def _entry(axes: Axes, points: Sequence[Point], style: Style, level: float) -> None:
-    """The front as a line with markers and error bars of one sample sd both ways; the rest faint."""
+    """Draws the front as a line with markers and error bars of one sample sd both ways; the rest faint."""
     colour, marker, _ = style
     line = on_front(points)
     draw_line(axes, line, style, level)
@@ -59,7 +79,7 @@ def _entry(axes: Axes, points: Sequence[Point], style: Style, level: float) -> N
 
 
 def _references(axes: Axes, board: TaskLeaderboard) -> None:
-    """Dense accuracy and chance as lines with their names, where data are rare: top right, bottom left."""
+    """Draws dense accuracy and chance as lines, named where data are rare: top right and bottom left."""
     place = axes.get_yaxis_transform()
 
     def say(x: float, y: float, text: str, ha: str) -> None:
@@ -74,7 +94,7 @@ def _references(axes: Axes, board: TaskLeaderboard) -> None:
 
 
 def _legend(figure: Figure, board: TaskLeaderboard, style: Styles, shown: Sequence[str]) -> None:
-    """Under the axes, in the order of the ranks."""
+    """Adds the legend under the axes, in the order of the ranks."""
     short = unique_labels(shown)
     names = [f"{notes.rank(board.row(entry))}  {label(short[entry])}" for entry in shown]
     legend_below(figure, [handle(style[entry]) for entry in shown], names, "rank by hypervolume")

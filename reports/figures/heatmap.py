@@ -1,4 +1,4 @@
-"""A heat map with its numbers written in: what the figures of layers and of knobs share."""
+"""A heat map with a number in each cell, for the figures of layers and of knobs."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from seaborn import color_palette, despine  # type: ignore[import-untyped, unused-ignore]
 
 DARK, LIGHT = "#202020", "white"
-MOST_COLUMNS = 12  # with more their names stand upright
+MOST_COLUMNS = 12  # with more columns, long names are vertical
 GAP = 3.0  # points between the cells and their names
-MOST_NUMBERED = 14  # columns: in narrower cells the numbers would run into each other
-MOST_NUMBERS = 100  # more of them would take longer to draw than all else in the figure
+MOST_NUMBERED = 14  # columns: in narrower cells the numbers would overlap
+MOST_NUMBERS = 100  # cells: more numbers would take longer to draw than all else in the figure
 
 
 def draw_heat(
@@ -23,9 +23,23 @@ def draw_heat(
     said: Callable[[int, int], str],
     dark_from: Callable[[float], bool],
 ) -> None:
-    """Cells of `shades` (nan: none) coloured between `limits`, with `said(row, column)` where there is room.
+    """Draws a heat map, the first row at the top, with a text in each cell where there is room.
 
-    `dark_from` says of a shade whether its colour is dark, so that the text on it has to be light.
+    Args:
+        axes: The axes to fill; column i covers x from i to i + 1, and rows cover y likewise.
+        shades: The values that the colours show, one a cell; NaN leaves a cell empty.
+        limits: The values of the palette's first and last colour.
+        palette: A palette's name, as seaborn has it.
+        said: Returns the text of a cell, given its row and column; called where `shades` is not NaN. More
+            than `MOST_NUMBERED` columns or `MOST_NUMBERS` cells get no texts.
+        dark_from: Tells of a value whether its colour is dark, so that the text on it is white.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> axes, cells = Figure().subplots(), np.array([[10.0, 90.0]])
+        >>> draw_heat(axes, cells, (0, 100), "Blues", lambda i, j: f"{cells[i, j]:g} %", lambda x: x > 60)
+        >>> [(text.get_text(), text.get_color()) for text in axes.texts]
+        [('10 %', '#202020'), ('90 %', 'white')]
     """
     colours: Colormap = color_palette(palette, as_cmap=True)
     low, high = limits
@@ -46,14 +60,42 @@ def draw_heat(
 
 
 def name_rows(axes: Axes, names: Sequence[str]) -> None:
-    """Names beside the rows, as text: ticks would take several times as long to make, measure and draw."""
+    """Writes the names of a heat map's rows at its left.
+
+    They are texts: ticks would take several times as long to make, measure and draw.
+
+    Args:
+        axes: The axes of the heat map.
+        names: The names from the top row on.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> axes = Figure().subplots()
+        >>> name_rows(axes, ["dwf-3", "l1"])
+        >>> [(text.get_text(), text.get_position()) for text in axes.texts]
+        [('dwf-3', (0, 0.5)), ('l1', (0, 1.5))]
+    """
     place, vertical, side = axes.get_yaxis_text1_transform(GAP)
     for row, name in enumerate(names):
         axes.text(0, row + 0.5, name, transform=place, va=vertical, ha=side, fontsize=7, clip_on=False)
 
 
 def name_columns(axes: Axes, names: Sequence[str]) -> None:
-    """Names under the columns, turned as far as their number asks for."""
+    """Writes the names of a heat map's columns under it, rotated where they would overlap.
+
+    Short names stay horizontal; long ones are rotated by 30°, or by 90° above `MOST_COLUMNS` columns.
+
+    Args:
+        axes: The axes of the heat map, of which this is the lowest where several share their columns.
+        names: The names from the left column on.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> axes = Figure().subplots()
+        >>> name_columns(axes, ["layer1.conv1.weight", "layer1.conv2.weight", "fc.weight"])
+        >>> [text.get_rotation() for text in axes.texts]
+        [30.0, 30.0, 30.0]
+    """
     place, vertical, middle = axes.get_xaxis_text1_transform(GAP)
     long = max((len(name) for name in names), default=0) * len(names)
     turn = 0 if long <= 48 else 90 if len(names) > MOST_COLUMNS else 30

@@ -1,4 +1,4 @@
-"""Which knobs a search depends on: the importance of each for accuracy and for compression."""
+"""The importance of each knob in the search, for accuracy and for compression, as heat maps."""
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..analysis.boards import TaskLeaderboard
+from ..analysis.leaderboard import TaskLeaderboard
 from ..formatting import label, shortened, unique_labels
 from .canvas import WIDTH, new_figure
 from .heatmap import draw_heat, name_columns, name_rows
@@ -18,7 +18,21 @@ COMMON = ("lr", "weight_decay")
 
 
 def draw_importance(board: TaskLeaderboard, importance: Importance) -> Figure | None:
-    """A heat map an objective, an entry a row, a knob a column; None where nothing was searched."""
+    """Draws the importance of knobs: a heat map an objective, an entry a row, a knob a column.
+
+    Args:
+        board: The task's leaderboard, which gives the order of the rows; other entries are left out.
+        importance: Shares of the importance by objective, entry and knob; those of an entry sum to 1. NaN
+            leaves a cell empty.
+
+    Returns:
+        The figure, or None where no entry has a finite share.
+
+    Example:
+        >>> figure = draw_importance(board, {"accuracy": {"dwf-3": {"strength": 0.1, "lr": 0.9}}})
+        >>> [text.get_text() for text in figure.axes[0].texts]  # cells in percent, rows, columns
+        ['90', '10', 'dwf-3', 'lr', 'strength']
+    """
     panels = {o: _known(board, shares) for o, shares in importance.items()}
     panels = {objective: shares for objective, shares in panels.items() if shares}
     if not panels:
@@ -42,13 +56,13 @@ def draw_importance(board: TaskLeaderboard, importance: Importance) -> Figure | 
 def _known(
     board: TaskLeaderboard, shares: Mapping[str, Mapping[str, float]]
 ) -> dict[str, Mapping[str, float]]:
-    """By entry in the order of the table, where any knob has a number: an empty row would say nothing."""
+    """Returns the shares of entries with a finite one, in the order of the table: no row is empty."""
     ranked = [row.entry for row in board.rows]
     return {e: shares[e] for e in ranked if any(map(isfinite, shares.get(e, {}).values()))}
 
 
 def _ordered(panels: Importance) -> list[str]:
-    """The knobs that every method has first, then the others by how many entries have them."""
+    """Returns the knobs that every method has first, then the others by how many entries have them."""
     counts: dict[str, int] = {}
     for shares in panels.values():
         for knobs in shares.values():

@@ -1,4 +1,4 @@
-"""Which layers a method empties: the density of each layer at about the same compression."""
+"""The density of each layer at about the same compression: a heat map that shows which layers are pruned."""
 
 import math
 from collections.abc import Sequence
@@ -11,47 +11,82 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ..analysis.boards import TaskLeaderboard
+from ..analysis.leaderboard import TaskLeaderboard
 from ..analysis.points import Point, SeedResult
 from ..formatting import format_ratio, label, shortened, unique_labels
 from .canvas import WIDTH, new_figure
 from .heatmap import draw_heat, name_columns, name_rows
 
 TARGETS = (10, 30)
-NEAR = math.log10(2)  # a point within a factor of two of the target stands for it
-LEAST = 1e-4  # lower densities have the colour of this one
-WRAP = 60  # characters of a line above a panel
+NEAR = math.log10(2)  # a point within a factor of two of a target is shown for it
+LEAST = 1e-4  # lower densities have this one's colour
+WRAP = 60  # most characters of a line above a panel
 
 
-def alive(point: Point) -> list[SeedResult]:
-    """The seeds of a point that did not diverge and say what is left of their layers."""
+def _alive(point: Point) -> list[SeedResult]:
+    """Returns the seeds of a point that did not diverge and whose records list their layers."""
     return [o for o in point.outcomes if o.record.layers and not o.diverged]
 
 
-def x_of(point: Point) -> float:
-    """Mean log10 compression of those seeds, whose layers are shown."""
-    return fmean(o.x for o in alive(point))
+def _x_of(point: Point) -> float:
+    """Returns the mean log10 compression of those seeds, whose layers are shown."""
+    return fmean(o.x for o in _alive(point))
 
 
 def nearest(points: Sequence[Point], target: float) -> Point | None:
-    """The point nearest to a compression on the log scale, within a factor of two, that has its layers."""
+    """Returns the point nearest to a compression on the log scale, within a factor of two of it.
+
+    Args:
+        points: An entry's points; those without layers in their records are passed over.
+        target: The compression, as a ratio.
+
+    Returns:
+        The point, or None where none is so near. Its compression is taken over the seeds that did not
+        diverge, whose layers are shown.
+
+    Example:
+        >>> [f"{point.compression:.1f}" for point in board.points["dwf-3"]]
+        ['1.6', '13.3', '112.1', '964.2']
+        >>> nearest(board.points["dwf-3"], 10) is board.points["dwf-3"][1]
+        True
+        >>> nearest(board.points["dwf-3"], 30) is None
+        True
+    """
     x = math.log10(target)
-    near = [p for p in points if alive(p) and abs(x_of(p) - x) <= NEAR]
-    return min(near, key=lambda p: (abs(x_of(p) - x), p.key)) if near else None
+    near = [p for p in points if _alive(p) and abs(_x_of(p) - x) <= NEAR]
+    return min(near, key=lambda p: (abs(_x_of(p) - x), p.key)) if near else None
 
 
 def densities(point: Point) -> dict[str, float]:
-    """Nonzeros over size of each layer, the mean over seeds that did not diverge; input to output."""
+    """Returns the density (nonzeros / size) of each layer, the mean over seeds that did not diverge.
+
+    Args:
+        point: A configuration with one or more seeds.
+
+    Returns:
+        Densities from 0 to 1 by the layer's name, from input to output.
+
+    Example:
+        >>> point = board.points["dwf-3"][1]  # compression 13.3 over all layers
+        >>> {name: f"{density:.1%}" for name, density in densities(point).items()}
+        {'fc1': '7.5%', 'fc2': '22.6%', 'fc3': '37.6%'}
+    """
     found: dict[str, list[float]] = {}
-    for outcome in alive(point):
+    for outcome in _alive(point):
         for layer in outcome.record.layers:
             found.setdefault(layer.name, []).append(layer.nonzeros / max(layer.size, 1))
     return {name: fmean(values) for name, values in found.items()}
 
 
 @dataclass(frozen=True)
-class Panel:
-    """The entries near a compression, best first, each with its point; and why the others are not there."""
+class _Panel:
+    """One heat map: the entries with a point near a compression, best first, and why others are absent.
+
+    Attributes:
+        target: The compression.
+        near: The entries shown, each with the point nearest to `target`.
+        absent: Lines such as `no point within a factor of two: dwf-3, spred`.
+    """
 
     target: int
     near: list[tuple[str, Point]]
@@ -59,12 +94,12 @@ class Panel:
 
     @property
     def height(self) -> float:
-        """Inches."""
+        """The height of the panel in the figure, in inches."""
         return 0.9 + 0.2 * len(self.near) + 0.13 * len(self.absent)
 
 
-def panel_of(board: TaskLeaderboard, target: int) -> Panel:
-    """An entry a row; `absent` are lines such as `no point within a factor of two: dwf-3, spred`."""
+def _panel_of(board: TaskLeaderboard, target: int) -> _Panel:
+    """Returns the panel of one compression; the dense baseline has no row."""
     ranked = [row.entry for row in board.rows if not row.baseline]
     chosen = [(entry, nearest(board.points[entry], target)) for entry in ranked]
     reasons: dict[str, list[str]] = {}
@@ -77,11 +112,11 @@ def panel_of(board: TaskLeaderboard, target: int) -> Panel:
         for why, names in reasons.items()
         for line in wrap(f"{why}: {', '.join(names)}", WRAP, break_on_hyphens=False)
     ]
-    return Panel(target, [(entry, point) for entry, point in chosen if point is not None], absent)
+    return _Panel(target, [(entry, point) for entry, point in chosen if point is not None], absent)
 
 
 def _why_absent(points: Sequence[Point]) -> str:
-    if any(alive(point) for point in points):
+    if any(_alive(point) for point in points):
         return "no point within a factor of two"
     if not points:
         return "no result"
@@ -90,13 +125,29 @@ def _why_absent(points: Sequence[Point]) -> str:
 
 
 def draw_density(board: TaskLeaderboard) -> Figure | None:
-    """A heat map for each of compression 10 and 30, an entry a row; None without layers near them."""
-    every = [panel_of(board, target) for target in TARGETS]
+    """Draws the densities of layers near compression 10 and near 30: a heat map each, an entry a row.
+
+    The colours are on a log scale, the same in both.
+
+    Args:
+        board: The task's leaderboard, whose order the rows have; the dense baseline has none.
+
+    Returns:
+        The figure, or None where no entry has a point with layers within a factor of two of either.
+
+    Example:
+        >>> print(draw_density(board).get_suptitle())
+        made_up-net: nonzero weights left in each layer (%)
+        no entry has layers near compression 30
+    """
+    # Data: a panel for each compression that any entry is near, and the layers of all of them as columns.
+    every = [_panel_of(board, target) for target in TARGETS]
     panels = [panel for panel in every if panel.near]
     if not panels:
         return None
     names = list(dict.fromkeys(n for panel in panels for _, point in panel.near for n in densities(point)))
     tables = [_table(panel, names) for panel in panels]
+    # Axes: panels below each other, as high as their rows and texts ask for, with one scale of colours.
     shown = _without_common_end(names)
     tall = [panel.height for panel in panels]
     none = [str(panel.target) for panel in every if not panel.near]
@@ -104,24 +155,28 @@ def draw_density(board: TaskLeaderboard) -> Figure | None:
     grid = figure.subplots(
         len(panels), 1, height_ratios=[len(panel.near) for panel in panels], squeeze=False
     )[:, 0]
-    lowest = least(tables)
+    lowest = _least(tables)
     for axes, panel, table in zip(grid, panels, tables, strict=True):
         _draw(axes, panel, table, lowest)
     name_columns(grid[-1], [label(shortened(name)) for name in shown])
     _bar(figure, list(grid), tables, lowest, min(1, 2.5 / sum(tall)))
+    # Title: with the compressions that no entry is near.
     title = f"{label(board.task)}: nonzero weights left in each layer (%)"
     said = [f"no entry has layers near compression {target}" for target in none]
     figure.suptitle("\n".join([title, *said]), x=0.01, ha="left", fontsize=10)
     return figure
 
 
-def _table(panel: Panel, names: Sequence[str]) -> NDArray[np.float64]:
+def _table(panel: _Panel, names: Sequence[str]) -> NDArray[np.float64]:
     found = [densities(point) for _, point in panel.near]
     return np.array([[of.get(name, np.nan) for name in names] for of in found], dtype=np.float64)
 
 
-def least(tables: Sequence[NDArray[np.float64]]) -> float:
-    """Where the colours begin: the lowest density but zero, down to 1 or 3 of its decade; at most a tenth."""
+def _least(tables: Sequence[NDArray[np.float64]]) -> float:
+    """Returns the density at which the colours begin: the lowest above zero, from `LEAST` to a tenth.
+
+    It is rounded down to 1 or 3 times a power of ten.
+    """
     positive = [float(d) for table in tables for d in table.flat if d > 0]
     low = min(max(min(positive, default=1.0), LEAST), 0.1)
     decade: float = 10.0 ** math.floor(math.log10(low) + 1e-9)
@@ -143,13 +198,13 @@ def _bar(
 
 
 def _without_common_end(names: Sequence[str]) -> list[str]:
-    """Layers without the `.weight` that all of them end in, unless bare numbers would be left."""
+    """Returns the layers' names without the `.weight` that all of them end in, unless numbers remain."""
     short = [name.removesuffix(".weight") for name in names]
     same = all(a != b and not b.isdecimal() for a, b in zip(names, short, strict=True))
     return short if same else list(names)
 
 
-def _draw(axes: Axes, panel: Panel, table: NDArray[np.float64], lowest: float) -> None:
+def _draw(axes: Axes, panel: _Panel, table: NDArray[np.float64], lowest: float) -> None:
     darkest = math.log10(lowest)
     draw_heat(
         axes, np.log10(np.maximum(table, lowest)), (darkest, 0.0), "cividis",
@@ -158,14 +213,14 @@ def _draw(axes: Axes, panel: Panel, table: NDArray[np.float64], lowest: float) -
     )  # fmt: skip
     short = unique_labels(entry for entry, _ in panel.near)
     name_rows(
-        axes, [f"{label(short[entry])}  ({format_ratio(10 ** x_of(point))})" for entry, point in panel.near]
+        axes, [f"{label(short[entry])}  ({format_ratio(10 ** _x_of(point))})" for entry, point in panel.near]
     )
     title = f"compression near {panel.target} (each entry's own in brackets)"
     axes.set_title("\n".join([title, *panel.absent]), loc="left", y=1.0, fontsize=7.5)
 
 
 def _short(density: float) -> str:
-    """A density in percent with two significant digits: 100, 8.1, 0.25, 0."""
+    """Returns a density in percent with about two significant digits: 100, 8.1, 0.25, 0."""
     value = 100 * density
     if value == 0:
         return "0"

@@ -1,4 +1,4 @@
-"""Small multiples: the fronts of all tasks side by side, a panel a task, one legend for all."""
+"""Small multiples: the fronts of all tasks in a grid, a panel a task, one legend for all."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,8 @@ from matplotlib.ticker import FixedLocator
 from seaborn import despine  # type: ignore[import-untyped, unused-ignore]
 
 from ..accuracy_scale import focus_on
-from ..analysis.boards import TaskLeaderboard, on_front
+from ..analysis.boards import on_front
+from ..analysis.leaderboard import TaskLeaderboard
 from ..formatting import label, natural, shortened, unique_labels
 from ..style import Style
 from .accuracy_axis import accuracy_axis
@@ -18,15 +19,32 @@ from .canvas import WIDTH, compression_axis, legend_below, new_figure
 from .front_lines import draw_bars, draw_line, handle
 
 DENSE: dict[str, Any] = {"color": "#404040", "linewidth": 0.9, "linestyle": (0, (6, 2))}
-COLUMNS = 2  # a phone has room for two panels side by side
+COLUMNS = 2  # two panels beside each other stay readable on a phone
 
 
 def draw_multiples(found: Sequence[TaskLeaderboard], style: Mapping[str, Style]) -> Figure | None:
-    """Every task's fronts of means with the spread of their seeds; None where no task has a point."""
+    """Draws every task's fronts of means with the spread of their seeds, a panel a task in two columns.
+
+    Args:
+        found: The leaderboards of the tasks; tasks without a point are left out.
+        style: Colour, marker and dash of each entry, the same in all panels.
+
+    Returns:
+        The figure, or None where no task has a point.
+
+    Example:
+        >>> styles = {"dwf-3": ("#0072B2", "o", (0, ())), "magnitude": ("#D55E00", "s", (0, ()))}
+        >>> figure = draw_multiples([board, board], styles)
+        >>> [axes.get_title(loc="left") for axes in figure.axes]
+        ['made_up-net', 'made_up-net']
+        >>> [text.get_text() for text in figure.legends[0].get_texts()]
+        ['dwf-3', 'magnitude', 'dense']
+    """
     shown = [board for board in found if any(board.points.values())]
     if not shown:
         return None
     entries = {e for b in shown for e, points in b.points.items() if points and not b.row(e).baseline}
+    # Panels: one compression axis for all, an accuracy axis each.
     lines = (len(shown) + COLUMNS - 1) // COLUMNS
     figure = new_figure(WIDTH, 0.6 + 2.1 * lines + 0.055 * len(entries))
     grid = figure.subplots(lines, COLUMNS, sharex=True, squeeze=False)
@@ -36,6 +54,7 @@ def draw_multiples(found: Sequence[TaskLeaderboard], style: Mapping[str, Style])
         _panel(axes, board, style, high)
         title = label(shortened(board.task, 30)) + (f" ({board.source})" if mixed else "")
         axes.set_title(title, loc="left", y=1.0, fontsize=8)
+    # Labels: accuracy at the left, compression under the lowest panel of each column, the unused panel off.
     for axes in grid[:, 0]:
         axes.set_ylabel("accuracy (%)" if mixed else "test accuracy (%)", fontsize=8)
     for axes in list(grid.flat)[len(shown) :]:
@@ -43,6 +62,7 @@ def draw_multiples(found: Sequence[TaskLeaderboard], style: Mapping[str, Style])
     for axes in list(grid.flat)[max(0, len(shown) - COLUMNS) : len(shown)]:
         axes.set_xlabel("compression", fontsize=8)
         axes.tick_params(labelbottom=True)
+    # Legend: entries by name, then the dense line.
     names = sorted(entries, key=lambda name: (natural(name), name))
     handles, texts = [handle(style[e]) for e in names], [*map(label, unique_labels(names).values())]
     if any(board.dense is not None for board in shown):

@@ -1,4 +1,4 @@
-"""The phases of training: accuracy first, then alignment of the factors, then compression."""
+"""The phases of training: accuracy rises first, then the factors align, then compression rises."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,24 +10,40 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from seaborn import despine  # type: ignore[import-untyped, unused-ignore]
 
 from ...records.record import Record
-from ..analysis.boards import TaskLeaderboard
+from ..analysis.leaderboard import TaskLeaderboard
 from ..formatting import format_percent, format_ratio, label, unique_labels
 from ..style import Style
 from .canvas import WIDTH, compression_axis, legend_below, new_figure
 
 CHOSEN = "one run of each entry, the one that ends nearest to compression 30"
 COUNTED = "zero below: float32 eps (line), 0.001 (dots), validated threshold (mark)"
-TYPICAL = math.log10(30)  # the compression at which an entry's training is shown
-FLOOR = 1e-9
+TYPICAL = math.log10(30)  # log10 of the compression at which an entry's training is shown
+FLOOR = 1e-9  # least misalignment drawn: the axis is logarithmic
 SMALL = "compression_at_1e-3"
 PANELS = ("val_accuracy", "compression", "misalignment")
-LONG, DOT = (3.0, 0.0), (1.0, 1.65)  # on and off in line widths: of a whole line, and of matplotlib's dots
+LONG, DOT = (3.0, 0.0), (1.0, 1.65)  # on and off, in line widths: a solid line, and matplotlib's dotted one
 Runs = Sequence[tuple[str, Record]]
 Dash = tuple[float, tuple[float, ...]]
 
 
 def representative(board: TaskLeaderboard, entry: str) -> Record | None:
-    """The run that stands for an entry: logs misalignment, lives, ends nearest to compression 30."""
+    """Returns the run that is shown for an entry: it ends nearest to compression 30 and logs misalignment.
+
+    Args:
+        board: The task's leaderboard.
+        entry: A name in it.
+
+    Returns:
+        The record of a run that did not diverge, without collapsed layers where there is one; None where no
+        run logs misalignment.
+
+    Example:
+        >>> run = representative(board, "dwf-3")
+        >>> f"compression {run.compression:.1f}, seed {run.seed}"
+        'compression 13.4, seed 1002'
+        >>> representative(board, "magnitude") is None  # has no factors to align
+        True
+    """
     runs = [
         (abs(o.x - TYPICAL), o.seed, o.record.id, o.record)
         for point in board.points[entry]
@@ -39,35 +55,53 @@ def representative(board: TaskLeaderboard, entry: str) -> Record | None:
 
 
 def draw_phases(board: TaskLeaderboard, style: Mapping[str, Style]) -> Figure | None:
-    """Three charts over the same steps; None when no entry logs its misalignment."""
+    """Draws accuracy, compression and misalignment over the steps of training, for one run of each entry.
+
+    Compression counts zeros in three ways: below float32 eps (line), below 0.001 (dots), and at the end below
+    the validated threshold (mark).
+
+    Args:
+        board: The task's leaderboard; of each entry `representative` chooses the run.
+        style: Colour, marker and dash of each entry.
+
+    Returns:
+        The figure, three charts below each other; None where no entry logs its misalignment.
+
+    Example:
+        >>> figure = draw_phases(board, {"dwf-3": ("#0072B2", "o", (0, ()))})
+        >>> [axes.get_ylabel() for axes in figure.axes[1:]]  # below the accuracy
+        ['compression', 'misalignment']
+        >>> print(figure.legends[0].get_texts()[0].get_text())
+        dwf-3: test 97.8 % at compression 13.4 (|w| < 0.001), seed 1002
+    """
     chosen = [(row.entry, representative(board, row.entry)) for row in board.rows]
     runs = [(entry, record) for entry, record in chosen if record is not None]
     if not runs:
         return None
     figure = new_figure(WIDTH, 5.6 + 0.17 * len(runs))
     grid = figure.subplots(3, 1, sharex=True)
-    places = coincident(runs)
+    places = _coincident(runs)
     for entry, record in runs:
         _run(grid, record, style[entry], places[entry])
     _finish(figure, grid, board, runs, style)
     return figure
 
 
-def coincident(runs: Runs) -> dict[str, tuple[int, int]]:
-    """Of each entry its number among those with the very same curves, and how many these are."""
+def _coincident(runs: Runs) -> dict[str, tuple[int, int]]:
+    """Returns of each entry its number, from 0, among those with equal curves, and how many these are."""
     curves = {entry: [series(r.curve, key) for key in (*PANELS, SMALL)] for entry, r in runs}
     same = {entry: [e for e, its in curves.items() if its == own] for entry, own in curves.items()}
     return {entry: (group.index(entry), len(group)) for entry, group in same.items()}
 
 
 def _run(grid: Sequence[Axes], record: Record, style: Style, place: tuple[int, int]) -> None:
-    """A run's curves, and its end: the compression at the validated threshold, which no curve shows."""
+    """Draws a run's curves, and a mark for its compression at the validated threshold, which no curve has."""
     colour, marker, dash = style
     whole = interleaved(LONG, place) if place[1] > 1 else dash
     for axes, key in zip(grid, PANELS, strict=True):
         steps, values = series(record.curve, key)
         axes.plot(steps, values, color=colour, linestyle=whole, linewidth=1.4)
-    # Numerically exact zeros come late, or in a short run never: small weights show the phase before.
+    # Weights reach float32 eps late, or in a short run never: the dotted curve shows them fall below 0.001.
     steps, values = series(record.curve, SMALL)
     grid[1].plot(steps, values, color=colour, linestyle=interleaved(DOT, place), linewidth=1.4)
     if record.compression is not None:
@@ -79,9 +113,18 @@ def _run(grid: Sequence[Axes], record: Record, style: Style, place: tuple[int, i
 
 
 def interleaved(pattern: tuple[float, float], place: tuple[int, int]) -> Dash:
-    """Dashes of the first, second, … of several lines on one place, so that each is seen between the others.
+    """Returns the dashes of one of several coincident lines, so that each is visible between the others.
 
-    `pattern`: on and off of one line alone; `place`: its number from 0, and how many there are.
+    Args:
+        pattern: On and off of such a line where it is alone, in line widths.
+        place: The line's number from 0, and how many lines coincide.
+
+    Returns:
+        matplotlib's dash pattern: the offset, then on and off; the offs leave room for the other lines.
+
+    Example:
+        >>> interleaved((3.0, 0.0), (0, 2)), interleaved((3.0, 0.0), (1, 2))
+        ((0.0, (3.0, 3.0)), (3.0, (3.0, 3.0)))
     """
     (on, off), (number, count) = pattern, place
     step = on + off
@@ -89,7 +132,19 @@ def interleaved(pattern: tuple[float, float], place: tuple[int, int]) -> Dash:
 
 
 def series(curve: Sequence[Mapping[str, float]], key: str) -> tuple[list[float], list[float]]:
-    """Steps and values of the rows that have the key; accuracy in percent, misalignment above zero."""
+    """Returns the steps and the values of one quantity of a training curve, by rising step.
+
+    Args:
+        curve: Rows of a record's `curve`: logged quantities by name, and `step`, the optimizer step.
+        key: The quantity, such as `val_accuracy`; rows without it, or without a step, are left out.
+
+    Returns:
+        The steps, and the values: accuracy in percent, misalignment at least `FLOOR`, all others from 0.
+
+    Example:
+        >>> series([{"step": 10, "val_accuracy": 0.5}, {"step": 20, "train_loss": 1.2}], "val_accuracy")
+        ([10], [50.0])
+    """
     rows = sorted((row["step"], row[key]) for row in curve if key in row and "step" in row)
     scale, least = (100.0 if key == "val_accuracy" else 1.0), (FLOOR if key == "misalignment" else 0.0)
     return [step for step, _ in rows], [max(scale * value, least) for _, value in rows]
@@ -102,6 +157,7 @@ def _finish(
     runs: Runs,
     style: Mapping[str, Style],
 ) -> None:
+    # Axes: accuracy, compression up to the largest value shown, misalignment.
     top, middle, bottom = grid
     top.set_title(f"{label(board.task)}: phases of training", loc="left", y=1.0)
     top.set_ylabel("validation\naccuracy (%)")
@@ -116,6 +172,7 @@ def _finish(
     _plain_decades(bottom)
     bottom.set_ylabel("misalignment")
     bottom.set_xlabel("optimizer step")
+    # Legend: of each entry what its run came to.
     handles = [_handle(style[entry]) for entry, _ in runs]
     short = unique_labels(entry for entry, _ in runs)
     legend_below(figure, handles, [_caption(short[entry], record) for entry, record in runs], CHOSEN)
@@ -125,7 +182,7 @@ def _finish(
 
 
 def _plain_decades(axes: Axes) -> None:
-    """Ticks at powers of ten and, over less than two decades, at 3 between them; as plain numbers."""
+    """Sets ticks at powers of ten and, over less than two decades, at 3 between them, as plain numbers."""
     low, high = axes.get_ylim()
     between = (1, 3) if high / low < 100 else (1,)
     axes.yaxis.set_major_locator(LogLocator(subs=between, numticks=8))
@@ -142,7 +199,7 @@ def _handle(style: Style) -> Line2D:
 
 
 def _caption(name: str, record: Record) -> str:
-    """`dwf-3: test 94.2 % at compression 23.3 (|w| < 0.012), seed 3`."""
+    """Returns a run's caption: `dwf-3: test 94.2 % at compression 23.3 (|w| < 0.012), seed 3`."""
     test = record.test_accuracy
     accuracy = (
         f"test {format_percent(test)}"

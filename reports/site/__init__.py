@@ -1,6 +1,6 @@
 """The static site of a report: pages that open from disk, with everything they load beside them. No torch.
 
-A page is its template filled in: escaped text, and one JSON document that the scripts read. The scripts are
+A page is a rendered template: escaped text, and one JSON document that the scripts read. The scripts are
 `table.js` (sort and filter), `front.js` (the chart) and plotly's own; nothing is fetched from elsewhere.
 """
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...files import write_atomic
 from ...records.method_docs import read_methods
-from ..analysis.boards import TaskLeaderboard
+from ..analysis.leaderboard import TaskLeaderboard
 from .entry_page import entry_page
 from .overview_page import overview_page
 from .page_names import Addresses
@@ -20,10 +20,23 @@ __all__ = ["write_site"]
 
 
 def write_site(folder: Path, found: Sequence[TaskLeaderboard]) -> list[Path]:
-    """Write the site of a report's boards into `folder`/site; returns its files, the first page first.
+    """Writes the site of a report into `folder`/site: an overview, a page a task and a page an entry.
 
-    What `folder`/methods.json says of the methods is shown where it is there. Pages of entries and tasks
-    that are gone are removed. Errors: a folder that cannot be written; a methods.json that is damaged.
+    Pages of tasks and entries that the boards no longer have are removed.
+
+    Args:
+        folder: The output folder; its `methods.json`, where there is one, gives equations and knobs.
+        found: The leaderboards of all tasks.
+
+    Returns:
+        The paths of the files: `index.html`, tasks, entries, then the scripts and the style sheet.
+
+    Raises:
+        SparsebenchError: If the folder cannot be written, or its `methods.json` is damaged.
+
+    Example:
+        >>> [path.name for path in write_site(folder, [board])][:4]
+        ['index.html', 'task-made_up-net.html', 'entry-dense.html', 'entry-dwf-3.html']
     """
     methods = read_methods(folder)
     at = Addresses.of(found)

@@ -1,4 +1,4 @@
-"""The data of the interactive fronts: every point with its trial, its knobs and its command. No torch."""
+"""The data of the interactive chart: every point with its trial, its knobs and its command. No torch."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -7,8 +7,9 @@ from typing import Any
 from ...records.pareto import front
 from ...records.record import Record
 from ..accuracy_scale import focus_on
-from ..analysis.boards import TaskLeaderboard
-from ..analysis.points import XY, Point, seed_result
+from ..analysis.grouping import seed_result
+from ..analysis.leaderboard import TaskLeaderboard
+from ..analysis.points import XY, Point
 from ..formatting import one_line
 from ..style import DASHES, Style
 from .values import knobs
@@ -28,10 +29,25 @@ def payload(
     entries: Iterable[str] | None = None,
     searched: str | None = None,
 ) -> Payload:
-    """Tasks, entries and points. `entries`: only these; `searched`: of this one the search too.
+    """Returns the JSON data of a page's chart of fronts: its axes, tasks, entries and points.
 
-    Compressions and speed-ups as such, accuracies as fractions; `fronts` says of which of the three axes'
-    fronts a point is part, in the order of `axes`.
+    Args:
+        found: The leaderboards whose points the chart has.
+        styles: Colour, marker and dash of each entry, in the order in which the chart lists entries.
+        entries: The entries to include; None for all.
+        searched: The entry, one of `entries`, whose search trials are included, at validation accuracy.
+
+    Returns:
+        Lists under `axes`, `tasks`, `entries` and `points`. In a point `t` and `e` are indices into `tasks`
+        and `entries`; `x` has a ratio, or None, for each axis; `y` and `ye` are accuracies as fractions, at
+        the validated threshold and at exact zeros; `fronts` is 1 for each axis on whose front the point lies.
+
+    Example:
+        >>> chart = payload([board], {"dwf-3": ("#0072B2", "o", (0, ()))})
+        >>> chart["entries"]
+        [{'name': 'dwf-3', 'colour': '#0072B2', 'symbol': 'circle', 'dash': 'solid'}]
+        >>> {key: chart["points"][1][key] for key in ("t", "e", "x", "y", "fronts")}
+        {'t': 0, 'e': 0, 'x': [13.2953, 4.72301, 7.92437], 'y': 0.976268, 'fronts': [1, 1, 1]}
     """
     shown = set(entries) if entries is not None else {row.entry for b in found for row in b.rows}
     names = [name for name in styles if name in shown]
@@ -113,14 +129,26 @@ def _point(point: Point, searched: Mapping[str, Record]) -> Payload:
 
 
 def own_records(found: Sequence[TaskLeaderboard], entry: str) -> list[tuple[int, Record]]:
-    """An entry's records in the order of its page's table, each with its board's number."""
+    """Returns an entry's records in the order of the table of trials on its page.
+
+    Args:
+        found: The leaderboards of the page.
+        entry: The entry's name.
+
+    Returns:
+        Pairs of a board's number in `found` and a record of its task.
+
+    Example:
+        >>> [(number, record.id) for number, record in own_records([board], "dwf-3")][:2]
+        [(0, 'made_up-dwf-3-s0'), (0, 'made_up-dwf-3-c0-0')]
+    """
     return [(number, r) for number, board in enumerate(found) for r in board.records if r.entry == entry]
 
 
 def _trials(found: Sequence[TaskLeaderboard], entry: str, e: int) -> list[Payload]:
-    """The trials of the search, on validation, where the points themselves are confirmed ones.
+    """Returns the search trials, at validation accuracy, of tasks where the entry's points are confirmed.
 
-    `row` is the trial's row in the page's table, which says the rest.
+    `row` is the trial's row in the page's table, from which the script reads its knobs and its command.
     """
     made = []
     for row, (number, record) in enumerate(own_records(found, entry)):
@@ -136,5 +164,5 @@ def _trials(found: Sequence[TaskLeaderboard], entry: str, e: int) -> list[Payloa
 
 
 def _digits(value: float | None) -> float | None:
-    """Six significant digits: more cannot be seen, and a page is read over a wire."""
+    """Returns a number with six significant digits: more are not visible and make the page larger."""
     return None if value is None else float(f"{value:.6g}")

@@ -1,11 +1,11 @@
-"""An entry's page: its equation, its knobs, its place on each task, its front, its trials. No torch."""
+"""An entry's page: its equation, its knobs, its results on each task, its front, its trials. No torch."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...records.method_docs import KnobDoc, MethodDoc
 from ...records.record import Record
-from ..analysis.boards import DENSE, TaskLeaderboard
+from ..analysis.leaderboard import DENSE, TaskLeaderboard
 from ..formatting import format_percent, format_ratio, one_line
 from ..style import style_for
 from .chart import own_records, payload
@@ -18,7 +18,26 @@ from .values import knobs, listed, spread, value
 def entry_page(
     entry: str, found: Sequence[TaskLeaderboard], at: Addresses, methods: Mapping[str, MethodDoc]
 ) -> str:
-    """The page of an entry over all boards that have it."""
+    """Renders the page of an entry, over all boards that have it.
+
+    Args:
+        entry: The entry's name.
+        found: The leaderboards of all tasks; they decide the entry's colour and marker.
+        at: File names of all pages, for links.
+        methods: Descriptions of methods by name; where the entry's is missing, the page has no equation.
+
+    Returns:
+        The HTML document.
+
+    Raises:
+        ValueError: If a number of the chart is not finite, which JSON does not have.
+
+    Example:
+        >>> page = entry_page("dwf-3", [board], Addresses.of([board]), methods={})
+        >>> [line for line in page.splitlines() if "<title>" in line or "lead" in line]
+        ['<title>dwf-3 · sparsebench</title>', '<p class="lead">Method <code>dwf</code></p>']
+    """
+    # Data: the boards that have the entry, its records by board, and the dense entries to compare it with.
     its = [board for board in found if entry in board.points]
     numbered = own_records(its, entry)
     own = [record for _, record in numbered]
@@ -42,7 +61,7 @@ def entry_page(
 
 
 def _knobs(own: Sequence[Record], text: MethodDoc | None) -> list[dict[str, str]]:
-    """The method's knobs, what the trials had of them, and what is told of them where something is."""
+    """Returns the rows of the table of knobs: their values in the trials, and their descriptions if known."""
     told = {knob.name: knob for knob in text.knobs} if text else {}
     names = dict.fromkeys([*told, *(n for r in own for n in (*r.knobs, *r.params))])
     return [

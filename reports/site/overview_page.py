@@ -1,9 +1,9 @@
-"""The first page: the leaderboard of all tasks, their fronts, and the comparison over tasks. No torch."""
+"""The overview page: the leaderboard of all tasks, their fronts, the comparison over tasks. No torch."""
 
 from collections.abc import Sequence
 
 from ..analysis.across_tasks import TasksComparison, compare_over_tasks, why_not_compared
-from ..analysis.boards import TaskLeaderboard
+from ..analysis.leaderboard import TaskLeaderboard
 from ..formatting import format_hypervolume, one_line
 from ..style import style_for
 from ..tables import notes
@@ -16,7 +16,23 @@ from .values import listed
 
 
 def overview_page(found: Sequence[TaskLeaderboard], at: Addresses) -> str:
-    """`index.html` of all boards."""
+    """Renders the overview, `index.html`: leaderboard and fronts of all tasks, and the comparison over tasks.
+
+    Args:
+        found: The leaderboards of all tasks; fewer than six are not compared, and a note gives the reason.
+        at: File names of all pages, for links.
+
+    Returns:
+        The HTML document.
+
+    Raises:
+        ValueError: If a number of the chart is not finite, which JSON does not have.
+
+    Example:
+        >>> page = overview_page([board], Addresses.of([board]))
+        >>> [line for line in page.splitlines() if "lead" in line]
+        ['<p class="lead">3 entries on 1 task, 48 records.</p>']
+    """
     heads, looks = headings(found), marks(found)
     result = compare_over_tasks(found)
     return render(
@@ -40,7 +56,7 @@ def _board(board: TaskLeaderboard, at: Addresses) -> dict[str, object]:
 
 
 def _standings(result: TasksComparison, at: Addresses) -> list[dict[str, str]]:
-    """One line an entry; entries that share a letter cannot be told apart."""
+    """Returns a row for each entry; entries that share a letter are not significantly different."""
     letters = "abcdefghijklmnopqrstuvwxyz"
     return [
         {

@@ -1,9 +1,9 @@
-"""Leaderboard rows for the pages: the printed table's columns, with intervals beside them. No torch."""
+"""The leaderboard of the pages: the columns of the printed table, with their intervals. No torch."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..analysis.boards import LeaderboardRow, TaskLeaderboard
+from ..analysis.leaderboard import LeaderboardRow, TaskLeaderboard
 from ..formatting import NOTHING, format_hypervolume, one_line
 from ..style import Style, style_for
 from ..tables.columns import Column, columns, interval_columns
@@ -12,9 +12,9 @@ from .page_names import Addresses
 
 GLYPHS = dict(zip("os^DvPX<>ph*", "●■▲◆▼✚✖◀▶⬟⬢★", strict=True))
 COST = "training cost"
-NEEDED = 50  # columns that are needed less are shown when asked for
+NEEDED = 50  # columns with a lower `need` are hidden until "all columns" is checked
 
-# What each heading means, for readers who come without the paper.
+# The meaning of each heading, its tooltip.
 MEANING = {
     "rank": "by hypervolume; ≈: not distinguishable from the entry above",
     "hypervolume": "area under the front above chance, 1 is dense accuracy kept throughout; ± sample sd",
@@ -29,7 +29,16 @@ MEANING = {
 
 @dataclass(frozen=True)
 class Mark:
-    """How an entry looks everywhere: colour, and the figures' marker as a character."""
+    """The symbol of an entry on every page: the colour and the marker of the figures.
+
+    Attributes:
+        colour: Hex colour.
+        glyph: The character that looks like matplotlib's marker.
+
+    Example:
+        >>> marks([board])["dwf-3"]
+        Mark(colour='#0072B2', glyph='●')
+    """
 
     colour: str
     glyph: str
@@ -37,7 +46,17 @@ class Mark:
 
 @dataclass(frozen=True)
 class Cell:
-    """A number as text, and its interval where it has one."""
+    """A cell of the leaderboard.
+
+    Attributes:
+        text: The number, as in the printed table.
+        interval: Its 95% interval in brackets; empty where it has none.
+
+    Example:
+        >>> best = lines(board, 0, Addresses.of([board]), headings([board]), marks([board]))[0]
+        >>> best.cells[:2]  # rank, hypervolume
+        [Cell(text='1', interval=''), Cell(text='0.587 ± 0.004', interval='[0.577, 0.596]')]
+    """
 
     text: str
     interval: str = ""
@@ -45,7 +64,18 @@ class Cell:
 
 @dataclass(frozen=True)
 class Heading:
-    """A column's; `more`: shown when all columns are asked for."""
+    """The heading of a column.
+
+    Attributes:
+        title: The text, such as `acc@16`.
+        number: Whether the cells are numbers, aligned at the right.
+        meaning: The tooltip; empty for none.
+        more: Whether the column is hidden until "all columns" is checked.
+
+    Example:
+        >>> headings([board])[2]
+        Heading(title='acc@2', number=True, meaning='accuracy in % at compression 2', more=True)
+    """
 
     title: str
     number: bool
@@ -55,7 +85,24 @@ class Heading:
 
 @dataclass(frozen=True)
 class Line:
-    """A row: its entry and task with their pages and mark, and a cell a heading; `wins`: `Board.winner`."""
+    """A row of the leaderboard: an entry on a task.
+
+    Attributes:
+        row: The numbers behind the texts.
+        entry: The entry's name as text, with "(validation)" where it is not confirmed.
+        page: The file name of the entry's page.
+        task: The task's name as text.
+        task_number: The task's number in the page's choice of tasks.
+        task_page: The file name of the task's page.
+        mark: The entry's symbol.
+        cells: A cell for each heading.
+        wins: Whether the entry is `TaskLeaderboard.winner`: of rank 1 and distinguishable from rank 2.
+
+    Example:
+        >>> rows = lines(board, 0, Addresses.of([board]), headings([board]), marks([board]))
+        >>> [(line.entry, line.page, line.wins) for line in rows][:2]
+        [('dwf-3', 'entry-dwf-3.html', True), ('magnitude', 'entry-magnitude.html', False)]
+    """
 
     row: LeaderboardRow
     entry: str
@@ -69,19 +116,54 @@ class Line:
 
 
 def marks(found: Sequence[TaskLeaderboard]) -> dict[str, Mark]:
-    """By entry, from the figures' own style."""
+    """Returns the symbol of each entry, in the colour and with the marker that the figures give it.
+
+    Args:
+        found: The leaderboards of all tasks: the set of their entries decides the colours.
+
+    Returns:
+        Symbols by entry, dense first, then in natural order.
+
+    Example:
+        >>> {entry: mark.glyph for entry, mark in marks([board]).items()}
+        {'dense': '★', 'dwf-3': '●', 'magnitude': '■'}
+    """
     styles: dict[str, Style] = style_for(found)
     return {entry: Mark(style[0], GLYPHS[style[1]]) for entry, style in styles.items()}
 
 
 def legend(names: Iterable[str], at: Addresses, looks: dict[str, Mark]) -> list[tuple[str, str, Mark]]:
-    """What the chart's choice of entries shows, dense first as in the figures: text, page, mark."""
+    """Returns the entries of the checkboxes beside a chart, in the order of `looks`.
+
+    Args:
+        names: The entries of the chart, in any order.
+        at: File names of all pages.
+        looks: Symbols of all entries, as `marks` returns them.
+
+    Returns:
+        The name as text, the page's file name and the symbol of each entry.
+
+    Example:
+        >>> legend(["dwf-3"], Addresses.of([board]), marks([board]))
+        [('dwf-3', 'entry-dwf-3.html', Mark(colour='#0072B2', glyph='●'))]
+    """
     wanted = set(names)
     return [(one_line(name), at.entries[name], look) for name, look in looks.items() if name in wanted]
 
 
 def headings(found: Sequence[TaskLeaderboard]) -> list[Heading]:
-    """Every column that any board has, less the entry's name, which is a link in the page."""
+    """Returns the headings of every column that any board has, except the entry's, which is in the template.
+
+    Args:
+        found: The leaderboards that share a table; one without a dense baseline has fewer columns.
+
+    Returns:
+        The headings from left to right; the training cost is the last but one.
+
+    Example:
+        >>> [heading.title for heading in headings([board])][-4:]
+        ['largest exact', 'speed-up', 'training cost', 'fail/div/coll']
+    """
     titles: dict[str, Column] = {}
     for board in found:
         for column in columns(board):
@@ -93,7 +175,25 @@ def headings(found: Sequence[TaskLeaderboard]) -> list[Heading]:
 
 def lines(board: TaskLeaderboard, number: int, at: Addresses, heads: Sequence[Heading],
           looks: dict[str, Mark], only: str | None = None) -> list[Line]:  # fmt: skip
-    """The rows of one board (or of one entry of it) under headings that may be wider than its own."""
+    """Returns the rows of one board, or of one entry of it, for a table that several boards may share.
+
+    Args:
+        board: The task's leaderboard.
+        number: The task's number in the page's choice of tasks, from 0.
+        at: File names of all pages.
+        heads: The headings of the table; a column that this board lacks gets "–".
+        looks: Symbols of all entries, as `marks` returns them.
+        only: The entry whose row alone is wanted; None for all.
+
+    Returns:
+        The rows in the order of the leaderboard.
+
+    Example:
+        >>> heads = [Heading("rank", True, ""), Heading("within 5", True, "")]
+        >>> [line] = lines(board, 0, Addresses.of([board]), heads, marks([board]), only="dwf-3")
+        >>> [cell.text for cell in line.cells]  # at most 5 points below dense up to compression 13.3
+        ['1', '13.3']
+    """
     shown = {c.title: c for c in columns(board)}
     ends = {c.title: c for c in interval_columns(board)}
     best = board.winner

@@ -5,7 +5,8 @@ from math import prod
 from typing import Any
 
 from ...records.record import Record
-from ..analysis.boards import TaskLeaderboard, dense_point
+from ..analysis.boards import dense_point
+from ..analysis.leaderboard import TaskLeaderboard
 from ..analysis.pairwise import Pair, pairs, summary
 from ..analysis.points import Point
 from ..formatting import format_hypervolume, format_percent, one_line
@@ -21,7 +22,24 @@ Facts = list[tuple[str, str]]
 
 
 def task_page(board: TaskLeaderboard, at: Addresses, found: Sequence[TaskLeaderboard]) -> str:
-    """`board`'s page; `found` are all boards, whose entries have one look on every page."""
+    """Renders the page of a task: table, front, dense baseline, recipe, versions and pairs of entries.
+
+    Args:
+        board: The task's leaderboard.
+        at: File names of all pages, for links.
+        found: The leaderboards of all tasks: an entry has the same colour and marker on every page.
+
+    Returns:
+        The HTML document.
+
+    Raises:
+        ValueError: If a number of the chart is not finite, which JSON does not have.
+
+    Example:
+        >>> page = task_page(board, Addresses.of([board]), [board])
+        >>> [line for line in page.splitlines() if "prunable weights" in line]
+        ['<dt>prunable weights</dt><dd>266200</dd>']
+    """
     heads, looks = headings([board]), marks(found)
     compared = pairs(board)
     return render(
@@ -61,7 +79,7 @@ def _facts(records: Sequence[Record]) -> Facts:
 
 
 def _recipe(records: Sequence[Record]) -> Facts:
-    """What all trials share stands alone; what a search or a method chose is given by its range."""
+    """Returns the settings of the recipe: one value where all trials share it, else the range of values."""
     names = dict.fromkeys(name for record in records for name in record.recipe)
     return [(one_line(n), spread([r.recipe[n] for r in records if n in r.recipe])) for n in names]
 
@@ -74,7 +92,7 @@ def _versions(records: Sequence[Record]) -> Facts:
 
 
 def _dense(board: TaskLeaderboard) -> Facts:
-    """The tuned dense baseline that every tolerance is measured from."""
+    """Returns the facts of the tuned dense baseline, from whose accuracy every tolerance is measured."""
     point = dense_point(board.points)
     return _described(point) if point else []
 

@@ -1,4 +1,4 @@
-"""Templates, and what they may do: every value is escaped, and data cannot leave their script. No torch."""
+"""The templates' environment: every value is escaped, and JSON data cannot end its script tag. No torch."""
 
 from functools import cache
 from pathlib import Path
@@ -16,12 +16,36 @@ ASSETS = ("style.css", "table.js", "front.js", "plotly.min.js", "plotly.LICENSE"
 
 
 def render(template: str, **values: Any) -> str:
-    """A page. Every value is escaped as text, and data by jinja's `tojson`. Errors: a number JSON has not."""
+    """Renders a page. Values are escaped as text, data by jinja's `tojson`.
+
+    Args:
+        template: The file's name in `templates`.
+        **values: The template's variables; one that is missing is an error, not an empty text.
+
+    Returns:
+        The HTML document.
+
+    Raises:
+        ValueError: If a number in the data is NaN or infinite, which JSON does not have.
+        jinja2.UndefinedError: If the template uses a variable that is not given.
+
+    Example:
+        >>> [line for line in render("base.html", title="<dwf>").splitlines() if "<title>" in line]
+        ['<title>&lt;dwf&gt; · sparsebench</title>']
+    """
     return _environment().get_template(template).render(**values)
 
 
 def assets() -> dict[str, str]:
-    """The files beside the pages, by name."""
+    """Returns the files that pages load from beside them: style sheet, scripts and plotly's licence.
+
+    Returns:
+        Their contents by name.
+
+    Example:
+        >>> list(assets())
+        ['style.css', 'table.js', 'front.js', 'plotly.min.js', 'plotly.LICENSE']
+    """
     return {name: (HERE / "assets" / name).read_text(encoding="utf-8") for name in ASSETS}
 
 

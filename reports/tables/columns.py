@@ -1,17 +1,29 @@
-"""The columns of the leaderboard, once for every way of showing them. No torch."""
+"""The columns of the leaderboard, which the terminal, Markdown and the site share. No torch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..analysis.boards import COMPRESSIONS, TOLERANCES, LeaderboardRow, TaskLeaderboard
 from ..analysis.intervals import Interval
+from ..analysis.leaderboard import LeaderboardRow, TaskLeaderboard
+from ..analysis.measures import COMPRESSIONS, TOLERANCES
 from ..formatting import NOTHING, format_hypervolume, format_percent, format_ratio, one_line, with_sd
 from . import notes
 
 
 @dataclass(frozen=True)
 class Column:
-    """A heading, the text of a row's cell, and when to leave it out (lowest `need` goes first)."""
+    """A column of the leaderboard.
+
+    Attributes:
+        title: The heading.
+        cell: Makes the text of a row's cell.
+        need: How much the column is needed: where a terminal is too narrow, the lowest is left out first.
+        right: Whether it is aligned to the right, as numbers are.
+
+    Example:
+        >>> Column("runs", lambda row: str(row.runs), need=10).cell(board.row("dwf-3"))
+        '12'
+    """
 
     title: str
     cell: Callable[[LeaderboardRow], str]
@@ -52,7 +64,18 @@ def _best(row: LeaderboardRow) -> str:
 
 
 def columns(board: TaskLeaderboard) -> list[Column]:
-    """All columns for one board; without a dense baseline those that need one are left out."""
+    """Returns all columns of the first table.
+
+    Args:
+        board: The leaderboard of a task.
+
+    Returns:
+        The columns in the order shown; without a dense baseline those that need one are left out.
+
+    Example:
+        >>> [column.title for column in columns(board)][:4]
+        ['rank', 'entry', 'hypervolume', 'acc@2']
+    """
     dense = board.scale is not None
     needs = {4: 60, 8: 45, 16: 75, 32: 65, 64: 90, 128: 40, 256: 35, 512: 20}
     found = [
@@ -81,61 +104,69 @@ def columns(board: TaskLeaderboard) -> list[Column]:
 
 
 def fitting(board: TaskLeaderboard, width: int) -> list[Column]:
-    """The columns that fit a terminal `width` characters wide, the most needed first."""
-    kept = columns(board)
+    """Returns the columns that fit a terminal, leaving out those least needed.
+
+    Args:
+        board: The leaderboard of a task.
+        width: The terminal's width in characters.
+
+    Returns:
+        The columns in the order shown; at least three, even where these do not fit.
+
+    Example:
+        >>> [column.title for column in fitting(board, width=50)]
+        ['rank', 'entry', 'hypervolume', 'best acc']
+    """
+    fitted = columns(board)
 
     def taken(column: Column) -> int:
         return 2 + max(len(column.title), *(len(column.cell(row)) for row in board.rows))
 
-    while len(kept) > 3 and sum(map(taken, kept)) > width:
-        kept.remove(min(kept, key=lambda column: column.need))
-    return kept
+    while len(fitted) > 3 and sum(map(taken, fitted)) > width:
+        fitted.remove(min(fitted, key=lambda column: column.need))
+    return fitted
 
 
 def interval_columns(board: TaskLeaderboard) -> list[Column]:
-    """The columns of the second table: each number with its 95% t-interval over seeds."""
+    """Returns the columns of the second table: each number with its 95% t-interval over seeds.
 
-    def accuracy(c: int) -> Column:
-        return Column(
-            f"acc@{c}",
-            lambda row: _with(format_percent, _at(c)(row), row.accuracy_at_interval.get(c), row),
-            0,
-        )
+    Args:
+        board: The leaderboard of a task.
 
+    Returns:
+        The columns in the order shown; without a dense baseline those that need one are left out.
+
+    Example:
+        >>> second = interval_columns(board)[1]
+        >>> second.title, second.cell(board.row("dwf-3"))
+        ('hypervolume', '0.587 [0.577, 0.596]')
+    """
     found = [
         Column("entry", _name, 0, right=False),
-        Column(
-            "hypervolume",
-            lambda row: (
-                _with(format_hypervolume, format_hypervolume(row.hypervolume), row.hypervolume_interval, row)
-                if board.scale
-                else _with(
-                    format_hypervolume,
-                    format_hypervolume(row.hypervolume_raw),
-                    row.hypervolume_raw_interval,
-                    row,
-                )
-            ),
-            0,
-        ),
-        *(accuracy(c) for c in COMPRESSIONS if any(row.accuracy_at.get(c) for row in board.rows)),
+        Column("hypervolume", _volume_interval if board.scale else _raw_volume_interval, 0),
+        *(_accuracy_column(c) for c in COMPRESSIONS if any(row.accuracy_at.get(c) for row in board.rows)),
     ]
     if board.scale is not None:
         found += [_within_column(tolerance) for tolerance in TOLERANCES]
-        found.append(
-            Column(
-                "speed-up",
-                lambda row: _with(format_ratio, format_ratio(row.speedup), row.speedup_interval, row),
-                0,
-            )
-        )
-    cost = Column("training cost", lambda row: _cost(row), 0)
-    best = Column(
-        "best acc",
-        lambda row: _ends(format_percent, format_percent(row.best_accuracy), row.best_accuracy_interval),
-        0,
-    )
-    return [*found, best, cost]
+        found.append(Column("speed-up", _speedup_interval, 0))
+    return [*found, Column("best acc", _best_interval, 0), Column("training cost", _cost, 0)]
+
+
+def _volume_interval(row: LeaderboardRow) -> str:
+    return _with(format_hypervolume, format_hypervolume(row.hypervolume), row.hypervolume_interval, row)
+
+
+def _raw_volume_interval(row: LeaderboardRow) -> str:
+    text = format_hypervolume(row.hypervolume_raw)
+    return _with(format_hypervolume, text, row.hypervolume_raw_interval, row)
+
+
+def _accuracy_column(compression: int) -> Column:
+    def cell(row: LeaderboardRow) -> str:
+        text = _at(compression)(row)
+        return _with(format_percent, text, row.accuracy_at_interval.get(compression), row)
+
+    return Column(f"acc@{compression}", cell, 0)
 
 
 def _within_column(tolerance: float) -> Column:
@@ -143,6 +174,14 @@ def _within_column(tolerance: float) -> Column:
         return _with(format_ratio, _within(tolerance)(row), row.within_interval.get(tolerance), row)
 
     return Column(f"within {round(100 * tolerance)}", cell, 0)
+
+
+def _speedup_interval(row: LeaderboardRow) -> str:
+    return _with(format_ratio, format_ratio(row.speedup), row.speedup_interval, row)
+
+
+def _best_interval(row: LeaderboardRow) -> str:
+    return _ends(format_percent, format_percent(row.best_accuracy), row.best_accuracy_interval)
 
 
 def _cost(row: LeaderboardRow) -> str:
@@ -154,7 +193,7 @@ def _cost(row: LeaderboardRow) -> str:
 def _with(
     form: Callable[[float | None], str], text: str, interval: Interval | None, row: LeaderboardRow
 ) -> str:
-    """A number and its interval; nothing for the dense baseline, whose compression is 1 by definition."""
+    """A number and its interval; a dash for the dense baseline, whose compression is 1 by definition."""
     return NOTHING if row.baseline else _ends(form, text, interval)
 
 

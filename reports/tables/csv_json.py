@@ -1,4 +1,4 @@
-"""The leaderboard for programs: CSV and JSON, every number unrounded. No torch."""
+"""The leaderboard as CSV and JSON for programs, every number unrounded. No torch."""
 
 import csv
 import io
@@ -8,15 +8,16 @@ from dataclasses import asdict
 from typing import Any
 
 from ..analysis.across_tasks import TasksComparison, compare_over_tasks, why_not_compared
-from ..analysis.boards import LeaderboardRow, TaskLeaderboard, on_front
+from ..analysis.boards import on_front
 from ..analysis.intervals import Interval
+from ..analysis.leaderboard import LeaderboardRow, TaskLeaderboard
 from ..analysis.pairwise import Pair, pairs
 from ..analysis.points import Point
 from . import notes
 
 
-def flat(row: LeaderboardRow) -> dict[str, Any]:
-    """A row as one level of names: accuracy_at_64, within_5_points, within_5_points_exact, …
+def _flat(row: LeaderboardRow) -> dict[str, Any]:
+    """A row without nesting: accuracy_at_64, within_5_points, within_5_points_exact, …
 
     The two ends of an interval are …_low and …_high.
     """
@@ -44,12 +45,36 @@ def _ends(name: str, value: Any) -> dict[str, Any]:
 
 
 def to_csv(found: Sequence[TaskLeaderboard]) -> str:
-    """One line a row, every number the leaderboard has, unrounded; an empty cell is "no such number"."""
-    return _csv(flat(row) for board in found for row in board.rows)
+    """Returns the leaderboards as CSV: a header, then one line for each entry of each task.
+
+    Args:
+        found: The leaderboards of the tasks.
+
+    Returns:
+        The text; the ends of an interval are in columns `…_low` and `…_high`, an empty cell is no number.
+
+    Example:
+        >>> lines = csv.DictReader(to_csv([board]).splitlines())
+        >>> [(line["entry"], line["rank"], line["within_5_points"][:4]) for line in lines]
+        [('dwf-3', '1', '13.2'), ('magnitude', '2', '12.8'), ('dense', '', '1.0')]
+    """
+    return _csv(_flat(row) for board in found for row in board.rows)
 
 
 def pairs_csv(found: Sequence[TaskLeaderboard]) -> str:
-    """One line for each pair of entries of a task: difference, interval, p, Holm's p, and the verdict."""
+    """Returns the pairwise comparisons as CSV: a header, then one line for each pair of entries of a task.
+
+    Args:
+        found: The leaderboards of the tasks.
+
+    Returns:
+        The text, with the fields of `Pair` and its verdict in words.
+
+    Example:
+        >>> line = next(csv.DictReader(pairs_csv([board]).splitlines()))
+        >>> line["first"], line["second"], line["kind"], line["distinct"]
+        ('dwf-3', 'magnitude', 'paired', 'True')
+    """
     return _csv(_pair(pair) for board in found for pair in pairs(board))
 
 
@@ -63,20 +88,32 @@ def _named(name: str) -> str:
 
 
 def _csv(lines: Iterable[dict[str, Any]]) -> str:
-    kept = list(lines)
-    names = list(dict.fromkeys(name for line in kept for name in line))
+    """CSV of dictionaries, whose columns are all their keys in the order of first appearance."""
+    table = list(lines)
+    names = list(dict.fromkeys(name for line in table for name in line))
     out = io.StringIO()
     writer = csv.DictWriter(out, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(kept)
+    writer.writerows(table)
     return out.getvalue()
 
 
 def to_json(found: Sequence[TaskLeaderboard]) -> str:
-    """Boards, rows, the points behind them and what was compared.
+    """Returns the leaderboards as JSON: `schema`, `tasks`, `overall`, `overall_missing`.
 
-    `points` hold means, sample sds and the seeds' count; `pairs` every two entries of a task; `compare_over_tasks` the
-    comparison over tasks, or null with the reason in `overall_missing`.
+    Each of `tasks` has the references of the task, its `notes`, `rows` (as in the CSV), `pairs` (every two
+    entries) and `points` (means, sample sds, number of seeds).
+
+    Args:
+        found: The leaderboards of the tasks.
+
+    Returns:
+        The text; `overall` is the comparison over tasks, or null with the reason in `overall_missing`.
+
+    Example:
+        >>> task = json.loads(to_json([board]))["tasks"][0]
+        >>> task["source"], [row["entry"] for row in task["rows"]], len(task["points"])
+        ('test', ['dwf-3', 'magnitude', 'dense'], 12)
     """
     content = {
         "schema": 1,
@@ -101,7 +138,7 @@ def _board(board: TaskLeaderboard) -> dict[str, Any]:
         "dense_accuracy_sd": board.dense_sd,
         "x_max": board.x_max,
         "notes": [notes.status(board), notes.budget(board), *notes.remarks(board)],
-        "rows": [flat(row) for row in board.rows],
+        "rows": [_flat(row) for row in board.rows],
         "pairs": [_pair(pair) for pair in pairs(board)],
         "points": [_point(p, p in fronts[entry]) for entry, group in board.points.items() for p in group],
     }

@@ -1,10 +1,10 @@
-r"""The leaderboard for papers: one LaTeX table a task, set with booktabs. No torch."""
+r"""The leaderboard as LaTeX for papers: one table a task, set with booktabs. No torch."""
 
 import re
 from collections.abc import Callable, Sequence
 
 from ..analysis.across_tasks import TasksComparison, compare_over_tasks
-from ..analysis.boards import LeaderboardRow, TaskLeaderboard
+from ..analysis.leaderboard import LeaderboardRow, TaskLeaderboard
 from ..analysis.pairwise import pairs
 from ..formatting import NOTHING, format_hypervolume, format_percent, format_ratio, one_line
 from . import notes
@@ -19,12 +19,35 @@ SHOWN = (4, 16, 64, 256)  # compressions in the table of a paper; the CSV has al
 
 
 def escaped(name: str) -> str:
-    """Text as LaTeX sets it: nothing in a name is a command, starts mathematics or ends a cell."""
+    r"""Returns a name escaped for LaTeX.
+
+    Args:
+        name: Any text; nothing in it is a command, starts mathematics or ends a cell.
+
+    Returns:
+        One line of LaTeX that is set as the name.
+
+    Example:
+        >>> print(escaped("l1_prox & 5 %"))
+        l1\_prox \& 5 \%
+    """
     return re.sub(r".", lambda found: SPECIAL.get(found[0], found[0]), one_line(name))
 
 
 def to_latex(found: Sequence[TaskLeaderboard]) -> str:
-    r"""All boards as `table` environments, to be \input after \usepackage{booktabs,graphicx}."""
+    r"""Returns the leaderboards as LaTeX, to be \input after \usepackage{booktabs,graphicx}.
+
+    Args:
+        found: The leaderboards of the tasks.
+
+    Returns:
+        One `table` environment a task, and one of the comparison over tasks where there is one.
+
+    Example:
+        >>> print("\n".join(to_latex([board]).splitlines()[11:13]))
+        1 & \textbf{dwf-3} & \textbf{0.587 $\pm$ 0.004} & ...
+        2 & magnitude & 0.398 $\pm$ 0.004 & ...
+    """
     parts = [r"% Written by sparsebench. Needs \usepackage{booktabs,graphicx}."]
     parts += [_board(board, number) for number, board in enumerate(found, 1)]
     result = compare_over_tasks(found)
@@ -40,16 +63,16 @@ def _board(board: TaskLeaderboard, number: int) -> str:
         if row.entry in best:
             line[1], line[2] = rf"\textbf{{{line[1]}}}", rf"\textbf{{{line[2]}}}"
     titles = [title for title, _ in _columns(board)]
-    said = f"{escaped(board.task)}: {escaped(notes.status(board))}; {escaped(notes.references(board))}."
+    lead = f"{escaped(board.task)}: {escaped(notes.status(board))}; {escaped(notes.references(board))}."
     caption = (
-        f"{said} Accuracies in \\%; acc@$c$ at compression $c$; ``within $n$'': largest compression with at "
+        f"{lead} Accuracies in \\%; acc@$c$ at compression $c$; ``within $n$'': largest compression with at "
         "most $n$ points below dense. Bold: not distinguishable from the best."
     )
     return _table(caption, f"tab:sparsebench-{number}", "rl" + "r" * (len(titles) - 2), titles, lines)
 
 
 def _best(board: TaskLeaderboard) -> set[str]:
-    """The first entry, and those from which the seeds cannot tell it apart as the better one."""
+    """The first entry and those than which it is not significantly better."""
     first = next((row.entry for row in board.rows if row.rank == 1), None)
     if first is None or board.source != "test":
         return set()

@@ -1,9 +1,9 @@
-"""The leaderboard as a Markdown page: tables, figures and how to read them."""
+"""The leaderboard as a Markdown page: tables, figures and how to read them. No torch."""
 
 from collections.abc import Mapping, Sequence
 
 from ..analysis.across_tasks import compare_over_tasks, why_not_compared
-from ..analysis.boards import TaskLeaderboard
+from ..analysis.leaderboard import TaskLeaderboard
 from ..analysis.pairwise import pairs, summary
 from ..formatting import format_hypervolume, markdown
 from . import notes
@@ -11,9 +11,19 @@ from .columns import Column, columns, interval_columns
 
 
 def to_markdown(found: Sequence[TaskLeaderboard], figures: Mapping[str, Sequence[str]] | None = None) -> str:
-    """All boards as one Markdown page. `figures`: file names to show under a task's table, by task.
+    """Returns the leaderboards as one Markdown page.
 
-    The figures under the empty name are of all tasks together.
+    Args:
+        found: The leaderboards of the tasks.
+        figures: File names of the figures to show under each task's table, by task; those of all tasks
+            together have the empty name.
+
+    Returns:
+        The page: both tables and the notes of each task, the comparison over tasks, and how to read them.
+
+    Example:
+        >>> print(to_markdown([board]).splitlines()[8])
+        | 1 | dwf-3 | 0.587 ± 0.004 | 97.8 | 97.7 | 97.7 | 95.2 | ...
     """
     shown = figures or {}
     lines = ["# Leaderboard", ""]
@@ -51,12 +61,12 @@ def _grid(titles: Sequence[str], right: Sequence[bool], cells: Sequence[Sequence
 
 
 def _intervals(board: TaskLeaderboard) -> list[str]:
-    """The second table: every number with its interval; nothing where no row has one."""
+    """The second table, of numbers with intervals, and the pairwise summary; empty without intervals."""
     if all(row.best_accuracy_interval is None for row in board.rows):
         return []
     lines = ["95% t-intervals over seeds:", "", *_table(board, interval_columns(board)), ""]
-    said = summary(pairs(board))
-    return [*lines, said, ""] if said else lines
+    sentence = summary(pairs(board))
+    return [*lines, sentence, ""] if sentence else lines
 
 
 def _over_tasks(found: Sequence[TaskLeaderboard]) -> list[str]:

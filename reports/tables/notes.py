@@ -1,10 +1,10 @@
-"""The sentences under a leaderboard: what was measured, by which rule, at which cost. No torch."""
+"""The printed notes of a leaderboard: what was measured, by which rule, at which cost. No torch."""
 
 from collections.abc import Callable, Sequence
 
 from ..analysis.across_tasks import TasksComparison
-from ..analysis.boards import LeaderboardRow, TaskLeaderboard
 from ..analysis.intervals import Interval
+from ..analysis.leaderboard import LeaderboardRow, TaskLeaderboard
 from ..formatting import NOTHING, format_percent, one_line, span
 
 WHAT = (
@@ -44,7 +44,18 @@ CHANCE = "No record says how many classes this task has: chance is taken as 0."
 
 
 def status(board: TaskLeaderboard) -> str:
-    """One line on what the table rests on."""
+    """Returns the line that says which accuracies a table has, and how many seeds.
+
+    Args:
+        board: The leaderboard of a task.
+
+    Returns:
+        The line, without a full stop.
+
+    Example:
+        >>> status(board)
+        'test accuracy, mean ± sample sd over 3 seeds; points chosen on validation accuracy'
+    """
     if board.source == "validation":
         return "VALIDATION accuracy, not confirmed: nothing was retrained with fresh seeds"
     seeds = span(row.seeds for row in board.rows if row.points and row.source == "test")
@@ -52,7 +63,18 @@ def status(board: TaskLeaderboard) -> str:
 
 
 def references(board: TaskLeaderboard) -> str:
-    """Dense and chance, in format_percent."""
+    """Returns the line with the dense accuracy and chance, in percent.
+
+    Args:
+        board: The leaderboard of a task.
+
+    Returns:
+        The line, without a full stop.
+
+    Example:
+        >>> references(board)
+        'dense 98.2 ± 0.6 %, chance 10.0 %'
+    """
     chance = f"chance {format_percent(board.chance)} %"
     if board.dense is None:
         return f"no dense baseline, {chance}"
@@ -61,7 +83,19 @@ def references(board: TaskLeaderboard) -> str:
 
 
 def budget(board: TaskLeaderboard) -> str:
-    """Trials, seeds and steps, with the difference named where entries did not get the same."""
+    """Returns the note on the entries' budget: search trials, optimizer steps and training FLOPs.
+
+    Args:
+        board: The leaderboard of a task.
+
+    Returns:
+        The sentences, with a warning where trials or steps differ between entries.
+
+    Example:
+        >>> print(budget(board))
+        Budget of each entry: 4 search trials, 100 optimizer steps a run. Training FLOPs relative to dense:
+        1.00 to 1.00.
+    """
     done = [row for row in board.rows if row.points]
     trials = span(row.search_trials for row in board.rows)
     steps = span(row.steps for row in done)
@@ -75,7 +109,19 @@ def budget(board: TaskLeaderboard) -> str:
 
 
 def remarks(board: TaskLeaderboard) -> list[str]:
-    """What a reader of this very table must know."""
+    """Returns the notes that hold for this task alone, such as a missing baseline or failed entries.
+
+    Args:
+        board: The leaderboard of a task.
+
+    Returns:
+        The sentences; empty where there is nothing unusual.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> remarks(board), remarks(replace(board, chance=0.0))
+        ([], ['No record says how many classes this task has: chance is taken as 0.'])
+    """
     found = []
     if board.scale is None:
         found.append(TOLERANCE if board.dense is None else UNTRAINED)
@@ -94,13 +140,36 @@ def remarks(board: TaskLeaderboard) -> list[str]:
 
 
 def explanations(board: TaskLeaderboard) -> list[str]:
-    """The general sentences, with this board's limits."""
+    """Returns the general notes on how the columns are defined.
+
+    Args:
+        board: The leaderboard of a task; the notes name its `x_max`.
+
+    Returns:
+        The sentences; those on intervals and ties for test accuracy only.
+
+    Example:
+        >>> explanations(board)[-1][:60]
+        '≈ before a rank: not distinguishable from the entry above (t'
+    """
     general = [text.format(limit=10**board.x_max) if "{limit" in text else text for text in WHAT]
     return [*general, INTERVALS, TIES] if board.source == "test" else general
 
 
 def rank(row: LeaderboardRow) -> str:
-    """`1`, `≈2`, `?2`, or a word where there is no rank."""
+    """Returns the text of a row's rank.
+
+    Args:
+        row: A row of a leaderboard.
+
+    Returns:
+        `1` or `2`; `≈2` where the entry above is not significantly better; `?2` where seeds are too few to
+        judge; `dense` for the baseline and a dash for an unconfirmed entry.
+
+    Example:
+        >>> [rank(row) for row in board.rows]
+        ['1', '2', 'dense']
+    """
     if row.baseline:
         return "dense"
     if row.rank is None:
@@ -110,12 +179,37 @@ def rank(row: LeaderboardRow) -> str:
 
 
 def between(interval: Interval | None, form: Callable[[float], str]) -> str:
-    """`low, high` in the form of the number that the interval belongs to."""
+    """Returns the ends of an interval as text.
+
+    Args:
+        interval: The interval; None is shown as an en dash.
+        form: Formats a number of the interval's unit.
+
+    Returns:
+        `low, high`.
+
+    Example:
+        >>> between(Interval(0.964, 0.986), format_percent)
+        '96.4, 98.6'
+    """
     return NOTHING if interval is None else f"{form(interval.low)}, {form(interval.high)}"
 
 
 def over_tasks(result: TasksComparison) -> list[str]:
-    """What the comparison over tasks says, and what it cannot say."""
+    """Returns the notes on the result of the comparison over tasks.
+
+    Args:
+        result: The comparison.
+
+    Returns:
+        The sentences: Friedman's test and the critical difference, Wilcoxon's tests, entries left out.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from sparsebench.reports.analysis.across_tasks import compare_over_tasks
+        >>> print(over_tasks(compare_over_tasks([replace(board, task=f"task {i}") for i in range(6)]))[1])
+        Wilcoxon's signed-rank test with Holm's correction over 1 pairs tells apart: dwf-3 above magnitude.
+    """
     test = "Wilcoxon's" if result.friedman is None else "Friedman's"
     p = result.pairs[0].p if result.friedman is None else result.friedman
     found = "the entries differ" if result.differ else "no difference can be shown"

@@ -1,4 +1,4 @@
-"""The leaderboard for a terminal, with as many columns as it has room for."""
+"""The leaderboard for a terminal, with the columns that fit its width. No torch."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -10,7 +10,8 @@ from rich.text import Text
 from ...records.pareto import X_MAX
 from ...records.record import Record
 from ..analysis.across_tasks import compare_over_tasks, why_not_compared
-from ..analysis.boards import TaskLeaderboard, boards
+from ..analysis.boards import boards
+from ..analysis.leaderboard import TaskLeaderboard
 from ..formatting import one_line
 from . import notes
 from .columns import fitting
@@ -19,7 +20,22 @@ XMax = float | Mapping[str, float]
 
 
 class LeaderboardTable:
-    """A rich renderable: one table a task, with the columns that the terminal has room for."""
+    """The leaderboards as a rich renderable: one table a task, with the columns that fit the terminal.
+
+    Args:
+        records: Records of any tasks, search and confirm phase together.
+        x_max: log10 compression at which hypervolumes are cut off: one number, or one by task.
+
+    Raises:
+        SparsebenchError: There are no records.
+
+    Example:
+        >>> Console(width=40, highlight=False).print(LeaderboardTable(records))
+        made_up-net: test accuracy...
+        rank   entry             hypervolume...
+        1      dwf-3           0.587 ± 0.004...
+        2      magnitude       0.398 ± 0.004...
+    """
 
     def __init__(self, records: Iterable[Record], x_max: XMax = X_MAX) -> None:
         self.boards = boards(records, x_max)

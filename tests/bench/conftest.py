@@ -4,15 +4,12 @@ import csv
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sparsebench.records.record import Layer, Record
 from sparsebench.records.store import load_records
 
 TINY = """
@@ -180,48 +177,3 @@ def make_trial() -> Callable[..., Any]:
         return Trial(**{**base, "recipe": Recipe(**recipe), **fields})
 
     return make
-
-
-@pytest.fixture
-def make_record() -> Callable[..., Record]:
-    """A valid record; any field can be given."""
-
-    def make(number: int = 0, **fields: Any) -> Record:
-        base: dict[str, Any] = {
-            "id": f"id-{number}", "config": f"config-{number}", "suite": "suite", "entry": "dense",
-            "dataset": "digits", "model": "lenet_300_100", "method": "dense", "knobs": {}, "trial": number,
-            "seed": 0, "phase": "search", "status": "ok", "classes": 10, "val_accuracy": 0.9,
-            "compression": 4.0, "layers": [Layer(name="1.weight", shape=(4, 4), nonzeros=4)],
-            "command": "sparsebench train", "data_digest": "d", "device": "cpu",
-        }  # fmt: skip
-        return Record(**{**base, **fields})
-
-    return make
-
-
-@dataclass
-class Answer:
-    """What a command left: exit status and both streams."""
-
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
-    """The real entry point, in this process: `cli("list", "methods").out`."""
-    from sparsebench.bench.cli.app import main
-
-    def call(*words: object) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["sparsebench", *map(str, words)])
-        capfd.readouterr()
-        code: Any = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = ended.code or 0
-        out, err = capfd.readouterr()
-        return Answer(int(code), out, err)
-
-    return call

@@ -6,13 +6,13 @@ biases. The budget is 60 steps of 32 images, and a sparsity of 0.75 leaves a qua
 
 import pytest
 from sparsebench.bench.conformance import training
-from sparsebench.bench.training.clock import Outcome
+from sparsebench.records.fields import TrainingResult
 
 P, BIASES, STEPS, KEPT = 1280, 36, 60, 0.25
 DENSE_BYTES = 2 * 4 * (P + BIASES)  # a weight and its momentum
 
 
-def outcome_of(method: str, optimizer: str = "sgd", **knobs: object) -> Outcome:
+def outcome_of(method: str, optimizer: str = "sgd", **knobs: object) -> TrainingResult:
     made, _ = training(method, knobs, optimizer=optimizer)
     return made.run()
 
@@ -50,7 +50,7 @@ def test_steps_by_purpose_and_multiply_accumulates(method):
     outcome = outcome_of(method, **knobs)
     assert outcome.budget == budget
     assert outcome.steps == STEPS == sum(budget.values())
-    assert outcome.flops_ratio == pytest.approx(cost / STEPS)
+    assert outcome.training_flops_ratio == pytest.approx(cost / STEPS)
 
 
 def test_gradual_pruning_pays_for_what_is_left_at_every_step():
@@ -60,7 +60,7 @@ def test_gradual_pruning_pays_for_what_is_left_at_every_step():
     for event in range(1, 37):
         left = round(P * (1 - 0.75 * (1 - (1 - event / 36) ** 3)))
         live[9 + event :] = [left] * (STEPS - 9 - event)
-    assert outcome.flops_ratio == pytest.approx(sum(live) / (P * STEPS))
+    assert outcome.training_flops_ratio == pytest.approx(sum(live) / (P * STEPS))
 
 
 def test_an_update_of_rigl_pays_for_the_dense_gradient():
@@ -68,19 +68,19 @@ def test_an_update_of_rigl_pays_for_the_dense_gradient():
     outcome = outcome_of("rigl", sparsity=0.75, end=0.75)
     updates = [step for step in range(1, 45) if step % 10 == 0]
     cost = STEPS * KEPT + len(updates) * (1 - KEPT) / 3
-    assert outcome.flops_ratio == pytest.approx(cost / STEPS)
+    assert outcome.training_flops_ratio == pytest.approx(cost / STEPS)
 
 
 def test_memory_of_masks_is_five_bytes_a_weight():
     """A boolean, and the number that the weight is multiplied by."""
     for method in ("random", "snip", "grasp", "synflow", "magnitude", "lrr", "rigl", "acdc"):
-        found = outcome_of(method, sparsity=0.75).memory_ratio
+        found = outcome_of(method, sparsity=0.75).training_memory_ratio
         assert found == pytest.approx(1 + 5 * P / DENSE_BYTES), method
-    assert outcome_of("dense").memory_ratio == 1.0
+    assert outcome_of("dense").training_memory_ratio == 1.0
 
 
 def test_memory_of_a_ticket_counts_the_weights_it_goes_back_to():
-    found = outcome_of("lth", sparsity=0.75).memory_ratio
+    found = outcome_of("lth", sparsity=0.75).training_memory_ratio
     assert found == pytest.approx(1 + (5 * P + 4 * (P + BIASES)) / DENSE_BYTES)
 
 
@@ -88,12 +88,12 @@ def test_memory_of_a_ticket_counts_the_weights_it_goes_back_to():
 @pytest.mark.parametrize("depth", [2, 3, 4])
 @pytest.mark.parametrize(("optimizer", "buffers"), [("sgd", 1), ("adamw", 2)])
 def test_memory_of_factors_is_that_of_all_factors_and_their_buffers(depth, optimizer, buffers):
-    found = outcome_of("dwf", optimizer, depth=depth).memory_ratio
+    found = outcome_of("dwf", optimizer, depth=depth).training_memory_ratio
     owned = depth * P + BIASES
     assert found == pytest.approx((P + owned + buffers * owned) / ((1 + buffers) * (P + BIASES)))
 
 
 def test_memory_of_gates_is_noise_and_both_moments():
     """θ with momentum, log a with Adam's two moments, the noise u, the weight itself."""
-    found = outcome_of("l0").memory_ratio
+    found = outcome_of("l0").training_memory_ratio
     assert found == pytest.approx((P + 2 * P + 3 * P + P + 2 * BIASES) / (2 * (P + BIASES)))

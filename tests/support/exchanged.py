@@ -48,7 +48,8 @@ def written(trial: Trial, number: int) -> dict[str, Any]:
     layers = [{"name": "fc", "shape": [10, 10], "nonzeros": 50 - 10 * number}]
     record = Record.model_validate({
         "id": trial.id, "config": trial.config, "confirms": trial.confirms, "suite": trial.suite,
-        "entry": trial.entry, "dataset": trial.dataset, "model": trial.model, "model_args": trial.model_args,
+        "entry": trial.entry, "dataset": trial.dataset, "dataset_args": trial.dataset_args,
+        "keep_dense": trial.keep_dense, "model": trial.model, "model_args": trial.model_args,
         "recipe": trial.recipe.model_dump(), "method": trial.method, "method_version": trial.method_version,
         "knobs": trial.knobs, "params": trial.params, "trial": trial.number, "seed": trial.seed,
         "phase": trial.phase, "status": "ok", "classes": 10, "val_accuracy": 0.9, "test_accuracy": test,

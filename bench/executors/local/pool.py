@@ -12,9 +12,9 @@ from ....errors import SparsebenchError
 from ....records.record import parse
 from ...config.trial_spec import Trial
 from ...system.devices import DeviceSlot
-from ...training import trial as trials
 from ...training.checkpointing import EVERY_SECONDS, discard_checkpoint
-from ..base import MAX_ATTEMPTS, FinishedTrial, Running, gave_up_reason, timeout_reason
+from ..attempts import MAX_ATTEMPTS, Attempts
+from ..base import FinishedTrial, Running
 from .fork_server import WorkerProcess
 from .worker import WorkerSetup
 
@@ -57,9 +57,8 @@ class LocalExecutor:
     checkpoint_seconds: float = EVERY_SECONDS
     time_limit: float | None = None
     _workers: list[_Worker] = field(default_factory=list)
-    _attempts: dict[str, int] = field(default_factory=dict)
+    _attempts: Attempts = field(default_factory=Attempts)
     _failed_starts: int = 0
-    _pausing: bool = False
 
     def __post_init__(self) -> None:
         self._selector = selectors.DefaultSelector()
@@ -92,7 +91,7 @@ class LocalExecutor:
     def submit(self, trial: Trial) -> None:
         worker = next(w for w in self._workers if w.trial is None)
         worker.trial, worker.since = trial, time.time()
-        self._attempts[trial.id] = self._attempts.get(trial.id, 0) + 1
+        self._attempts.begin(trial)
         worker.send(f"run {trial.model_dump_json()}")
 
     def forget(self, trial: Trial) -> None:
@@ -100,7 +99,7 @@ class LocalExecutor:
             discard_checkpoint(self.checkpoints, trial.id)
 
     def pause(self) -> None:
-        self._pausing = True
+        self._attempts.pausing = True
         for worker in self._workers:
             worker.send("pause")
 
@@ -137,7 +136,7 @@ class LocalExecutor:
         for worker in self._workers:
             limit = self.time_limit if worker.ready else START_SECONDS
             if worker.trial is not None and time.time() - worker.since > limit:
-                worker.timed_out = worker.ready  # else it is failed_starts
+                worker.timed_out = worker.ready  # else it has failed to start
                 worker.process.kill()
 
     def _receive(self, worker: _Worker, line: str) -> list[FinishedTrial]:
@@ -151,12 +150,8 @@ class LocalExecutor:
         trial, worker.trial = worker.trial, None
         assert trial is not None
         if word == "paused":
-            return (
-                [(trial, None)]
-                if self._pausing
-                else self._again(worker.slot, trial, "its worker was told to stop")
-            )
-        self._attempts.pop(trial.id, None)
+            return self._retry(worker.slot, trial, "its worker was told to stop")
+        self._attempts.end(trial)
         return [(trial, parse(content, f"worker on {worker.slot.device}"))]
 
     def _replace(self, worker: _Worker) -> list[FinishedTrial]:
@@ -174,24 +169,24 @@ class LocalExecutor:
         self._start(worker.slot)
         if worker.trial is None:
             return []
+        slot = worker.slot
         if worker.timed_out:
             assert self.time_limit is not None
-            return self._give_up(worker.slot, worker.trial, timeout_reason(self.time_limit))
+            return [
+                self._attempts.timed_out(
+                    worker.trial, self.time_limit, device=slot.device, threads=slot.threads
+                )
+            ]
         how = f"its worker died with {f'signal {-code}' if code < 0 else f'exit code {code}'}"
-        return self._again(worker.slot, worker.trial, worker.memory or how)
+        return self._retry(slot, worker.trial, worker.memory or how)
 
-    def _again(self, slot: DeviceSlot, trial: Trial, how: str) -> list[FinishedTrial]:
-        """Try a trial once more, unless it has had its attempts. It waits while the campaign is pausing."""
-        if self._pausing:
-            return [(trial, None)]
-        if self._attempts[trial.id] < MAX_ATTEMPTS:
-            self.submit(trial)
-            return []
-        return self._give_up(slot, trial, gave_up_reason(self._attempts[trial.id], how))
-
-    def _give_up(self, slot: DeviceSlot, trial: Trial, reason: str) -> list[FinishedTrial]:
-        self._attempts.pop(trial.id, None)
-        return [(trial, trials.failed(trial, reason, device=slot.device, threads=slot.threads))]
+    def _retry(self, slot: DeviceSlot, trial: Trial, how: str) -> list[FinishedTrial]:
+        """Tries a trial once more, unless it has had its attempts or the campaign is pausing."""
+        lost = self._attempts.lost(trial, how, device=slot.device, threads=slot.threads)
+        if lost is not None:
+            return [lost]
+        self.submit(trial)
+        return []
 
     def close(self) -> None:
         for worker in self._workers:

@@ -4,6 +4,7 @@ The server has one thread and touches no device, so that what it forks is as goo
 does not import here fails again in each worker, which has a log.
 """
 
+import atexit
 import os
 import signal
 from contextlib import suppress
@@ -32,3 +33,4 @@ if os.environ.get("SPARSEBENCH_FORK_SERVER") == "1":
     _quiet()
     with suppress(Exception):
         import_for_trials()
+    atexit.register(os._exit, 0)  # with torch the interpreter takes seconds to tidy up; a fork never does it

@@ -1,4 +1,7 @@
-"""A warm worker on a node of a cluster. Texts go in and come out, so that nothing of ours is pickled."""
+"""The worker on a node of a Ray cluster: a class that Ray runs as an actor.
+
+Its methods take and return texts, so that no object of sparsebench is pickled between two machines.
+"""
 
 import getpass
 import hashlib
@@ -9,9 +12,6 @@ import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
-
-from pydantic import BaseModel
 
 from ....errors import SparsebenchError
 from ....files import write_atomic
@@ -19,90 +19,66 @@ from ....registry import load_plugin
 from ...config.trial_spec import Trial
 from ...output_folder.layout import MODELS, model_path
 from ...system.environment import versions
-from ...training.checkpointing import EVERY_SECONDS, TrialPaused, discard_checkpoint
+from ...training.checkpointing import TrialPaused, discard_checkpoint
 from ...training.trial import open_data
 from ..execute import OutOfMemory, execute_trial, prepare_process
+from .messages import Plugin, RequiredDataset, WorkerConfig, WorkerReady
 
-CHECKED = ("sparsebench", "torch", "timm")
-MARK = "here"
-
-
-class Plugin(NamedTuple):
-    """A plugin file of the driver's machine, as its path there and its text."""
-
-    path: str
-    text: str
-
-
-class RequiredDataset(NamedTuple):
-    """A dataset that the campaign needs, with the digest that the driver has found."""
-
-    dataset: str
-    args: dict[str, Any]
-    digest: str
-
-
-class WorkerConfig(BaseModel):
-    """What a worker has to know of its campaign.
-
-    `device` is `cpu`, `cuda` or `auto`. `folder` is the campaign's folder of checkpoints on the driver's
-    machine, with the content of its `mark`: a node that reads the same sees the same folder. `models` is
-    its folder of finished models there; a node that does not share it hands them over.
-    """
-
-    device: str
-    versions: dict[str, str]
-    plugins: list[Plugin] = []
-    datasets: list[RequiredDataset] = []
-    data_root: str | None = None
-    folder: str = ""
-    mark: str = ""
-    models: str = ""
-    threads: int = 1
-    checkpoint_seconds: float = EVERY_SECONDS
-
-
-class WorkerReady(BaseModel):
-    """What a worker answers when it has started: its device, or in `error` why it is of no use here."""
-
-    device: str = ""
-    shares: bool = False
-    error: str = ""
+CHECKED = ("sparsebench", "torch", "timm")  # must have the driver's versions on every node
+MARK = "here"  # the file that identifies a folder of checkpoints
 
 
 class TrialActor:
-    """Lives in a process of its own; `pause` and `forget` may be called beside `run`."""
+    """A worker, which Ray runs in a process of its own; `pause` and `forget` may be called while `run` runs.
 
-    def __init__(self, setting: str) -> None:
-        self.setting = WorkerConfig.model_validate_json(setting)
+    Args:
+        config: The `WorkerConfig` as JSON.
+
+    Example:
+        >>> folder = Path("checkpoints")
+        >>> config = WorkerConfig(device="cpu", versions=versions(), folder=str(folder), mark=mark(folder))
+        >>> actor = TrialActor(config.model_dump_json())  # in this process, without Ray
+        >>> actor.open(check_data=True)
+        '{"device":"cpu","shares":true,"error":""}'
+        >>> actor.pause()
+        >>> actor.run(trial.model_dump_json()), (folder / f"{trial.id}.pt").exists()
+        ('paused', True)
+    """
+
+    def __init__(self, config: str) -> None:
+        self.config = WorkerConfig.model_validate_json(config)
         self.asked = threading.Event()
         self.checkpoints: Path | None = None
         self.models: Path | None = None
         self.data_root: str | None = None
-        # Ray puts the driver's working folder on the path: in a checkout, `datasets` would be ours.
+        # Ray puts the driver's working folder on the path: in a checkout, `datasets` would be sparsebench's.
         root = Path(__file__).resolve().parents[3]
         sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != root]
 
     def open(self, check_data: bool) -> str:
-        """Compare this node with the driver's machine and get ready; `check_data` opens every dataset."""
+        """Returns a `WorkerReady` as JSON, after comparing this node with the driver's machine.
+
+        Args:
+            check_data: Open every dataset and compare its digest, as the first worker of a node does.
+        """
         try:
             self._compare()
-            for plugin in self.setting.plugins:
+            for plugin in self.config.plugins:
                 load_plugin(_placed(plugin))
-            # The folder that the driver names, where this node has it, else the node's own.
-            root = self.setting.data_root
+            root = self.config.data_root
             self.data_root = root if root and Path(root).is_dir() else None
-            for wanted in self.setting.datasets if check_data else ():
+            for wanted in self.config.datasets if check_data else ():
                 self._look_at(wanted)
             shares = self._shares()
-            self.checkpoints = Path(self.setting.folder) if shares else own_folder() / self.setting.mark
-            self.models = Path(self.setting.models) if shares else self.checkpoints / MODELS
+            self.checkpoints = Path(self.config.folder) if shares else own_folder() / self.config.mark
+            self.models = Path(self.config.models) if shares else self.checkpoints / MODELS
         except (SparsebenchError, OSError) as error:
             return WorkerReady(error=str(error)).model_dump_json()
         return WorkerReady(device=self._device(), shares=shares).model_dump_json()
 
     def _compare(self) -> None:
-        here, there = versions(), self.setting.versions
+        """Raises `SparsebenchError` for a package whose version differs from the driver's."""
+        here, there = versions(), self.config.versions
         for name in CHECKED:
             if here.get(name) != there.get(name):
                 raise SparsebenchError(
@@ -111,6 +87,7 @@ class TrialActor:
                 )
 
     def _look_at(self, wanted: RequiredDataset) -> None:
+        """Raises `SparsebenchError` for a dataset that is missing here or differs from the driver's."""
         found = open_data(wanted.dataset, self.data_root, wanted.args)
         if found.digest != wanted.digest:
             raise SparsebenchError(
@@ -118,29 +95,30 @@ class TrialActor:
             )
 
     def _shares(self) -> bool:
-        folder = Path(self.setting.folder)
+        """Returns whether this node sees the driver's folder of checkpoints and may write to it."""
+        folder = Path(self.config.folder)
         with suppress(OSError):
-            return (folder / MARK).read_text(encoding="utf-8") == self.setting.mark and os.access(
+            return (folder / MARK).read_text(encoding="utf-8") == self.config.mark and os.access(
                 folder, os.W_OK
             )
         return False
 
     def _device(self) -> str:
-        if self.setting.device == "cpu":
+        if self.config.device == "cpu":
             return "cpu"
-        return f"cuda:{os.environ.get('CUDA_VISIBLE_DEVICES') or 0}"  # Ray shows a worker its own GPU alone
+        return f"cuda:{os.environ.get('CUDA_VISIBLE_DEVICES') or 0}"  # Ray makes only its own GPU visible
 
     def run(self, trial: str) -> str:
-        """`record <JSON>`, `paused` or `memory <reason>`, for a trial as JSON."""
-        prepare_process(self.setting.threads)  # here: it holds for the thread that trains
+        """Runs a trial, given as JSON; returns `record <JSON>`, `paused` or `memory <reason>`."""
+        prepare_process(self.config.threads)  # here: it holds for the thread that trains
         try:
             record = execute_trial(
                 Trial.model_validate_json(trial),
-                device="cpu" if self.setting.device == "cpu" else "cuda:0",
+                device="cpu" if self.config.device == "cpu" else "cuda:0",
                 data_root=self.data_root,
                 checkpoints=self.checkpoints,
                 models=self.models,
-                every_seconds=self.setting.checkpoint_seconds,
+                every_seconds=self.config.checkpoint_seconds,
                 asked=self.asked.is_set,
             )
         except TrialPaused:
@@ -150,11 +128,11 @@ class TrialActor:
         return f"record {record.to_json()}"
 
     def pause(self) -> None:
-        """End with a checkpoint; a campaign that pauses has no more trials for this worker."""
+        """Asks the running trial to end with a checkpoint; no trial is run after that."""
         self.asked.set()
 
     def model(self, identity: str) -> bytes:
-        """The file of a finished model, which is removed here; empty where there is none."""
+        """Returns the file of a trial's finished model and deletes it here; empty where there is none."""
         assert self.models
         file = model_path(self.models, identity)
         try:
@@ -166,13 +144,25 @@ class TrialActor:
                 file.unlink(missing_ok=True)
 
     def forget(self, identity: str) -> None:
-        """The trial's record is on the driver's disk."""
+        """Deletes the checkpoint of a trial whose record is on the driver's disk."""
         if self.checkpoints is not None:
             discard_checkpoint(self.checkpoints, identity)
 
 
 def mark(folder: Path) -> str:
-    """What a folder of checkpoints is known by; made once. A disk that takes none: what no node will find."""
+    """Returns the mark of a folder of checkpoints: a random text in a file, by which nodes recognise it.
+
+    Args:
+        folder: The folder of checkpoints; it and its mark file are created where they are missing.
+
+    Returns:
+        The content of the mark file. Where it cannot be written, a text that no node will find.
+
+    Example:
+        >>> first = mark(Path("checkpoints"))
+        >>> mark(Path("checkpoints")) == first == Path("checkpoints/here").read_text()
+        True
+    """
     file = folder / MARK
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
@@ -183,7 +173,23 @@ def mark(folder: Path) -> str:
 
 
 def own_folder() -> Path:
-    """A folder on this machine that belongs to this user alone; what lies in it may be run."""
+    """Returns the folder of this node's workers for plugins, checkpoints and models; created where missing.
+
+    It lies in the folder of temporary files, and no other user can write to it: its plugins are executed.
+
+    Returns:
+        The folder, such as /tmp/sparsebench-USER.
+
+    Raises:
+        SparsebenchError: The folder belongs to another user, others may write to it, or it is a link.
+
+    Example:
+        >>> from unittest.mock import patch
+        >>> with patch.object(tempfile, "tempdir", os.getcwd()):  # in place of /tmp
+        ...     own = own_folder()
+        >>> own.name == f"sparsebench-{getpass.getuser()}", oct(own.stat().st_mode & 0o777)
+        (True, '0o700')
+    """
     folder = Path(tempfile.gettempdir()) / f"sparsebench-{getpass.getuser()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     status = folder.lstat()
@@ -193,7 +199,7 @@ def own_folder() -> Path:
 
 
 def _placed(plugin: Plugin) -> Path:
-    """The driver's file where this node has it too, else a copy of its text."""
+    """Returns a file with a plugin's text: the driver's path where this node has the same, else a copy."""
     path = Path(plugin.path)
     with suppress(OSError, UnicodeDecodeError):
         if path.read_text(encoding="utf-8") == plugin.text:

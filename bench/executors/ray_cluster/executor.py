@@ -1,7 +1,10 @@
-"""Warm workers on the nodes of a cluster, which come and go."""
+"""The executor of a Ray cluster: warm workers on its nodes, which may join and leave at any time.
+
+A slot's worker is started when a trial waits for it, runs one trial after another and is killed at the end.
+All calls of a worker return at once; `wait` collects the answers.
+"""
 
 import time
-from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,50 +14,66 @@ from ....files import write_atomic
 from ....records.record import Record, parse
 from ...config.trial_spec import Trial
 from ...output_folder.layout import model_path
-from ...training import trial as trials
 from ...training.checkpointing import discard_checkpoint
-from ..base import MAX_ATTEMPTS, FinishedTrial, Running, gave_up_reason, timeout_reason
-from .actor import WorkerConfig, WorkerReady
+from ..attempts import MAX_ATTEMPTS, Attempts
+from ..base import FinishedTrial, Running
 from .client import Call, Cluster, Node, WorkerLost, answer, content
+from .messages import WorkerConfig, WorkerReady
 from .slots import Host, QueuedTrial, WorkerSlot
 
-SURVEY_SECONDS = 2.0  # between two looks at which nodes there are
-PATIENCE_SECONDS = 60.0  # for a worker to start, and for the node that has a trial's checkpoint
+SURVEY_SECONDS = 2.0  # between two queries of the cluster's nodes
+PATIENCE_SECONDS = 60.0  # for a worker's start, a model's file, and the node that has a trial's checkpoint
 
 
 @dataclass
 class ClusterExecutor:
-    """Runs trials in warm workers, one for each place: a node's CPU, or the part 1/`per_device` of its GPU.
+    """The `Executor` of a Ray cluster, with a slot for each core of a node or each 1/`per_device` of a GPU.
 
     Workers are started as trials wait for them. Nodes that join are used, and the trials of a node that is
     lost run elsewhere. A node's first worker compares it with this machine: versions, plugins, datasets. A
-    node that differs is an error if it was there at the start; a later one is left out, with a line in `log`.
-    `time_limit` in seconds holds for each attempt of a trial.
+    node that differs raises `SparsebenchError` if it was there at the start; a later one is left out, with a
+    line in `log`. A cluster that cannot be reached or has no slot raises that error when the object is made.
+
+    Attributes:
+        config: The config of every worker; its device "auto" becomes "cuda" if a node has a GPU, else "cpu".
+        address: The cluster's head, as `Cluster` takes it.
+        per_device: Trials that share one GPU; CPU cores are not shared.
+        log: A text file that gets a line for each event of the cluster, such as a lost node; None is no log.
+        time_limit: Seconds for each attempt at a trial; None is no limit.
+
+    Example:
+        >>> from unittest.mock import patch
+        >>> nodes = [Node("a1", "node-1", cpus=8, gpus=2), Node("b2", "node-2", cpus=8, gpus=0)]
+        >>> with patch(f"{__name__}.Cluster") as cluster:  # a stand-in: no Ray is started
+        ...     cluster.return_value.nodes.return_value = nodes
+        ...     for device in ("cpu", "auto"):  # 8 + 8 cores; 2 GPUs of 3 slots each
+        ...         ClusterExecutor(WorkerConfig(device=device, versions={}), per_device=3).capacity
+        16
+        6
     """
 
-    setting: WorkerConfig
+    config: WorkerConfig
     address: str | None = None
     per_device: int = 1
     log: Path | None = None
     time_limit: float | None = None
     _hosts: dict[str, Host] = field(default_factory=dict)
-    _places: list[WorkerSlot] = field(default_factory=list)
+    _slots: list[WorkerSlot] = field(default_factory=list)
     _queue: list[QueuedTrial] = field(default_factory=list)
     _done: list[FinishedTrial] = field(default_factory=list)
-    _attempts: Counter[str] = field(default_factory=Counter)
+    _attempts: Attempts = field(default_factory=Attempts)
     _ran_on: dict[str, WorkerSlot] = field(default_factory=dict)
     _surveyed: float | None = None
-    _pausing: bool = False
 
     def __post_init__(self) -> None:
         self._cluster = Cluster(self.address)
         try:
-            if self.setting.device == "auto":
+            if self.config.device == "auto":
                 found = "cuda" if any(node.gpus for node in self._cluster.nodes()) else "cpu"
-                self.setting = self.setting.model_copy(update={"device": found})
+                self.config = self.config.model_copy(update={"device": found})
             self._survey()
-            if not self._places:
-                kind = "GPU" if self.setting.device == "cuda" else "CPU"
+            if not self._slots:
+                kind = "GPU" if self.config.device == "cuda" else "CPU"
                 raise SparsebenchError(
                     f"no node of the Ray cluster has a {kind} to give; start nodes with "
                     f"`ray start --address HOST:PORT --num-{kind.lower()}s N`"
@@ -65,11 +84,11 @@ class ClusterExecutor:
 
     @property
     def capacity(self) -> int:
-        return len(self._places)
+        return len(self._slots)
 
     @property
     def running(self) -> list[Running]:
-        return [Running(p.device, p.trial, p.since) for p in self._places if p.trial is not None]
+        return [Running(s.device, s.trial, s.since) for s in self._slots if s.trial is not None]
 
     def free(self) -> bool:
         out = len(self._queue) + len(self._done) + len(self.running)
@@ -80,25 +99,25 @@ class ClusterExecutor:
         self._assign()
 
     def forget(self, trial: Trial) -> None:
-        if self.setting.folder:
-            discard_checkpoint(Path(self.setting.folder), trial.id)
-        place = self._ran_on.pop(trial.id, None)
-        if place and place.worker and place.opened and not place.opened.shares:
-            place.worker.ask("forget", trial.id)
+        if self.config.folder:
+            discard_checkpoint(Path(self.config.folder), trial.id)
+        slot = self._ran_on.pop(trial.id, None)
+        if slot and slot.worker and slot.opened and not slot.opened.shares:
+            slot.worker.ask("forget", trial.id)
 
     def pause(self) -> None:
-        self._pausing = True
+        self._attempts.pausing = True
         self._done += [(waiting.trial, None) for waiting in self._queue]
         self._queue.clear()
-        for place in self._places:
-            if place.worker and place.trial:
-                place.worker.ask("pause")
+        for slot in self._slots:
+            if slot.worker and slot.trial:
+                slot.worker.ask("pause")
 
     def wait(self, timeout: float) -> list[FinishedTrial]:
         if self._surveyed is None or time.monotonic() - self._surveyed > SURVEY_SECONDS:
             self._survey()
         self._assign()
-        calls = {place.call: place for place in self._places if place.call is not None}
+        calls = {slot.call: slot for slot in self._slots if slot.call is not None}
         if calls:
             for call in self._cluster.wait(list(calls), 0 if self._done else timeout):
                 if calls[call].call is call:  # not if its node was given up a moment ago
@@ -111,7 +130,7 @@ class ClusterExecutor:
         return done
 
     def _survey(self) -> None:
-        """See which nodes are there now: take in those that have joined, let go of those that are gone."""
+        """Updates the slots to the nodes that are alive: adds new nodes, drops those that are lost."""
         first = self._surveyed is None
         self._surveyed = time.monotonic()
         nodes = self._cluster.nodes()
@@ -124,24 +143,27 @@ class ClusterExecutor:
                 self._hosts[node.id] = Host(node.name, first)
                 room = self._room(node)
                 self._note(f"node {node.name} has room for {room} trial{'s' if room != 1 else ''}")
-                self._places += [WorkerSlot(node.id, self._hosts[node.id], rank) for rank in range(room)]
-        self._places.sort(key=lambda place: place.rank)  # the first of every node before the second of any
+                self._slots += [WorkerSlot(node.id, self._hosts[node.id], rank) for rank in range(room)]
+        self._slots.sort(key=lambda slot: slot.rank)  # the first of every node before the second of any
 
     def _room(self, node: Node) -> int:
-        return node.gpus * self.per_device if self.setting.device == "cuda" else node.cpus
+        """Returns the number of slots of a node."""
+        return node.gpus * self.per_device if self.config.device == "cuda" else node.cpus
 
     def _leave(self, node: str, reason: str) -> None:
-        lost = [place for place in self._places if place.node == node]
-        self._places = [place for place in self._places if place.node != node]
-        for place in lost:
-            self._lose(place, reason)
+        """Drops a node's slots; their trials run elsewhere."""
+        lost = [slot for slot in self._slots if slot.node == node]
+        self._slots = [slot for slot in self._slots if slot.node != node]
+        for slot in lost:
+            self._lose(slot, reason)
 
-    def _refuse(self, place: WorkerSlot, reason: str) -> None:
-        message = f"node {place.host.name} cannot run this campaign: {reason}"
-        if place.host.first:
+    def _refuse(self, slot: WorkerSlot, reason: str) -> None:
+        """Drops the node of a slot, which is unfit; raises if it was there at the campaign's start."""
+        message = f"node {slot.host.name} cannot run this campaign: {reason}"
+        if slot.host.first:
             raise SparsebenchError(message)
         self._note(message)
-        self._leave(place.node, reason)
+        self._leave(slot.node, reason)
 
     def _note(self, line: str) -> None:
         if self.log:
@@ -149,118 +171,127 @@ class ClusterExecutor:
                 file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
 
     def _assign(self) -> None:
-        """Give waiting trials to idle workers, and start workers for those that are left."""
-        for place in self._places:
-            if place.opened and place.trial is None:
-                waiting = next((w for w in self._queue if self._may(w, place)), None)
+        """Submits queued trials to idle workers, and starts workers for the trials that are left."""
+        for slot in self._slots:
+            if slot.opened and slot.trial is None:
+                waiting = next((w for w in self._queue if self._may(w, slot)), None)
                 if waiting is not None:
                     self._queue.remove(waiting)
-                    self._run(place, waiting.trial)
-        late = time.time() - PATIENCE_SECONDS  # others may hold what a worker needs: try another place
-        starting = sum(p.worker is not None and p.opened is None and p.since > late for p in self._places)
-        for place in self._places:
-            if place.worker or starting >= len(self._queue):
+                    self._run(slot, waiting.trial)
+        # One starting worker for each queued trial; one that takes long is not counted, as the resources that
+        # it needs may be in use. A node's first worker starts alone: it checks the node for the others.
+        late = time.time() - PATIENCE_SECONDS
+        starting = sum(s.worker is not None and s.opened is None and s.since > late for s in self._slots)
+        for slot in self._slots:
+            if slot.worker or starting >= len(self._queue):
                 continue
-            if place.host.passed or not any(p.worker for p in self._places if p.node == place.node):
-                place.start(self.setting, self.per_device)
+            if slot.host.passed or not any(s.worker for s in self._slots if s.node == slot.node):
+                slot.start(self.config, self.per_device)
                 starting += 1
 
-    def _may(self, waiting: QueuedTrial, place: WorkerSlot) -> bool:
-        if waiting.near in (None, place.node) or waiting.near not in self._hosts:
+    def _may(self, waiting: QueuedTrial, slot: WorkerSlot) -> bool:
+        """Returns whether a trial may run in a slot: for a while only on the node with its checkpoint."""
+        if waiting.near in (None, slot.node) or waiting.near not in self._hosts:
             return True
         return time.time() - waiting.since > PATIENCE_SECONDS
 
-    def _run(self, place: WorkerSlot, trial: Trial) -> None:
-        self._attempts[trial.id] += 1
-        place.run(trial)
+    def _run(self, slot: WorkerSlot, trial: Trial) -> None:
+        self._attempts.begin(trial)
+        slot.run(trial)
 
-    def _receive(self, place: WorkerSlot, call: Call) -> None:
-        place.call = None
+    def _receive(self, slot: WorkerSlot, call: Call) -> None:
+        """Handles the answer to a slot's call: of `open` first, then of `run`."""
+        slot.call = None
         try:
             said = answer(call)
         except WorkerLost as error:
-            self._note(f"a worker on {place.device} is lost: {error}")
-            self._lost(place, error)
+            self._note(f"a worker on {slot.device} is lost: {error}")
+            self._lost(slot, error)
             return
-        if place.opened is None:
-            self._greet(place, WorkerReady.model_validate_json(said))
+        if slot.opened is None:
+            self._greet(slot, WorkerReady.model_validate_json(said))
             return
         word, _, rest = said.partition(" ")
-        assert place.trial
-        if word == "memory":  # what is left of the trial goes with the process
-            self._lose(place, rest)
+        assert slot.trial
+        if word == "memory":  # what the trial has allocated goes with the process
+            self._lose(slot, rest)
             return
-        trial, place.trial = place.trial, None
+        trial, slot.trial = slot.trial, None
         if word == "paused":
             self._done.append((trial, None))
         else:
-            record = parse(rest, f"worker on {place.device}")
-            self._fetch(place, trial, record)
-            self._end(place, trial, record)
+            record = parse(rest, f"worker on {slot.device}")
+            self._fetch(slot, trial, record)
+            self._end(slot, trial, record)
 
-    def _fetch(self, place: WorkerSlot, trial: Trial, record: Record) -> None:
-        """Bring the finished model here from a node that does not share the folder of models."""
-        if trial.phase != "confirm" or record.status != "ok" or not place.worker or not self.setting.models:
+    def _fetch(self, slot: WorkerSlot, trial: Trial, record: Record) -> None:
+        """Copies the finished model from a node that does not see the driver's folder of models."""
+        if trial.phase != "confirm" or record.status != "ok" or not slot.worker or not self.config.models:
             return
-        if place.opened is None or place.opened.shares:
+        if slot.opened is None or slot.opened.shares:
             return
-        file = model_path(Path(self.setting.models), trial.id)
+        file = model_path(Path(self.config.models), trial.id)
         try:
-            sent = content(place.worker.ask("model", trial.id), PATIENCE_SECONDS)
+            sent = content(slot.worker.ask("model", trial.id), PATIENCE_SECONDS)
             if not sent:
                 raise WorkerLost("the node could not keep it")
             write_atomic(file, sent)
         except (WorkerLost, SparsebenchError) as error:
-            self._note(f"the model of trial {trial.id} was left on {place.device}: {error}")
+            self._note(f"the model of trial {trial.id} was left on {slot.device}: {error}")
 
-    def _greet(self, place: WorkerSlot, opened: WorkerReady) -> None:
+    def _greet(self, slot: WorkerSlot, opened: WorkerReady) -> None:
+        """Makes a worker that has started available, or drops its node."""
         if opened.error:
-            self._refuse(place, opened.error)
+            self._refuse(slot, opened.error)
             return
-        place.opened, place.host.passed, place.host.failed_starts = opened, True, 0
+        slot.opened, slot.host.passed, slot.host.failed_starts = opened, True, 0
 
-    def _lost(self, place: WorkerSlot, error: WorkerLost) -> None:
-        """A worker has died under a trial or before it was ready; perhaps because its node has."""
-        failed_starts = place.opened is None
+    def _lost(self, slot: WorkerSlot, error: WorkerLost) -> None:
+        """Handles the death of a worker, in a trial or before it was ready; its node may be lost too."""
+        failed_starts = slot.opened is None
         if failed_starts and "No module named" in str(error):
-            self._refuse(place, "sparsebench does not import there; install it as on the driver's machine")
+            self._refuse(slot, "sparsebench does not import there; install it as on the driver's machine")
             return
-        self._lose(place, f"its worker on {place.device} died")
+        self._lose(slot, f"its worker on {slot.device} died")
         self._survey()
-        if failed_starts and place.node in self._hosts:
-            place.host.failed_starts += 1
-            if place.host.failed_starts == MAX_ATTEMPTS:
+        if failed_starts and slot.node in self._hosts:
+            slot.host.failed_starts += 1
+            if slot.host.failed_starts == MAX_ATTEMPTS:
                 where = f"; see {self.log}" if self.log else ""
-                self._refuse(place, f"its workers die before they are ready{where}")
+                self._refuse(slot, f"its workers die before they are ready{where}")
 
-    def _lose(self, place: WorkerSlot, how: str, *, again: bool = True) -> None:
-        """End a place's worker, and run its trial again or record that it can't be run."""
-        trial, opened, device = place.trial, place.opened, place.device
-        place.clear()
+    def _lose(self, slot: WorkerSlot, how: str, *, too_late: bool = False) -> None:
+        """Ends a slot's worker, and queues its trial again or returns it as failed."""
+        trial, opened, device, threads = slot.trial, slot.opened, slot.device, self.config.threads
+        slot.clear()
         if trial is None:
             return
-        times = self._attempts[trial.id]
-        if again and self._pausing:
-            self._done.append((trial, None))
-        elif again and times < MAX_ATTEMPTS:
-            self._queue.insert(0, QueuedTrial(trial, None if opened is None or opened.shares else place.node))
+        lost: FinishedTrial | None
+        if too_late:
+            assert self.time_limit is not None
+            lost = self._attempts.timed_out(trial, self.time_limit, device=device, threads=threads)
         else:
-            reason = gave_up_reason(times, how) if again else how
-            threads = self.setting.threads
-            self._end(place, trial, trials.failed(trial, reason, device=device, threads=threads))
+            lost = self._attempts.lost(trial, how, device=device, threads=threads)
+        if lost is None:  # first in the queue, for the node that alone has its checkpoint
+            near = None if opened is None or opened.shares else slot.node
+            self._queue.insert(0, QueuedTrial(trial, near))
+            return
+        if lost[1] is not None:
+            self._ran_on[trial.id] = slot
+        self._done.append(lost)
 
-    def _end(self, place: WorkerSlot, trial: Trial, record: Record) -> None:
-        self._attempts.pop(trial.id)
-        self._ran_on[trial.id] = place
+    def _end(self, slot: WorkerSlot, trial: Trial, record: Record) -> None:
+        self._attempts.end(trial)
+        self._ran_on[trial.id] = slot
         self._done.append((trial, record))
 
     def _stop_timed_out(self) -> None:
-        for place in self._places:
-            if place.trial and self.time_limit is not None and time.time() - place.since > self.time_limit:
-                self._lose(place, timeout_reason(self.time_limit), again=False)
+        for slot in self._slots:
+            if slot.trial and self.time_limit is not None and time.time() - slot.since > self.time_limit:
+                self._lose(slot, "", too_late=True)
 
     def close(self) -> None:
-        for place in self._places:
-            place.clear()
-        self._places.clear()
+        for slot in self._slots:
+            slot.clear()
+        self._slots.clear()
         self._cluster.close()

@@ -1,4 +1,4 @@
-"""What a methods.json says of methods, for readers who do not have them: equation and knobs. No torch."""
+"""The schema of methods.json, which describes methods and knobs to readers without their code. No torch."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,7 @@ from ..errors import SparsebenchError
 from ..validation import validation_message
 
 FILE = "methods.json"
-MOST = 1000  # methods, knobs of one, choices of a knob
+MOST = 1000  # methods in a file, knobs of a method, choices of a knob
 LARGE = 10**15
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -22,7 +22,23 @@ Bounds = Annotated[list[Number | None], Field(min_length=2, max_length=2)]
 
 
 class KnobDoc(BaseModel):
-    """A knob as a reader needs it; bounds of None are open."""
+    """One knob as a methods.json describes it.
+
+    Attributes:
+        name: The name that `--set name=value` takes.
+        default: The value where neither the user nor a search chooses one.
+        searched: Lower and upper end of the search range; None for a knob without one.
+        scale: How the range is sampled: "linear", "log", "minus_log" or "density"; None without a range.
+        allowed: Smallest and largest valid value, None for an open end; None where both ends are open.
+        choices: The valid values of a categorical knob; empty for other knobs.
+        operating: Whether the knob moves the method along its front of accuracy and compression.
+        doc: One line on what the knob does.
+
+    Example:
+        >>> knob = KnobDoc.model_validate_json('{"name": "lam", "default": 3e-4, "allowed": [0, null]}')
+        >>> knob.allowed  # from 0, without an upper limit
+        [0.0, None]
+    """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
     name: Name
@@ -36,7 +52,21 @@ class KnobDoc(BaseModel):
 
 
 class MethodDoc(BaseModel):
-    """A method as a reader needs it. `doc` begins with the equation, and empty lines part its paragraphs."""
+    """One method as a methods.json describes it.
+
+    Attributes:
+        name: The name under which the method is registered.
+        doc: Its description: the equation first, then paragraphs separated by empty lines.
+        reference: The source paper, such as "arXiv:2502.02496"; empty where there is none.
+        version: Raised whenever a change of the method changes its results.
+        optimizers: The optimizers that the method works with, its preferred one first.
+        knobs: The method's own knobs, then the recipe's as the method uses them.
+
+    Example:
+        >>> method = MethodDoc(name="l1", doc="min L(w) + λ·Σ|w|", knobs=[KnobDoc(name="lam", default=1e-4)])
+        >>> [(knob.name, knob.default) for knob in method.knobs]
+        [('lam', 0.0001)]
+    """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
     name: Name
@@ -52,7 +82,26 @@ _METHODS = TypeAdapter(Annotated[Methods, Field(max_length=MOST)])
 
 
 def parse_methods(content: bytes) -> Methods:
-    """The methods by name. Errors: anything else than what `describe` says of methods, in a few words."""
+    """Returns the methods that the content of a methods.json describes.
+
+    Args:
+        content: The bytes of the file: one JSON object of `MethodDoc` objects by method name.
+
+    Returns:
+        The methods by name.
+
+    Raises:
+        SparsebenchError: The content is not JSON of this schema (the first problem is named), or a key is not
+            the printable name of the method under it.
+
+    Example:
+        >>> parse_methods(b'{"l1": {"name": "l1", "optimizers": ["sgd"]}}')["l1"].optimizers
+        ['sgd']
+        >>> parse_methods(b'{"l1": {"name": "l2"}}')
+        Traceback (most recent call last):
+            ...
+        sparsebench.errors.SparsebenchError: 'l1' is not the name of the method described there
+    """
     try:
         found = _METHODS.validate_json(content)
     except ValidationError as error:
@@ -64,12 +113,41 @@ def parse_methods(content: bytes) -> Methods:
 
 
 def methods_json(methods: Methods) -> str:
-    """The same methods as the content of a methods.json."""
+    """Returns methods as the content of a methods.json; `parse_methods` reads it back.
+
+    Args:
+        methods: The methods by name.
+
+    Returns:
+        Indented JSON that ends with a newline.
+
+    Example:
+        >>> methods = {"l1": MethodDoc(name="l1", reference="Tibshirani, 1996")}
+        >>> parse_methods(methods_json(methods).encode()) == methods
+        True
+    """
     return _METHODS.dump_json(methods, indent=1).decode() + "\n"
 
 
 def read_methods(folder: Path) -> Methods:
-    """By name; empty where the folder has none, as records from elsewhere. Errors: a file that is damaged."""
+    """Returns the methods that an output folder's methods.json describes.
+
+    Args:
+        folder: The output folder of a campaign, or any other folder with records.
+
+    Returns:
+        The methods by name; empty where the folder has no methods.json, as with records from elsewhere.
+
+    Raises:
+        SparsebenchError: The file cannot be read or is damaged.
+
+    Example:
+        >>> read_methods(Path())  # an empty folder
+        {}
+        >>> _ = Path(FILE).write_text(methods_json({"l1": MethodDoc(name="l1", version=2)}))
+        >>> read_methods(Path())["l1"].version
+        2
+    """
     path = folder / FILE
     if not path.is_file():
         return {}

@@ -1,12 +1,10 @@
-"""What a trial leaves behind: one validated JSON line, and the append-only file that keeps it. No torch."""
+"""The record of a trial: its schema, its validation and its JSON line. No torch."""
 
 import math
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    AllowInfNan,
-    BaseModel,
     ConfigDict,
     Field,
     ValidationError,
@@ -15,20 +13,25 @@ from pydantic import (
 
 from ..errors import SparsebenchError
 from ..validation import validation_message
+from .fields import Finite, Measurements, Status, TrainingResult, TrialFields
 from .hashing import SEAL, written
 
 SCHEMA: Literal[2] = 2
 ADDED_IN_SCHEMA_2 = {"dataset_args", "keep_dense", "threads"}
-LEADING = ("schema", "id", "config")  # what a reader of a line sees first
-
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Ratio = Annotated[float, Field(ge=1)]
-Finite = Annotated[float, AllowInfNan(False)]
-Phase = Literal["search", "confirm", "single"]
-Status = Literal["ok", "diverged", "failed"]
+# The order of a line's fields: identity, what was asked for, the outcome, the cost, the circumstances.
+ORDER = (
+    "schema", "id", "config", "confirms", "suite", "entry", "dataset", "dataset_args", "model",
+    "model_args", "keep_dense", "recipe", "method", "method_version", "knobs", "params", "trial", "seed",
+    "phase", "threads", "status", "reason", "warnings", "classes", "val_accuracy", "test_accuracy",
+    "compression", "compression_exact", "val_accuracy_exact", "test_accuracy_exact", "threshold", "target",
+    "missed_by", "total_compression", "effective_compression", "speedup", "collapsed_layers", "layers",
+    "steps", "budget", "training_flops_ratio", "training_memory_ratio", "seconds", "peak_memory_bytes",
+    "diagnostics", "curve", "command", "versions", "data_digest", "device",
+)  # fmt: skip
 
 
 def _finite(value: Any) -> bool:
+    """Whether every float in nested dicts, lists and tuples is finite."""
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, dict):
@@ -37,125 +40,51 @@ def _finite(value: Any) -> bool:
 
 
 def _forgotten(seal: str | None) -> None:
-    """A seal is the line's: see `hashes.intact`. Equal records are equal however they were written."""
-
-
-MOST_DIMENSIONS = 16
-LARGEST = 10**15  # no count, ratio or time of a trial comes near
-Dimension = Annotated[int, Field(ge=1, le=LARGEST)]
-
-
-class Layer(BaseModel):
-    """One prunable tensor of the collapsed model."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    name: str
-    shape: Annotated[tuple[Dimension, ...], Field(max_length=MOST_DIMENSIONS)]
-    nonzeros: Annotated[int, Field(ge=0)]
-
-    @property
-    def size(self) -> int:
-        """The number of weights, zeros included."""
-        return math.prod(self.shape)
-
-
-class TrialFields(BaseModel):
-    """The fields that a trial, its record and its model's card share: what was asked for.
-
-    The recipe is not among them: a trial's is validated, a record's is kept as it was written.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    suite: str
-    entry: str
-    dataset: str
-    dataset_args: dict[str, Any] = {}
-    data_digest: str
-    model: str
-    model_args: dict[str, Any] = {}
-    keep_dense: tuple[str, ...] = ()
-    method: str
-    method_version: int = 1
-    knobs: dict[str, Any]
-    params: dict[str, Any] = {}
-    seed: int
-    phase: Phase
-    confirms: str | None = None
-
-    @property
-    def task(self) -> str:
-        """The task's name on charts and in studies: dataset-model."""
-        return f"{self.dataset}-{self.model}"
-
-
-class TrainingResult(BaseModel):
-    """What training leaves beside the model. A training fills it in while it runs."""
-
-    status: Status = "ok"
-    reason: str | None = None
-    warnings: list[str] = []
-    steps: Annotated[int, Field(ge=0)] = 0
-    budget: dict[str, int] = {}
-    training_flops_ratio: Finite | None = None
-    training_memory_ratio: Finite | None = None
-    diagnostics: dict[str, Finite] = {}
-    curve: list[dict[str, Finite]] = []
-
-
-class Measurements(BaseModel):
-    """What was measured on the finished plain model. Accuracies are fractions, compressions ratios.
-
-    `compression`, `val_accuracy` and `test_accuracy` hold at `threshold`: the validated one for methods
-    that leave no exact zeros of themselves, 0 for the others. The `_exact` triple holds at float32 eps.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    classes: Annotated[int, Field(ge=1)] | None = None
-    val_accuracy: Fraction | None = None
-    test_accuracy: Fraction | None = None
-    compression: Ratio | None = None
-    compression_exact: Ratio | None = None
-    val_accuracy_exact: Fraction | None = None
-    test_accuracy_exact: Fraction | None = None
-    threshold: Annotated[float, Field(ge=0)] | None = None
-    target: Ratio | None = None
-    missed_by: int | None = None
-    total_compression: Ratio | None = None
-    effective_compression: Ratio | None = None
-    speedup: Ratio | None = None
-    collapsed_layers: list[str] = []
-    layers: list[Layer] = []
+    """Drops the seal, which belongs to the line (see `hashing.intact`): equal records compare equal."""
 
 
 class Record(Measurements, TrainingResult, TrialFields):
-    """The outcome of one trial: what was asked for, how training went, what was measured, where and when.
+    """The outcome of one trial: the request, how training went, what was measured, where and when.
 
-    `trial` is the trial's number in its search. `threads` are the CPU threads that it ran on. Schema 1 had no
-    `dataset_args`, `keep_dense` and `threads`; `schema_1.recorded_arguments` gives them for both schemas.
+    Attributes:
+        schema_: Version of the layout, "schema" in JSON; 2 in new records. Schema 1 had no `dataset_args`,
+            `keep_dense` and `threads`; `schema_1.recorded_arguments` returns them for both.
+        id: Hash of everything that decides the outcome, the seed included; library versions are not.
+        config: The same hash without the seed: the seeds of one point share it.
+        recipe: The settings of training, all of them decided.
+        trial: The trial's number in its search; None outside searches.
+        threads: The CPU threads that the trial ran on.
+        seconds: Wall time, including that before a pause.
+        peak_memory_bytes: Peak of the GPU allocator, or of the resident process on a CPU.
+        command: The shell command that repeats the trial.
+        versions: Versions of sparsebench, its git commit, Python and the libraries.
+        device: The GPU's name, or the CPU with its threads.
+        seal: Always None: it is dropped when a line is read, and computed when one is written.
+
+    Example:
+        >>> Record.model_validate_json(record.to_json()) == record
+        True
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
     schema_: Literal[1, 2] = Field(SCHEMA, alias="schema")
     id: str
     config: str
-    recipe: dict[str, Any] = {}
+    recipe: dict[str, Any] = Field(default={})
     trial: int | None = None
     status: Status
     threads: Annotated[int, Field(ge=1)] = 1
     seconds: Annotated[Finite, Field(ge=0)] = 0.0
     peak_memory_bytes: int | None = None
     command: str
-    versions: dict[str, str] = {}
+    versions: dict[str, str] = Field(default={})
     device: str
     seal: Annotated[str | None, AfterValidator(_forgotten)] = None
 
     @field_validator("dataset_args", "model_args", "recipe", "knobs", "params")
     @classmethod
     def _finite_settings(cls, settings: dict[str, Any]) -> dict[str, Any]:
-        """`Any` lets NaN and infinity through, which JSON does not have."""
+        """Rejects NaN and infinity, which JSON does not have and `Any` lets through."""
         if not all(map(_finite, settings.values())):
             raise ValueError("a number in it is not finite")
         return settings
@@ -164,14 +93,14 @@ class Record(Measurements, TrainingResult, TrialFields):
     def assemble(
         cls, trial: TrialFields, result: TrainingResult, measurements: Measurements, /, **more: Any
     ) -> "Record":
-        """The record of a trial from its three parts; `more` are the other fields, and what they override."""
+        """Returns a trial's record from its three parts; `more` are further fields, and override those."""
         parts = ((TrialFields, trial), (TrainingResult, result), (Measurements, measurements))
         fields = {name: getattr(part, name) for kind, part in parts for name in kind.model_fields}
         return cls(**{**fields, **more})
 
     @property
     def ok(self) -> bool:
-        """Finished, well or badly: a diverged run is an outcome, a failed one is not."""
+        """Whether the trial finished: a diverged run is an outcome, a failed one is not."""
         return self.status != "failed"
 
     @property
@@ -180,14 +109,36 @@ class Record(Measurements, TrainingResult, TrialFields):
         return math.log10(self.compression or 1.0)
 
     def to_json(self, *, seal: bool = True) -> str:
-        """Its line in a file; without a seal for one that came without, which nobody may certify after."""
+        """Returns the record's line of a records file.
+
+        `seal=False` is for a record read without a seal: sealing it now would certify what was not checked.
+        """
         left_out = {SEAL, *(ADDED_IN_SCHEMA_2 if self.schema_ == 1 else ())}
         content = self.model_dump(mode="json", by_alias=True, exclude=left_out)
-        return written({name: content[name] for name in (*LEADING, *content)}, seal=seal)
+        return written({name: content[name] for name in ORDER if name in content}, seal=seal)
 
 
 def parse(line: str, where: str) -> Record:
-    """One line to a record. Errors: a `SparsebenchError` that says where, which field, and why."""
+    """Returns the record in one line of a records file.
+
+    Args:
+        line: The line of JSON.
+        where: The line's place, which begins an error message, such as "records.jsonl, line 3".
+
+    Returns:
+        The validated record.
+
+    Raises:
+        SparsebenchError: The line is no valid record; the message has the place, the field and the problem.
+
+    Example:
+        >>> parse(record.to_json(), "records.jsonl, line 1").entry
+        'dwf-3'
+        >>> parse('{"schema": 2}', "records.jsonl, line 2")
+        Traceback (most recent call last):
+            ...
+        sparsebench.errors.SparsebenchError: records.jsonl, line 2: suite: Field required
+    """
     try:
         return Record.model_validate_json(line)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Records of schema 1: data arguments, dense layers and threads stand in their command alone."""
+"""Reader of schema 1, whose records have data arguments, dense layers and threads in their command alone."""
 
 import json
 import shlex
@@ -9,7 +9,17 @@ from .record import Record
 
 
 class RecordedArguments(NamedTuple):
-    """What the two schemas keep in different places."""
+    """The arguments of a trial that the two schemas record in different places.
+
+    Attributes:
+        dataset_args: Arguments of the dataset as they were given; its defaults hold for the others.
+        keep_dense: Layers that are left out of the prunable set P.
+        threads: The CPU threads that the trial ran on.
+
+    Example:
+        >>> record.schema_, recorded_arguments(record) == RecordedArguments({}, (), threads=1)
+        (2, True)
+    """
 
     dataset_args: dict[str, Any]
     keep_dense: tuple[str, ...]
@@ -17,9 +27,21 @@ class RecordedArguments(NamedTuple):
 
 
 def recorded_arguments(record: Record) -> RecordedArguments:
-    """The data's arguments, the layers kept dense and the CPU threads of a record of either schema.
+    """Returns the data arguments, the dense layers and the CPU threads of a record of either schema.
 
-    Errors: `ValueError` where the command of a record of schema 1 is no command.
+    Args:
+        record: The record; one of schema 2 has them as fields, one of schema 1 as options of its command.
+
+    Returns:
+        The three arguments; without the option `--threads` a trial ran on one thread.
+
+    Raises:
+        ValueError: The command of a record of schema 1 cannot be parsed.
+
+    Example:
+        >>> command = "sparsebench train --dataset planted --data-arg n=320 --keep-dense fc3 --threads 2"
+        >>> recorded_arguments(record.model_copy(update={"schema_": 1, "command": command}))
+        RecordedArguments(dataset_args={'n': 320}, keep_dense=('fc3',), threads=2)
     """
     if record.schema_ != 1:
         return RecordedArguments(record.dataset_args, record.keep_dense, record.threads)

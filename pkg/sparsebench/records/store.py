@@ -1,4 +1,4 @@
-"""The file of records: append-only, one JSON line a trial, the latest line of an identity wins."""
+"""The records file: append-only, one JSON line per trial, of which the latest of an identity counts."""
 
 import gc
 import os
@@ -12,11 +12,11 @@ from .record import Record, parse
 
 FILE = "records.jsonl"
 EDITED = "was edited after it was written, or written anew by another tool"
-SHOWN = 10  # numbers of edited lines
+SHOWN = 10  # the most line numbers in the sentence on edited lines
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str, bool]]:
-    """Number, text and completeness of each line; a line without its newline was torn by a crash."""
+    """Yields number, text and completeness of each line; a line without a newline was torn by a crash."""
     with path.open(encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file, 1):
             if line.strip():
@@ -24,25 +24,39 @@ def _lines(path: Path) -> Iterator[tuple[int, str, bool]]:
 
 
 def load_records(path: str | Path) -> list[Record]:
-    """All records of an output folder (or of a records file), in the order written.
+    """Returns all records of an output folder, in the order written.
 
-    A last line torn by a crash is left out; any other invalid line is an error naming its number.
+    A last line torn by a crash is left out.
+
+    Args:
+        path: An output folder, or a records file.
+
+    Returns:
+        The records, superseded ones included: see `latest`.
+
+    Raises:
+        SparsebenchError: There is no such file, or a complete line is invalid; then its number is given.
+
+    Example:
+        >>> found = load_records(folder)
+        >>> len(found), sorted({record.entry for record in found})
+        (48, ['dense', 'dwf-3', 'magnitude'])
     """
     file = Path(path)
     file = file / FILE if file.is_dir() else file
     if not file.is_file():
         raise SparsebenchError(f"no records in {str(path)!r}: {FILE} is not there")
     running = gc.isenabled()
-    gc.disable()  # it would walk all records again with every few thousand, and find nothing
+    gc.disable()  # the collector would traverse the growing list again and again, and free nothing
     try:
-        return list(read_records(file))
+        return list(_read_records(file))
     finally:
         if running:
             gc.enable()
 
 
-def read_records(file: Path) -> Iterator[Record]:
-    """The records of a file one after the other, as `load_records` reads them."""
+def _read_records(file: Path) -> Iterator[Record]:
+    """Yields the records of a file in the order written; a last line torn by a crash is left out."""
     for number, line, complete in _lines(file):
         try:
             record = parse(line, f"{file}, line {number}")
@@ -54,8 +68,19 @@ def read_records(file: Path) -> Iterator[Record]:
 
 
 def edits(folder: Path) -> str | None:
-    """Which lines of the records were changed after they were written, as their seals say, in a sentence;
-    None where none was."""
+    """Returns a sentence on the lines that were changed after they were written, as their seals show.
+
+    Args:
+        folder: An output folder, with or without records.
+
+    Returns:
+        The sentence, with the numbers of the first ten such lines; None where every sealed line is intact.
+
+    Example:
+        >>> _ = Path(FILE).write_text(record.to_json().replace("made_up", "mnist"))
+        >>> edits(Path())
+        'records.jsonl was edited after it was written, or written anew by another tool: line 1'
+    """
     file = folder / FILE
     lines = _lines(file) if file.is_file() else ()
     changed = [n for n, line, whole in lines if intact(line) is False and (whole or line.endswith("}"))]
@@ -65,8 +90,8 @@ def edits(folder: Path) -> str | None:
     return f"{FILE} {EDITED}: line {where}"
 
 
-def without_bulk(record: Record) -> Record:
-    """The record without its bulk: what a search asks about is left."""
+def _without_bulk(record: Record) -> Record:
+    """Returns the record without its curve, layers and other bulk, which no search needs."""
     bulk: dict[str, Any] = {
         "curve": [],
         "layers": [],
@@ -79,10 +104,22 @@ def without_bulk(record: Record) -> Record:
 
 
 class Store:
-    """The records of one output folder: append-only, one writer, latest record of an identity wins.
+    """The records of one output folder, for the one process that appends to them.
 
-    In memory it keeps them without curves, layers and diagnostics, which the file has: a driver's memory
-    must not grow with every trial of a campaign of weeks.
+    The latest record of an identity supersedes earlier ones. In memory they are without curves, layers and
+    diagnostics, which the file has: a driver's memory must not grow with every trial of a campaign of weeks.
+
+    Args:
+        folder: The output folder. A last line torn by a crash is cut off there.
+
+    Attributes:
+        path: The records file, which the first `append` creates.
+
+    Example:
+        >>> store = Store(folder)
+        >>> appended = store.append(record.model_copy(update={"id": "new", "seed": 7}))
+        >>> store.finished("new").seed, len(Store(folder)) - len(records)
+        (7, 1)
     """
 
     def __init__(self, folder: Path) -> None:
@@ -90,11 +127,14 @@ class Store:
         self._by_id: dict[str, Record] = {}
         if self.path.exists():
             self._mend()
-            for record in read_records(self.path):
-                self._by_id[record.id] = without_bulk(record)
+            for record in _read_records(self.path):
+                self._by_id[record.id] = _without_bulk(record)
 
     def _mend(self) -> None:
-        """Cut off a torn last line, so that the next record starts on a line of its own."""
+        """Cuts off a torn last line, so that the next record starts on a line of its own.
+
+        A last line that lacks its newline alone is a whole record, and gets one.
+        """
         content = self.path.read_bytes()
         end = content.rfind(b"\n") + 1
         if end == len(content):
@@ -110,10 +150,10 @@ class Store:
                 file.write(b"\n")
 
     def append(self, record: Record) -> Record:
-        """Write one line through to the disk before anybody is told of it.
+        """Writes one line through to the disk, so that no record is used which a crash could still lose.
 
-        Returns the record as it is kept in memory. Errors: the disk takes no more; then half a line is
-        taken back.
+        Returns the record as memory has it. Raises `SparsebenchError` where the disk takes no more; the half
+        line is then cut off.
         """
         line = memoryview(record.to_json().encode() + b"\n")
         try:
@@ -131,11 +171,11 @@ class Store:
                 f"cannot write to {str(self.path)!r}: {error.strerror}; once that is mended, the same "
                 "command continues"
             ) from error
-        self._by_id[record.id] = kept = without_bulk(record)
+        self._by_id[record.id] = kept = _without_bulk(record)
         return kept
 
     def finished(self, identity: str) -> Record | None:
-        """The record of a finished identity; a failed one is not finished and is run again."""
+        """Returns the record of an identity that need not run; None where it has failed, or not run yet."""
         record = self._by_id.get(identity)
         return record if record is not None and record.ok else None
 
@@ -147,5 +187,17 @@ class Store:
 
 
 def latest(records: Iterable[Record]) -> list[Record]:
-    """One record per identity, the last written: a retried failure is superseded by its success."""
+    """Returns one record for each identity, the last written: a retried failure is superseded by its success.
+
+    Args:
+        records: Records in the order written.
+
+    Returns:
+        The records, in the order in which their identities first appeared.
+
+    Example:
+        >>> failed = record.model_copy(update={"status": "failed"})
+        >>> [one.status for one in latest([failed, record])]
+        ['ok']
+    """
     return list({record.id: record for record in records}.values())

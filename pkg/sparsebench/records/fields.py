@@ -1,0 +1,167 @@
+"""The parts of a record: what was asked for, how training went, what was measured. No torch."""
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import AllowInfNan, BaseModel, ConfigDict, Field
+
+MOST_DIMENSIONS = 16
+LARGEST = 10**15  # far above any count, ratio or time of a trial
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Ratio = Annotated[float, Field(ge=1)]
+Finite = Annotated[float, AllowInfNan(False)]
+Phase = Literal["search", "confirm", "single"]
+Status = Literal["ok", "diverged", "failed"]
+Dimension = Annotated[int, Field(ge=1, le=LARGEST)]
+
+
+class Layer(BaseModel):
+    """One prunable tensor of the finished model.
+
+    Attributes:
+        name: The parameter's name in the model, such as "fc1.weight".
+        shape: The tensor's shape; at most 16 dimensions.
+        nonzeros: Its weights that are not zero, after weights below the record's `threshold` were zeroed.
+
+    Example:
+        >>> layer = Layer(name="fc1.weight", shape=(300, 784), nonzeros=23_520)
+        >>> layer.size, layer.size / layer.nonzeros
+        (235200, 10.0)
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    shape: Annotated[tuple[Dimension, ...], Field(max_length=MOST_DIMENSIONS)]
+    nonzeros: Annotated[int, Field(ge=0)]
+
+    @property
+    def size(self) -> int:
+        """Number of weights, zeros included."""
+        return math.prod(self.shape)
+
+
+class TrialFields(BaseModel):
+    """The fields that a trial, its record and its model's card share: the request, without the recipe.
+
+    A trial's recipe is validated, a record's is preserved as it was written.
+
+    Attributes:
+        suite: The suite's name; "single" for `sparsebench train`.
+        entry: The entry's label, as on the leaderboard.
+        dataset: The dataset's registered name.
+        dataset_args: Arguments of the dataset as they were given; its defaults hold for the others.
+        data_digest: SHA-256 of the data that were read and of their split.
+        model: The model's registered name.
+        model_args: Arguments of the model's constructor.
+        keep_dense: Layers that are left out of the prunable set P.
+        method: The method's registered name.
+        method_version: The version of the method, which changes with its results.
+        knobs: Every knob of the method with its value, defaults included.
+        params: The values that the search chose, under Optuna's names; empty for a single trial.
+        seed: Seeds initialisation, data order, augmentation and whatever the method draws.
+        phase: "search"; "confirm" for a chosen point with a fresh seed; "single" for `sparsebench train`.
+        confirms: The id of the search trial whose point a confirming trial repeats; None for other trials.
+
+    Example:
+        >>> isinstance(record, TrialFields), record.task, record.entry, record.phase, record.seed
+        (True, 'made_up-net', 'dwf-3', 'confirm', 1000)
+    """
+
+    model_config = ConfigDict(frozen=True)
+    suite: str
+    entry: str
+    dataset: str
+    dataset_args: dict[str, Any] = {}
+    data_digest: str
+    model: str
+    model_args: dict[str, Any] = {}
+    keep_dense: tuple[str, ...] = ()
+    method: str
+    method_version: int = 1
+    knobs: dict[str, Any]
+    params: dict[str, Any] = {}
+    seed: int
+    phase: Phase
+    confirms: str | None = None
+
+    @property
+    def task(self) -> str:
+        """Name of the task on charts and in studies: dataset-model."""
+        return f"{self.dataset}-{self.model}"
+
+
+class TrainingResult(BaseModel):
+    """What training reports beside the model; mutable, as a training fills it in while it runs.
+
+    Attributes:
+        status: "ok"; "diverged", which is a result; or "failed" by an error, to be run again.
+        reason: Why the status is not "ok"; None where it is.
+        warnings: The method's warnings before training, such as a decay budget out of reach.
+        steps: Forward and backward passes over a batch, scoring before training included.
+        budget: The steps by purpose: rounds by name, and "scoring" before training.
+        training_flops_ratio: Multiply-accumulates of training relative to dense training.
+        training_memory_ratio: Bytes of weights, factors, buffers and masks relative to dense training.
+        diagnostics: The method's own scalars at the end, such as "misalignment".
+        curve: Rows over the steps, with "step", "train_loss", "val_accuracy", "compression" and others.
+
+    Example:
+        >>> result = TrainingResult()
+        >>> result.curve.append({"step": 10, "train_loss": 2.1})
+        >>> result.status, len(result.curve)
+        ('ok', 1)
+    """
+
+    status: Status = "ok"
+    reason: str | None = None
+    warnings: list[str] = []
+    steps: Annotated[int, Field(ge=0)] = 0
+    budget: dict[str, int] = {}
+    training_flops_ratio: Finite | None = None
+    training_memory_ratio: Finite | None = None
+    diagnostics: dict[str, Finite] = {}
+    curve: list[dict[str, Finite]] = []
+
+
+class Measurements(BaseModel):
+    """What was measured on the finished plain model. Accuracies are fractions, compressions ratios.
+
+    `compression`, `val_accuracy` and `test_accuracy` hold at `threshold`: the validated one for methods that
+    leave no exact zeros of themselves, 0 for the others, where the `_exact` triple equals them.
+
+    Attributes:
+        classes: Number of classes of the dataset; chance accuracy is 1/classes.
+        val_accuracy: Accuracy on the held-out part of the training set.
+        test_accuracy: Accuracy on the test set; None in the search phase, which reads no test data.
+        compression: |P| / nonzeros in P, P being the prunable weights.
+        compression_exact, val_accuracy_exact, test_accuracy_exact: The same three at float32 eps (1.19e-7).
+        threshold: Weights smaller in magnitude were set to zero.
+        target: The target as a compression, 1/(1 − sparsity); None for a method without one.
+        missed_by: Nonzeros above (+) or below (−) the target.
+        total_compression: All parameters / all nonzero parameters.
+        effective_compression: |P| / weights of P on an input-output path; None with LayerNorm or attention.
+        speedup: Theoretical: multiply-accumulates of the dense model / of the sparse one.
+        collapsed_layers: Names of the prunable tensors without a nonzero.
+        layers: The prunable tensors with their nonzeros.
+
+    Example:
+        >>> f"{record.compression:.2f}× at {record.threshold}, {record.compression_exact:.2f}× at float32 eps"
+        '1.62× at 0.001, 1.34× at float32 eps'
+    """
+
+    model_config = ConfigDict(frozen=True)
+    classes: Annotated[int, Field(ge=1)] | None = None
+    val_accuracy: Fraction | None = None
+    test_accuracy: Fraction | None = None
+    compression: Ratio | None = None
+    compression_exact: Ratio | None = None
+    val_accuracy_exact: Fraction | None = None
+    test_accuracy_exact: Fraction | None = None
+    threshold: Annotated[float, Field(ge=0)] | None = None
+    target: Ratio | None = None
+    missed_by: int | None = None
+    total_compression: Ratio | None = None
+    effective_compression: Ratio | None = None
+    speedup: Ratio | None = None
+    collapsed_layers: list[str] = []
+    layers: list[Layer] = []

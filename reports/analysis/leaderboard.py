@@ -1,0 +1,154 @@
+"""The leaderboard of one task and its rows: numbers, before any rendering. No torch."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from ...records.record import Record
+from . import measures
+from .intervals import Interval
+from .measures import References
+from .points import Point, Source
+
+DENSE = "dense"  # the method of a dense baseline
+
+
+@dataclass(frozen=True)
+class LeaderboardRow:
+    """The numbers of one entry on one task. Accuracies are fractions, compressions ratios; None is no number.
+
+    A field `…_interval` is the 95% interval over seeds of the number before it (None for validation accuracy
+    and below two seeds), a field `…_sd` its sample standard deviation. Fields `…_exact` hold at zeros of
+    float32 eps, the others at the validated threshold.
+
+    Attributes:
+        task: The task, dataset-model.
+        entry: The entry of the suite.
+        method: The method of the entry.
+        source: The split of its accuracies: "test" where confirmed, else "validation".
+        baseline: Whether it is the dense baseline, which has no rank.
+        rank: 1 for the largest hypervolume; None also for an unconfirmed entry beside confirmed ones.
+        tied: Whether the entry ranked directly above is not significantly better; None for rank 1, for
+            validation accuracy, and where there are too few seeds to judge.
+        hypervolume: Area under the front above chance, over that of dense accuracy; None without dense.
+        hypervolume_raw: The same area in accuracy × decades of compression.
+        accuracy_at: Accuracy of the front at each of `COMPRESSIONS`; None beyond its largest compression.
+        within: Largest measured compression with accuracy at most each of `TOLERANCES` below dense.
+        best_accuracy: Accuracy of the most accurate point.
+        best_compression: Compression of that point.
+        largest_compression: Largest compression with accuracy of at least 1.5 × chance.
+        speedup: Theoretical speed-up of the point at `within[0.05]`.
+        points: The number of operating points.
+        seeds: The least number of seeds of a point on the front.
+        runs: The number of runs behind the points, failed ones included.
+        failed: Runs among them without a result.
+        diverged: Runs among them that diverged.
+        collapsed: Runs among them with a layer without nonzero weights, or accuracy at most 1.5 × chance.
+        search_trials: The number of trials of the search.
+        search_failed: Trials among them without a result.
+        search_diverged: Trials among them that diverged.
+        steps: The most optimizer steps of a run.
+        seconds: Mean seconds of a run.
+        training_flops_ratio: Mean training FLOPs of runs that did not diverge, relative to dense training.
+
+    Example:
+        >>> row = board.row("dwf-3")
+        >>> row.rank, round(row.hypervolume, 3), round(row.within[0.05], 1)
+        (1, 0.587, 13.3)
+    """
+
+    task: str
+    entry: str
+    method: str
+    source: Source
+    baseline: bool = False
+    rank: int | None = None
+    tied: bool | None = None
+    hypervolume: float | None = None
+    hypervolume_sd: float | None = None
+    hypervolume_interval: Interval | None = None
+    hypervolume_exact: float | None = None
+    hypervolume_raw: float = 0.0
+    hypervolume_raw_sd: float | None = None
+    hypervolume_raw_interval: Interval | None = None
+    accuracy_at: dict[int, float | None] = field(default_factory=dict)
+    accuracy_at_interval: dict[int, Interval | None] = field(default_factory=dict)
+    within: dict[float, float | None] = field(default_factory=dict)
+    within_interval: dict[float, Interval | None] = field(default_factory=dict)
+    within_exact: dict[float, float | None] = field(default_factory=dict)
+    best_accuracy: float | None = None
+    best_accuracy_sd: float | None = None
+    best_accuracy_interval: Interval | None = None
+    best_compression: float | None = None
+    largest_compression: float | None = None
+    largest_compression_exact: float | None = None
+    speedup: float | None = None
+    speedup_interval: Interval | None = None
+    points: int = 0
+    seeds: int = 0
+    runs: int = 0
+    failed: int = 0
+    diverged: int = 0
+    collapsed: int = 0
+    search_trials: int = 0
+    search_failed: int = 0
+    search_diverged: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+    training_flops_ratio: float | None = None
+    training_flops_ratio_interval: Interval | None = None
+
+
+@dataclass(frozen=True)
+class TaskLeaderboard:
+    """The leaderboard of one task.
+
+    Attributes:
+        task: The task, dataset-model.
+        source: "test" where an entry is confirmed, else "validation".
+        chance: Chance accuracy, 1/classes.
+        dense: Accuracy of the tuned dense baseline; None without one.
+        dense_sd: Its sample standard deviation over seeds.
+        x_max: log10 compression at which hypervolumes are cut off.
+        rows: The rows in the order shown: by rank, then unconfirmed entries, then the dense baseline.
+        points: The operating points by entry.
+        records: The records of the task that the rows were computed from.
+
+    Example:
+        >>> [(row.entry, row.rank) for row in board.rows], board.winner
+        ([('dwf-3', 1), ('magnitude', 2), ('dense', None)], 'dwf-3')
+    """
+
+    task: str
+    source: Source
+    chance: float
+    dense: float | None
+    dense_sd: float | None
+    x_max: float
+    rows: list[LeaderboardRow]
+    points: dict[str, list[Point]]
+    records: list[Record]
+
+    def row(self, entry: str) -> LeaderboardRow:
+        """Returns the row of an entry."""
+        return next(row for row in self.rows if row.entry == entry)
+
+    @property
+    def winner(self) -> str | None:
+        """The entry of rank 1; None where rank 2 is missing or rank 1 is not significantly better."""
+        ranked = {row.rank: row for row in self.rows if row.rank is not None}
+        return ranked[1].entry if 1 in ranked and 2 in ranked and ranked[2].tied is False else None
+
+    @property
+    def references(self) -> References:
+        """Chance, dense accuracy and the limit of x, which every measure needs."""
+        return References(self.chance, self.dense, self.x_max)
+
+    @property
+    def scale(self) -> float | None:
+        """The raw hypervolume that is normalised to 1; None without a dense accuracy above chance."""
+        return self.references.scale
+
+    @cached_property
+    def replicates(self) -> dict[str, dict[int, float]]:
+        """The raw hypervolume of each entry's front by seed; empty for unconfirmed entries."""
+        return {entry: measures.repeated(self.references, found) for entry, found in self.points.items()}
