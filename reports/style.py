@@ -8,7 +8,7 @@ from .formatting import natural
 Dash = tuple[int, tuple[int, ...]]
 Style = tuple[str, str, Dash]
 
-# Okabe and Ito's palette without black (kept for text) and without yellow (unreadable on white), and two
+# Okabe and Ito's palette without black (used for text) and without yellow (unreadable on white), and two
 # dark tones of Tol's "muted" palette, which differ from the others in lightness, not in hue alone.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#332288")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")

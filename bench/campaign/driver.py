@@ -1,6 +1,6 @@
 """The driver: it runs the trials of all studies and passes their records on.
 
-One process, the driver's, uses Optuna and MLflow and writes the records; workers only train. A record passes:
+One process, the driver's, uses Optuna and MLflow and writes the records; workers only run trials:
 
     Study.next --trial--> Executor --record--> 1 Store.append     records.jsonl, flushed to the disk
         ^                (workers)             2 Executor.forget  deletes the trial's checkpoint
@@ -10,10 +10,10 @@ One process, the driver's, uses Optuna and MLflow and writes the records; worker
         |                                      6 ProgressMonitor  live table, log lines, state.json
         +--> StudyMirror, in a thread: optuna.db, when a study's phase ends
 
-The store comes first: if the driver is killed after that, the next run derives 2 to 6 from the records; if
-before, it resumes the trial from its checkpoint, which is therefore deleted second. Models and search follow,
-with the store's copy of the record, which has no curve and no layers. MLflow and the displays come last: they
-decide nothing, so a problem there costs no trial.
+The numbers are the order in which a record passes. The store comes first: if the driver is killed after it,
+the next run makes up for the rest from the records; if before, it resumes the trial from the checkpoint, so
+that is deleted second. Models and search follow, with the store's copy of the record, which has no curve
+and no layers. MLflow and the displays come last: they decide nothing, so a problem there costs no trial.
 """
 
 import os
@@ -46,9 +46,6 @@ from . import publish
 from .kept_models import KeptModels, keep_front_models
 from .options import RunOptions, takes_run_options
 
-WaitingStudies = dict[str, list[Study]]
-"""The studies that wait for the record of a running trial, by the trial's identity."""
-
 AT_ONCE = "stopped at once; the same command continues from the last checkpoints"
 TICK = 0.5  # seconds at most between two checks of time limits and signals
 
@@ -60,8 +57,7 @@ class Result:
     Attributes:
         folder: The output folder.
         records: One record for each trial, in the order first written; failed trials are among them.
-        stopped_by: Number of the signal that stopped the campaign before its end, after which the same call
-            continues it; None where it is complete.
+        stopped_by: Number of the signal that stopped it early; the same call continues it. Else None.
         problems: One sentence for each problem with MLflow, which affects no record.
 
     Example:
@@ -86,7 +82,7 @@ class Campaign:
     """The loop of a campaign: it submits the trials of all studies and passes on each record that comes back.
 
     Several studies run at once, so that no device idles until a generation ends; the first study in the
-    suite's order that has a trial to run comes first. Trials of equal identity run once, for all of them.
+    suite's order that has a trial to run comes first. A trial that several studies ask for runs once.
 
     Attributes:
         studies: One study for each entry on each task, in the suite's order.
@@ -98,7 +94,7 @@ class Campaign:
         kept_models: The model files of the output folder.
         interrupts: The signals; the first one pauses the running trials, the second one ends the campaign.
         waiting_studies: The studies that wait for the record of each running trial, by its identity.
-        pausing: Whether the running trials have been asked for a checkpoint and their end.
+        pausing: Whether the running trials have been asked to save a checkpoint and end.
 
     Example:
         >>> from unittest.mock import Mock
@@ -121,7 +117,7 @@ class Campaign:
     mirror: StudyMirror
     kept_models: KeptModels
     interrupts: Interrupts
-    waiting_studies: WaitingStudies = field(default_factory=dict)
+    waiting_studies: dict[str, list[Study]] = field(default_factory=dict)
     pausing: bool = False
 
     def drive(self) -> int | None:
@@ -187,10 +183,8 @@ class Campaign:
 
 
 def _open_tasks(suite: Suite, data: str | Path | None) -> tuple[str | None, dict[str, str]]:
-    """Opens (or downloads) every dataset and creates every model once, so errors come before a worker starts.
-
-    Returns the folder of the datasets for the workers, None for the default one, and each task's data digest.
-    """
+    """Opens (or downloads) each dataset and creates each model once: errors come before a worker starts.
+    Returns the datasets' folder for the workers (None for the default one) and each task's data digest."""
     root = str(data_root(data)) if data is not None or "SPARSEBENCH_DATA" in os.environ else None
     digests = {}
     for task in suite.tasks:
@@ -219,7 +213,7 @@ def run(
     """Runs a campaign: searches, confirms, records and ranks every entry of a suite on every task.
 
     It does the same as `sparsebench run`: records, databases, tables, figures and models are written to the
-    output folder. The same call again continues an interrupted campaign. A first run of ten seconds::
+    output folder. The same call again continues an interrupted campaign. A first run of some seconds::
 
         result = sparsebench.run("quickstart", methods=["dense"], trials=1, epochs=1, seeds=1, out="first")
 
@@ -245,15 +239,15 @@ def run(
         SparsebenchError: A suite, option, dataset or device is not valid; the output folder cannot be
             written, is in use or has records of another suite; every trial failed.
         TypeError: A keyword names no option.
-        KeyboardInterrupt: A signal came while no trials ran, or a second one. Nothing written is lost.
+        KeyboardInterrupt: A signal came while no trials ran, or a second one; what is written stays valid.
 
     Example:
         >>> import sparsebench
         >>> sparsebench.run("quickstart", methods=["dense"], trial=1)
         Traceback (most recent call last):
-        TypeError: run() has no argument 'trial': ...
+        TypeError: run() has no argument 'trial': did you mean 'trials'?
     """
-    # Check everything that can be wrong before anything is written
+    # Check suite, options, data and models before anything is written to the output folder
     chosen = (options or RunOptions()).changed(keywords)
     resolved, resources = chosen.resolve(suite), chosen.resources
     root, digests = _open_tasks(resolved, chosen.data)
@@ -265,7 +259,7 @@ def run(
         workers = stack.enter_context(
             closing(resources.start(path, root, chosen.plugins, resolved.tasks, digests))
         )
-        # Open the records and their copies, and restore the searches from the records
+        # Open the records and their copies in Optuna and MLflow; the searches begin with the records
         mirror = StudyMirror(chosen.storage) if chosen.storage else StudyMirror.of(path)
         store = _open_store(path, shown.say)
         live = publish.LivePublisher(chosen.tracking_uri, path, resolved, shown.say, begun=len(store) > 0)
@@ -286,12 +280,9 @@ def run(
 def _conclude(
     folder: Path, records: Sequence[Record], live: publish.LivePublisher, interrupts: Interrupts
 ) -> list[str]:
-    """Deletes checkpoints and the models that are on no front, then writes tables and figures.
-
-    Returns the problems with MLflow. Raises `SparsebenchError` where no trial has a result, and `Interrupted`
-    for a signal.
-    """
-    # Delete what killed workers left, and what the fronts do not need
+    """Deletes checkpoints and the models on no front, then writes tables and figures. Returns the problems
+    with MLflow; raises `SparsebenchError` where no trial has a result, `Interrupted` for a signal."""
+    # Delete what killed workers left, and what is on no front
     again = f"the same command, or `sparsebench report {quote(str(folder))}`, writes them"
     interrupts.stage(f"stopped while tables and figures were written; {again}")
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
@@ -299,6 +290,7 @@ def _conclude(
     if not any(record.ok for record in records):
         reasons = sorted({record.reason or "" for record in records})
         raise SparsebenchError(f"every trial failed: {reasons[0] if reasons else 'none was run'}")
+    # Write tables and figures, and what MLflow lacks
     problems = live.finish(records)
     interrupts.stage("stopped when everything was written: nothing is missing")
     return problems

@@ -41,7 +41,7 @@ class TaskCost:
 
     Example:
         >>> cost = TaskCost("t", entries=1, search=8, confirm=2, steps_a_trial=85, seconds_a_step=0.01)
-        >>> (cost.search + cost.confirm) * cost.steps_a_trial
+        >>> (cost.search + cost.confirm) * cost.steps_a_trial  # optimizer steps of the whole task
         850
     """
 
@@ -129,7 +129,7 @@ def estimate(suite: str, options: RunOptions) -> Cost:
 
 
 def _has_front(task: Task, method: str, fixed: dict[str, Any]) -> bool:
-    """Returns whether an entry has a free knob that sets its compression, and so more than one point."""
+    """Returns whether an entry has a free operating knob, so that its front may have several points."""
     return any(knob.operating for knob in free_knobs(task.recipe, methods[method], fixed).values())
 
 

@@ -69,7 +69,7 @@ def front_models(folder: Path, records: Iterable[Record]) -> dict[str, Path]:
 
 
 class KeptModels:
-    """The model files of a running campaign: at most one for each confirmed point, that of its best seed.
+    """The model files of a running campaign, reduced to one for each confirmed point: that of its best seed.
 
     Args:
         folder: The output folder.

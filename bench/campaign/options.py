@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from ..config.suite import Suite
     from ..executors.resources import Resources
 
-# These imports happen where they are needed: the command line makes its options before it starts the workers,
+# These two are imported inside functions: the command line makes its options before it starts the workers,
 # which then import torch in parallel.
+
 TIME_LIMIT = 24 * 3600.0  # seconds
 
 

@@ -8,7 +8,7 @@ from ...errors import SparsebenchError, printable
 from ..campaign import publish
 from ..exchange.merge import merge
 from ..exchange.pack import IncompatibleResults, pack, without_seal
-from .console import stdout_console
+from .console import print_line, stdout_console
 
 
 def print_pack(folder: Path, out: Path | None) -> None:
@@ -68,7 +68,7 @@ def print_merge(sources: Sequence[Path], out: Path) -> None:
         *merged.notes,
         f"{len(merged.records)} records in {out}; the table is {out / 'leaderboard.md'}",
     ):
-        console.print(printable(note), highlight=False, markup=False, soft_wrap=True)
+        print_line(console, printable(note))
 
 
 def _list(refused: IncompatibleResults) -> None:

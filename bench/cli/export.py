@@ -7,7 +7,7 @@ from rich.table import Table
 
 from ...errors import SparsebenchError
 from ...records.store import latest, load_records
-from .console import stderr_console, stdout_console
+from .console import print_line, stderr_console, stdout_console
 
 
 def print_models(folder: Path) -> None:
@@ -49,11 +49,7 @@ def print_models(folder: Path) -> None:
         table.add_row(record.id, record.task, record.entry, f"{record.compression:.4g}", accuracy, size)
     out = stdout_console()
     out.print(table)
-    out.print(
-        f"one of them: sparsebench export {folder} TRIAL --out model.pt (or .safetensors, .onnx)",
-        highlight=False,
-        soft_wrap=True,
-    )
+    print_line(out, f"one of them: sparsebench export {folder} TRIAL --out model.pt (or .safetensors, .onnx)")
 
 
 def print_export(source: Path, trial: str | None, out: Path | None, options: dict[str, Any]) -> None:

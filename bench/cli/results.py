@@ -57,10 +57,10 @@ def publish_to_mlflow(folder: Path, uri: str | None) -> None:
         SparsebenchError: The folder has no records, or MLflow refused them (the first problem is named).
 
     Example:
-        >>> from unittest.mock import patch
-        >>> with patch("sparsebench.bench.campaign.publish.publish_to_mlflow", return_value=48):
-        ...     publish_to_mlflow(folder, "http://me:secret@mlflow.example.org")
-        48 trials published to http://mlflow.example.org
+        >>> publish_to_mlflow(Path("nowhere"), None)
+        Traceback (most recent call last):
+        ...
+        sparsebench.errors.SparsebenchError: no records in 'nowhere': records.jsonl is not there
     """
     from ..campaign import publish
 

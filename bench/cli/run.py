@@ -11,7 +11,7 @@ from ...errors import SparsebenchError
 from ..campaign.options import RunOptions
 from ..system.urls import without_login
 from ..tracking.client import DATABASE
-from .console import stderr_console, stdout_console
+from .console import print_line, stderr_console, stdout_console
 
 
 def train(dataset: str, model: str, method: str, *, threads: int, **options: Any) -> None:
@@ -59,16 +59,15 @@ def progress(event: dict[str, Any]) -> None:
     """
     console = stderr_console()
     if "warning" in event:
-        console.print(f"warning: {event['warning']}", highlight=False, markup=False, soft_wrap=True)
+        print_line(console, f"warning: {event['warning']}")
         return
     row = event["row"]
     extra = f"  misalignment {row['misalignment']:.4g}" if "misalignment" in row else ""
-    console.print(
+    print_line(
+        console,
         f"step {row['step']:>7.0f}/{event['steps']}  loss {row['train_loss']:.4f}  "
         f"val {100 * row['val_accuracy']:.2f} %  "
         f"compression at |w| ≥ 1e-3: {row['compression_at_1e-3']:.3g}{extra}",
-        highlight=False,
-        soft_wrap=True,
     )
 
 
@@ -86,15 +85,10 @@ def run(suite: str, options: RunOptions) -> None:
         SparsebenchError: A suite or an option that is not valid, or an output folder that cannot be used.
 
     Example:
-        >>> from types import SimpleNamespace
-        >>> from unittest.mock import patch  # a real campaign takes minutes
-        >>> done = SimpleNamespace(folder=folder, records=records, stopped_by=None)
-        >>> with patch("sparsebench.bench.campaign.driver.run", return_value=done):
-        ...     run("quickstart", RunOptions(executor="ray"))
-        made_up-net: test accuracy, mean ± sample sd over 3 seeds; ...
-        1  dwf-3  0.587 ± 0.004 ...
-        records  /.../run/records.jsonl
+        >>> run("quikstart", RunOptions(executor="ray"))
+        Traceback (most recent call last):
         ...
+        sparsebench.errors.UnknownName: unknown suite 'quikstart': did you mean 'quickstart'?
     """
     if options.executor == "local":
         from ..executors.local.fork_server import start_server
@@ -112,10 +106,9 @@ def run(suite: str, options: RunOptions) -> None:
     else:
         result = campaign.run(suite, options, display=LogLines(console))
     if result.stopped_by is not None:
-        console.print(
+        print_line(
+            console,
             f"stopped with {len(result.records)} records in {result.folder}; the same command continues",
-            highlight=False,
-            soft_wrap=True,
         )
         sys.exit(128 + result.stopped_by)
     out = stdout_console()
@@ -130,10 +123,10 @@ def _point_to(out: Console, folder: Path, tracked: str | None = None) -> None:
     lines += [("pages", folder / "site" / "index.html")]
     lines += [("Pareto plot", path) for path in fronts]
     for name, path in lines:
-        out.print(f"{name:>12}  {path}", highlight=False, soft_wrap=True)
+        print_line(out, f"{name:>12}  {path}")
     own = f"sparsebench {'ui' if (folder / DATABASE).is_file() else 'track'} {folder}"
     mlflow = without_login(tracked) if tracked else own
-    out.print(f"{'MLflow':>12}  {mlflow}", highlight=False, soft_wrap=True)
+    print_line(out, f"{'MLflow':>12}  {mlflow}")
 
 
 def dry_run(suite: str, options: RunOptions) -> None:

@@ -1,1 +1,1 @@
-"""Numbers: records to points, leaderboards, intervals and tests. Nothing here renders or writes."""
+"""Numbers from records: operating points, leaderboards, intervals, tests. Nothing here renders or writes."""

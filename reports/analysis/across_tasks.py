@@ -28,14 +28,14 @@ class MeanRank:
         entry: The entry.
         mean_rank: Mean over tasks of its rank, 1 for the largest hypervolume; equal ones share the mean.
         ranks: Its rank on each task.
-        hypervolume: Mean normalised hypervolume over tasks, 0 where all its runs failed; None where a task
-            has no dense baseline.
+        hypervolume: Mean over tasks of its normalised hypervolume (0 where all its runs failed); None where
+            a task has no dense baseline.
         interval: 95% t-interval of that mean over tasks.
 
     Example:
         >>> from dataclasses import replace
         >>> found = compare_over_tasks([replace(board, task=f"task {i}") for i in range(6)])
-        >>> [(standing.entry, standing.mean_rank) for standing in found.standings]
+        >>> [(s.entry, s.mean_rank) for s in found.standings]
         [('dwf-3', 1.0), ('magnitude', 2.0)]
     """
 

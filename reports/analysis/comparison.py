@@ -1,4 +1,4 @@
-"""How far the seeds of an entry agree, and whether two entries can be told apart. No torch."""
+"""Replicates of an entry over seeds, and tests of the difference of two entries. No torch."""
 
 import math
 import warnings
@@ -16,11 +16,24 @@ NOTHING = 1e-12  # differences and errors below it are rounding
 
 
 def replicates(points: Sequence[Point], chance: float, x_max: float = X_MAX) -> dict[int, float]:
-    """The hypervolume of each replicate of an entry's front: of the outcomes that share a seed.
+    """Returns the hypervolume of each replicate of an entry's front: of the outcomes that share a seed.
 
-    Only seeds that every point of the front of means has, so that none is a front with holes. Where fewer
-    than two are shared, replicate j takes the j-th seed of every point and is numbered −1 − j: such seeds
-    pair with nothing.
+    Only seeds that every point of the front of means has are replicates, so that no front lacks a point.
+    Where fewer than two are shared, replicate j takes the j-th seed of every point and is numbered −1 − j;
+    such replicates are never paired with those of another entry.
+
+    Args:
+        points: The operating points of one entry.
+        chance: Chance accuracy, above which the area counts.
+        x_max: log10 compression at which the area is cut off.
+
+    Returns:
+        Hypervolumes in accuracy × decades of compression, by seed.
+
+    Example:
+        >>> found = replicates(board.points["dwf-3"], chance=0.1)
+        >>> {seed: round(volume, 2) for seed, volume in found.items()}
+        {1000: 1.54, 1001: 1.55, 1002: 1.56}
     """
     line = front(points, lambda p: p.xy)
     shared = set.intersection(*({o.seed for o in p.outcomes} for p in line)) if line else set()
@@ -39,7 +52,20 @@ def _volume(outcomes: Sequence[SeedResult], chance: float, x_max: float) -> floa
 
 @dataclass(frozen=True)
 class Difference:
-    """first − second: its mean, 95% interval and two-sided p, from `seeds` replicates of each."""
+    """The difference first − second of two entries, with Student's t test of its mean.
+
+    Attributes:
+        kind: "paired" where both have the same seeds, else "welch", for unequal variances.
+        seeds: The number of replicates of each entry, the smaller one where they differ.
+        mean: The difference of the means over replicates.
+        interval: Its t-interval, at the confidence asked for.
+        p: Two-sided p of no difference.
+
+    Example:
+        >>> gap = difference({1: 0.3, 2: 0.4}, {1: 0.1, 2: 0.3})  # differences 0.2 and 0.1
+        >>> round(gap.mean, 2), [round(end, 2) for end in gap.interval], gap.distinct
+        (0.15, [-0.49, 0.79], False)
+    """
 
     kind: Literal["paired", "welch"]
     seeds: int
@@ -49,12 +75,12 @@ class Difference:
 
     @property
     def distinct(self) -> bool:
-        """Whether the interval leaves out zero."""
+        """Whether the two are significantly different: the interval excludes zero."""
         return not self.interval.low <= 0 <= self.interval.high
 
     @property
     def ahead(self) -> bool:
-        """Whether the first is the larger one, as far as can be told."""
+        """Whether the first is significantly larger: the interval lies above zero."""
         return self.interval.low > 0
 
 
@@ -69,11 +95,11 @@ def difference(
     Args:
         first: A number (a hypervolume) of the first entry by seed; negative seeds pair with nothing.
         second: The same of the second entry.
-        confidence: Of the interval.
+        confidence: Coverage of the interval, 0.95 for 95%.
 
     Returns:
-        The difference first − second. None below two replicates each, and where replicates that differ do so
-        by the same to the last bit: counts of examples can meet so by chance, and tell nothing of their scatter.
+        The difference first − second. None below two replicates each, and where all replicates differ by the
+        same amount other than zero: counts of examples can agree so by chance, and the spread is unknown.
 
     Example:
         >>> gap = difference({1: 0.30, 2: 0.31, 3: 0.32}, {1: 0.20, 2: 0.22, 3: 0.21})
@@ -82,6 +108,7 @@ def difference(
     """
     if min(len(first), len(second)) < 2:
         return None
+    # Values in the order of the same seeds where these pair
     paired = set(first) == set(second) and min(first) >= 0
     seeds = list(first) if paired else []
     ours, theirs = (
@@ -90,7 +117,7 @@ def difference(
     return _tested("paired" if paired else "welch", ours, theirs, confidence)
 
 
-@lru_cache(4096)  # every table and page asks again
+@lru_cache(4096)  # every table and page compares again
 def _tested(
     kind: Literal["paired", "welch"], first: tuple[float, ...], second: tuple[float, ...], confidence: float
 ) -> Difference | None:
@@ -98,6 +125,7 @@ def _tested(
     from scipy.stats import ttest_ind, ttest_rel  # type: ignore[import-untyped, unused-ignore]
 
     gap, count = fmean(first) - fmean(second), min(len(first), len(second))
+    # Without spread there is nothing to test: equal, or unknown
     if _standard_error(kind, first, second) <= NOTHING:
         return Difference(kind, count, 0.0, Interval(0.0, 0.0), 1.0) if abs(gap) <= NOTHING else None
     with warnings.catch_warnings():
@@ -108,15 +136,26 @@ def _tested(
 
 
 def _standard_error(kind: str, first: Sequence[float], second: Sequence[float]) -> float:
+    """The standard error of the difference of the means."""
     if kind == "paired":
         return stdev(a - b for a, b in zip(first, second, strict=True)) / math.sqrt(len(first))
     return math.sqrt(variance(first) / len(first) + variance(second) / len(second))
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """Holm's step-down correction (1979): the chance of any false finding among all stays below the level.
+    """Returns p-values after Holm's step-down correction (1979), which bounds the family-wise error rate.
 
     The i-th smallest of m is multiplied by m − i + 1, made monotone and cut at 1.
+
+    Args:
+        ps: The p-values of all tests of one family.
+
+    Returns:
+        The corrected p-values, in the order given.
+
+    Example:
+        >>> holm([0.125, 0.25, 0.75])  # times 3, 2 and 1
+        [0.375, 0.5, 0.75]
     """
     order = sorted(range(len(ps)), key=ps.__getitem__)
     corrected, running = [1.0] * len(ps), 0.0

@@ -1,1 +1,1 @@
-"""The local executor: warm worker processes on this machine, forked from one that has imported torch."""
+"""The local executor: warm worker processes on this machine, forked from a server that has imported torch."""

@@ -1,4 +1,21 @@
-"""One warm process per device slot on this machine."""
+"""The executor of this machine: one warm worker process for each device slot.
+
+    driver (LocalExecutor)                               worker process (worker.main), one for each slot
+      submit, pause  ── commands pipe ──────────────────>  a thread reads the commands,
+                          run <trial as JSON>              the main thread runs one trial at a time
+                          pause
+      wait           <────────────────── answers pipe ───
+                          ready             once, when it can take a trial
+                          record <JSON>     of the trial that has ended, "ok", "diverged" or "failed"
+                          paused            the trial has stopped at a checkpoint
+                          memory <reason>   out of memory; the worker then exits
+
+Start: `_start` asks the fork server (fork_server.py) for a process, which the server forks.
+Kill: `_stop_timed_out` after the time limit, `close` at the end. A worker exits by itself when the commands
+pipe ends, as the driver then has.
+Replace: `_replace`, when the answers pipe or the process has ended. Its trial is submitted again, up to
+`MAX_ATTEMPTS` attempts in all (attempts.py), then returned as a failed record.
+"""
 
 import os
 import selectors
@@ -19,33 +36,56 @@ from .fork_server import WorkerProcess
 from .worker import WorkerSetup
 
 START_SECONDS = 600.0
-"""A worker that is not ready after so long is not going to be."""
+"""Limit for the start of a worker that has a trial; checked only where trials have a time limit."""
 
 
 @dataclass(eq=False)
 class _Worker:
+    """A worker process with its slot, its trial and the part of an answer that has come so far."""
+
     slot: DeviceSlot
     process: WorkerProcess
     trial: Trial | None = None
     since: float = 0.0
     buffer: bytes = b""
     ready: bool = False
-    memory: str | None = None  # its last words, when it had no room
+    memory: str | None = None  # the reason of its `memory` answer
     timed_out: bool = False
 
     def send(self, line: str) -> None:
-        with suppress(BrokenPipeError):  # it has died: its closed output says so, and `wait` deals with it
+        """Writes a line to the commands pipe."""
+        with suppress(BrokenPipeError):  # it has died: its answers pipe has ended too, and `wait` replaces it
             self.process.stdin.write(line.encode() + b"\n")
             self.process.stdin.flush()
 
 
 @dataclass
 class LocalExecutor:
-    """Runs trials in worker processes; a worker that dies is replaced and its trial tried again, bounded.
+    """The `Executor` of this machine, which runs each trial in a worker process.
 
-    Workers are forked from a process of their own, not forked or spawned from this one, so a script or a
-    notebook that calls `sparsebench.run` needs no guard, and neither threads nor a GPU context are inherited.
-    `time_limit` in seconds holds for each attempt of a trial.
+    A worker that dies is replaced, and its trial is tried again, `MAX_ATTEMPTS` times in all. Workers are
+    forked from a server process, not forked or spawned from this one, so a script or a notebook that calls
+    `sparsebench.run` needs no `__main__` guard, and neither threads nor a GPU context are inherited. A worker
+    that cannot start, as where a plugin fails to import, raises `SparsebenchError` in `wait`.
+
+    Attributes:
+        slots: The device slots; each gets a worker when the object is made.
+        data_root: The folder of datasets; SPARSEBENCH_DATA or the user's cache where it is None.
+        plugins: Python files with methods and datasets, which each worker loads at its start.
+        log: The file to whose end the workers' standard output and error go; None discards them.
+        checkpoints: The folder of checkpoints; None writes none.
+        models: The folder for finished models of the confirm phase; None writes none.
+        checkpoint_seconds: Time between checkpoints.
+        time_limit: Seconds for each attempt at a trial; None is no limit.
+
+    Example:
+        >>> executor = LocalExecutor([DeviceSlot("cpu")])  # one worker
+        >>> executor.submit(trial)
+        >>> while not (back := executor.wait(timeout=1.0)):
+        ...     pass
+        >>> back[0][0] == trial, back[0][1].status
+        (True, 'ok')
+        >>> executor.close()
     """
 
     slots: Sequence[DeviceSlot]
@@ -66,6 +106,7 @@ class LocalExecutor:
             self._start(slot)
 
     def _start(self, slot: DeviceSlot) -> None:
+        """Starts a worker for a slot; a trial may be sent to it before it is ready."""
         process = WorkerProcess(
             WorkerSetup(
                 slot.device, slot.threads, self.checkpoint_seconds, self.data_root, self.checkpoints,
@@ -109,10 +150,12 @@ class LocalExecutor:
         return found
 
     def _look(self, timeout: float) -> list[FinishedTrial]:
+        """Reads what the workers answer within `timeout` seconds, and replaces those that have ended."""
         done: list[FinishedTrial] = []
         for key, _ in self._selector.select(timeout):
             done += self._read(key.data)
-        # What a dead worker has forked may hold its output open: then its end is not to be read there.
+        # A process that a dead worker has forked may hold its answers pipe open, which then does not end. So
+        # the state of the worker's own process is checked too, and the pipe read until it is empty.
         for worker in [worker for worker in self._workers if worker.process.ended]:
             while any(key.data is worker for key, _ in self._selector.select(0)):
                 done += self._read(worker)
@@ -121,6 +164,7 @@ class LocalExecutor:
         return done
 
     def _read(self, worker: _Worker) -> list[FinishedTrial]:
+        """Handles the lines that are in a worker's answers pipe, or its end."""
         chunk = os.read(worker.process.stdout.fileno(), 1 << 20)
         if not chunk:
             return self._replace(worker)
@@ -140,11 +184,12 @@ class LocalExecutor:
                 worker.process.kill()
 
     def _receive(self, worker: _Worker, line: str) -> list[FinishedTrial]:
+        """Handles one answer of a worker."""
         word, _, content = line.partition(" ")
         if word == "ready":
             worker.ready, worker.since, self._failed_starts = True, time.time(), 0
             return []
-        if word == "memory":  # it is about to end
+        if word == "memory":  # it exits after this line; `_replace` returns or retries its trial
             worker.memory = content
             return []
         trial, worker.trial = worker.trial, None
@@ -155,7 +200,9 @@ class LocalExecutor:
         return [(trial, parse(content, f"worker on {worker.slot.device}"))]
 
     def _replace(self, worker: _Worker) -> list[FinishedTrial]:
-        """A worker has died: start another, and run its trial again or record that it can't be run."""
+        """Starts another worker for one that has died, and submits or returns its trial."""
+        # The end of the process. A worker that ended before it was ready is an error; where a signal has
+        # killed it, only after `MAX_ATTEMPTS` such starts in a row.
         self._selector.unregister(worker.process.stdout)
         code = worker.process.end()
         self._workers.remove(worker)
@@ -166,6 +213,7 @@ class LocalExecutor:
                 raise SparsebenchError(
                     f"a worker on {worker.slot.device} ended before it was ready (exit {code}){where}"
                 )
+        # The new worker; then the trial of the old one.
         self._start(worker.slot)
         if worker.trial is None:
             return []
@@ -181,7 +229,7 @@ class LocalExecutor:
         return self._retry(slot, worker.trial, worker.memory or how)
 
     def _retry(self, slot: DeviceSlot, trial: Trial, how: str) -> list[FinishedTrial]:
-        """Tries a trial once more, unless it has had its attempts or the campaign is pausing."""
+        """Submits a trial once more, unless it has had its attempts or the campaign is pausing."""
         lost = self._attempts.lost(trial, how, device=slot.device, threads=slot.threads)
         if lost is not None:
             return [lost]

@@ -1,7 +1,7 @@
-"""What the server of worker processes imports before it forks any; nothing of it runs in the driver.
+"""The imports of the fork server, made before it forks the first worker; nothing of it runs in the driver.
 
-The server has one thread and touches no device, so that what it forks is as good as a fresh process. What
-does not import here fails again in each worker, which has a log.
+The server has one thread and touches no device, so that a process forked from it equals a fresh one. An
+import that fails here is not reported: it fails again in each worker, which has a log.
 """
 
 import atexit
@@ -11,7 +11,7 @@ from contextlib import suppress
 
 
 def _quiet() -> None:
-    """Signals that reach the whole group are the driver's business, and the terminal is the driver's too."""
+    """Ignores signals to the whole process group, which the driver handles, and leaves the terminal to it."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     nowhere = os.open(os.devnull, os.O_RDWR)
@@ -21,7 +21,18 @@ def _quiet() -> None:
 
 
 def import_for_trials() -> None:
-    """Imports what a trial needs, on one thread: a fork copies no other."""
+    """Imports the modules that a trial needs, with one thread: a fork copies no other.
+
+    It sets OMP_NUM_THREADS to 1 in this process; each worker sets its own number.
+
+    Example:
+        >>> import sys
+        >>> from unittest.mock import patch
+        >>> with patch.dict(os.environ):  # restores the variable
+        ...     import_for_trials()
+        >>> {"torch", "torch._dynamo", "sparsebench.bench.training.loop"} <= set(sys.modules)
+        True
+    """
     os.environ["OMP_NUM_THREADS"] = "1"
     import torch._dynamo  # noqa: F401 (the first optimizer of a process imports it, in two seconds)
 
@@ -33,4 +44,4 @@ if os.environ.get("SPARSEBENCH_FORK_SERVER") == "1":
     _quiet()
     with suppress(Exception):
         import_for_trials()
-    atexit.register(os._exit, 0)  # with torch the interpreter takes seconds to tidy up; a fork never does it
+    atexit.register(os._exit, 0)  # skips the interpreter's shutdown, which takes seconds with torch

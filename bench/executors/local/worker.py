@@ -1,7 +1,8 @@
-"""A warm worker process on this machine: trials come in as lines, records go out as lines.
+"""A warm worker process on this machine, which reads trials and writes records as lines of two pipes.
 
-In: `run <trial as JSON>`, `pause`. Out: `ready`, `record <JSON>`, `paused`, `memory <reason>`. It ends with
-its driver: when the commands end, so does it, with all that it has forked or started.
+Commands: `run <trial as JSON>`, `pause`. Answers: `ready`, `record <JSON>`, `paused`, `memory <reason>`;
+pool.py has a sketch. A worker ends with its driver: when the commands pipe ends, it kills the processes that
+it has forked or started, and exits. SIGTERM and SIGHUP pause its trial like `pause`.
 """
 
 import os
@@ -18,7 +19,23 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class WorkerSetup:
-    """What a worker is told when it starts. Without a folder of checkpoints or models it keeps none."""
+    """The parameters of a worker, which hold for all its trials.
+
+    Attributes:
+        device: The torch device, such as "cpu" or "cuda:0".
+        threads: CPU threads of a trial.
+        checkpoint_seconds: Time between checkpoints.
+        data_root: The folder of datasets; SPARSEBENCH_DATA or the user's cache where it is None.
+        checkpoints: The folder of checkpoints; None writes none.
+        models: The folder for finished models of the confirm phase; None writes none.
+        plugins: Paths of the plugins, loaded in this order.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> setup = WorkerSetup("cuda:0", threads=1, checkpoint_seconds=60.0, plugins=("mine.py",))
+        >>> replace(setup, device="cuda:1").plugins  # the same campaign in another slot
+        ('mine.py',)
+    """
 
     device: str
     threads: int
@@ -32,11 +49,20 @@ class WorkerSetup:
 def main(
     commands: Connection, answers: Connection, log: str, environment: Mapping[str, str], setup: WorkerSetup
 ) -> None:
-    """Runs trials until the driver is gone. What anything here prints goes to the end of the file `log`."""
+    """Runs trials, one after another, until the commands end; a whole worker process. It does not return.
+
+    Args:
+        commands: The worker's end of the commands pipe, for reading.
+        answers: The worker's end of the answers pipe, for writing.
+        log: The file to whose end all standard output and error of this process go.
+        environment: The driver's environment variables, which replace those of the fork server.
+        setup: The device, threads, folders and plugins.
+    """
+    # A process group, signals, the environment and the streams of its own.
     home = _lead_group()
     asked = threading.Event()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the driver decides
-    for number in (signal.SIGTERM, signal.SIGHUP):  # a scheduler's, a terminal's: save what there is
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the driver, which pauses its workers
+    for number in (signal.SIGTERM, signal.SIGHUP):  # from a scheduler, a terminal: write a checkpoint
         signal.signal(number, lambda number, frame: asked.set())
     os.environ.clear()
     os.environ.update({**environment, "OMP_NUM_THREADS": str(setup.threads)})
@@ -44,9 +70,11 @@ def main(
     from .... import registry
     from ..execute import prepare_process
 
+    # The threads' settings, before any thread starts; then the plugins' methods and datasets.
     prepare_process(setup.threads)
     for plugin in setup.plugins:
         registry.load_plugin(plugin)
+    # One thread reads commands, this one runs trials.
     trials: queue.Queue[str] = queue.Queue()
     lines = os.fdopen(os.dup(commands.fileno()), encoding="utf-8")
     threading.Thread(target=_read_into, args=(lines, trials, asked, home), daemon=True).start()
@@ -54,6 +82,7 @@ def main(
 
 
 def _serve(trials: "queue.Queue[str]", asked: threading.Event, answers: int, setup: WorkerSetup) -> None:
+    """Runs the trials of a queue and writes an answer for each, until the process exits."""
     from ...config.trial_spec import Trial
     from ...training.checkpointing import TrialPaused
     from ..execute import OutOfMemory, execute_trial
@@ -72,12 +101,13 @@ def _serve(trials: "queue.Queue[str]", asked: threading.Event, answers: int, set
                 print("paused", file=out, flush=True)
             except OutOfMemory as error:
                 print("memory", error, file=out, flush=True)
-                os._exit(1)  # what is left of the trial goes with the process
+                os._exit(1)  # what the trial has allocated goes with the process
 
 
 def _read_into(
     lines: Iterable[str], trials: "queue.Queue[str]", asked: threading.Event, home: int | None
 ) -> None:
+    """Queues the trials of the commands and sets `asked` on `pause`; exits the process where they end."""
     with suppress(OSError):
         for line in lines:
             word, _, content = line.partition(" ")
@@ -86,7 +116,7 @@ def _read_into(
                 trials.put(content)
             else:
                 asked.set()
-    # The driver is gone (killed perhaps): nobody would read this worker's records.
+    # The driver has ended, perhaps killed: no process would read this worker's records.
     if home is not None:
         with suppress(OSError):
             os.setpgid(0, home)  # out of the group, to kill the rest of it
@@ -95,7 +125,7 @@ def _read_into(
 
 
 def _lead_group() -> int | None:
-    """Leads a process group of its own from now on. Returns the group before; None where that failed."""
+    """Makes this process the leader of a new group; returns the group before, or None where that failed."""
     home = os.getpgrp()
     try:
         os.setpgid(0, 0)
@@ -105,7 +135,7 @@ def _lead_group() -> int | None:
 
 
 def _print_to(log: str) -> None:
-    """Both output streams, of Python and of the process, go to the end of a file."""
+    """Redirects standard output and error, of Python and of the process, to the end of a file."""
     aside = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     for stream in (1, 2):
         os.dup2(aside, stream)

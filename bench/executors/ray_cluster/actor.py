@@ -104,6 +104,7 @@ class TrialActor:
         return False
 
     def _device(self) -> str:
+        """Returns the device's name on the node, for the display, the log and failed records."""
         if self.config.device == "cpu":
             return "cpu"
         return f"cuda:{os.environ.get('CUDA_VISIBLE_DEVICES') or 0}"  # Ray makes only its own GPU visible
@@ -128,7 +129,7 @@ class TrialActor:
         return f"record {record.to_json()}"
 
     def pause(self) -> None:
-        """Asks the running trial to end with a checkpoint; no trial is run after that."""
+        """Asks the running trial to end with a checkpoint; later trials of this worker end so too."""
         self.asked.set()
 
     def model(self, identity: str) -> bytes:

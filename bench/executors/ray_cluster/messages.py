@@ -90,8 +90,10 @@ class WorkerReady(BaseModel):
         error: Why the node cannot run the campaign; empty for a fit one.
 
     Example:
-        >>> WorkerReady.model_validate_json('{"error": "it has torch 2.8.0, the driver 2.9.0"}').device
-        ''
+        >>> WorkerReady(device="cuda:1", shares=True).model_dump_json()
+        '{"device":"cuda:1","shares":true,"error":""}'
+        >>> WorkerReady.model_validate_json('{"error": "it has torch 2.8.0, the driver 2.9.0"}').error
+        'it has torch 2.8.0, the driver 2.9.0'
     """
 
     device: str = ""
