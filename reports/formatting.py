@@ -25,7 +25,7 @@ def one_line(name: str) -> str:
     return " ".join(name.split()) or NOTHING
 
 
-def markdown(name: str) -> str:
+def escape_markdown(name: str) -> str:
     """Returns a name escaped for a cell of a Markdown table.
 
     Args:
@@ -35,7 +35,7 @@ def markdown(name: str) -> str:
         One line of Markdown that renders as the name.
 
     Example:
-        >>> print(markdown("l1_prox|<b>"))
+        >>> print(escape_markdown("l1_prox|<b>"))
         l1\\_prox\\|&lt;b&gt;
     """
     escaped = one_line(name).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -115,7 +115,7 @@ def estimate(suite: str, options: RunOptions) -> Cost:
     # What each task has to do, and how long a step takes
     costs = []
     for task in resolved.tasks:
-        shape, classes, size = _facts(task, options.data)
+        shape, classes, size = _dataset_sizes(task, options.data)
         steps = task.recipe.epochs * full_batches(size, task.recipe.batch_size)
         budget = resolved.budget
         confirm = sum(
@@ -133,7 +133,7 @@ def _has_front(task: Task, method: str, fixed: dict[str, Any]) -> bool:
     return any(knob.operating for knob in free_knobs(task.recipe, methods[method], fixed).values())
 
 
-def _facts(task: Task, root: str | Path | None) -> tuple[tuple[int, int, int], int, int]:
+def _dataset_sizes(task: Task, root: str | Path | None) -> tuple[tuple[int, int, int], int, int]:
     """Returns image shape, classes and training size of a task; most datasets declare them unopened."""
     dataset = datasets[task.dataset]
     if dataset.shape and dataset.classes and dataset.train_size and not task.data_args:

@@ -22,9 +22,9 @@ from .options import (
     Plugins,
     Storage,
     Tracking,
-    names,
-    pairs,
-    values,
+    parse_names,
+    parse_pairs,
+    parse_values,
 )
 
 app = typer.Typer(
@@ -85,12 +85,12 @@ def run(
     from . import run as commands
 
     options = RunOptions(
-        out=out, methods=names(methods, "--methods") if methods is not None else None, trials=trials,
+        out=out, methods=parse_names(methods, "--methods") if methods is not None else None, trials=trials,
         epochs=epochs, seeds=seeds, devices=devices, per_device=per_device, data=data, storage=storage,
         tracking_uri=tracking_uri, plugins=plugin or [], extend=extend, time_limit=3600 * time_limit,
         executor=executor, address=address,
     )  # fmt: skip
-    (commands.dry_run if dry_run else commands.run)(suite, options)
+    (commands.print_dry_run if dry_run else commands.print_run)(suite, options)
 
 
 @app.command()
@@ -123,13 +123,13 @@ def train(
     """Train one method once, without a search. Prints the record as JSON to stdout, progress to stderr."""
     from . import run as commands
 
-    given = pairs(settings or [], "--set")
+    given = parse_pairs(settings or [], "--set")
     if epochs is not None:
         given["epochs"] = str(epochs)
-    commands.train(
+    commands.print_training(
         dataset, model, method, settings=given, seed=seed, data=data, device=device, save=save,
-        data_args=values(data_arg or [], "--data-arg"),
-        model_args=values(model_arg or [], "--model-arg"),
+        data_args=parse_values(data_arg or [], "--data-arg"),
+        model_args=parse_values(model_arg or [], "--model-arg"),
         keep_dense=keep_dense or [], plugins=plugin or [], threads=threads,
     )  # fmt: skip
 
@@ -196,9 +196,9 @@ def doctor(
 @app.command()
 def track(folder: OutFolder, tracking_uri: Tracking = None) -> None:
     """Publish to MLflow the trials of a run that are missing there."""
-    from .results import publish_to_mlflow
+    from .results import print_publication
 
-    publish_to_mlflow(folder, tracking_uri)
+    print_publication(folder, tracking_uri)
 
 
 @app.command()
@@ -226,7 +226,7 @@ def export(
         export_cli.print_models(source)
         return
     options: dict[str, Any] = {"retrain": retrain, "data": data, "device": device, "plugins": plugin or []}
-    export_cli.print_export(source, trial, out, options | {"on_event": commands.progress})
+    export_cli.print_export(source, trial, out, options | {"on_event": commands.print_progress})
 
 
 @app.command()

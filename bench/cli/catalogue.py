@@ -46,10 +46,10 @@ def _datasets() -> Rows:
 
 
 def _models() -> Rows:
-    from ..models.factory import names
+    from ..models.factory import model_names
     from ..models.networks import OURS
 
-    return [{"name": name, "from": "sparsebench" if name in OURS else "timm"} for name in names()]
+    return [{"name": name, "from": "sparsebench" if name in OURS else "timm"} for name in model_names()]
 
 
 def _suites() -> Rows:

@@ -8,7 +8,16 @@ from rich.table import Table
 from rich.text import Text
 
 from .console import stdout_console
-from .machine_checks import Check, Mark, datasets, devices, disk, studies, tracking, versions
+from .machine_checks import (
+    Check,
+    Mark,
+    check_datasets,
+    check_devices,
+    check_disk,
+    check_studies,
+    check_tracking,
+    check_versions,
+)
 
 SIGNS = {"ok": ("✓", "green"), "note": ("–", "dim"), "warning": ("!", "yellow"), "missing": ("✗", "red")}
 
@@ -53,12 +62,12 @@ def examine(
     """
     folder = out or Path("runs")
     looks: list[Callable[[], Iterator[Check]]] = [
-        versions,
-        devices,
-        lambda: datasets(data),
-        lambda: tracking(tracking_uri, folder),
-        lambda: studies(storage, folder),
-        lambda: disk(folder),
+        check_versions,
+        check_devices,
+        lambda: check_datasets(data),
+        lambda: check_tracking(tracking_uri, folder),
+        lambda: check_studies(storage, folder),
+        lambda: check_disk(folder),
     ]
     checks = [check for look in looks for check in look()]
     return Diagnosis(possible=all(check.mark != "missing" for check in checks), checks=checks)

@@ -49,7 +49,7 @@ class Check(BaseModel):
     advice: str = ""
 
 
-def versions() -> Iterator[Check]:
+def check_versions() -> Iterator[Check]:
     """Checks the versions of Python and of all packages against the requirements of sparsebench.
 
     Yields:
@@ -57,7 +57,7 @@ def versions() -> Iterator[Check]:
         is a `note`. One check alone where sparsebench itself is not installed.
 
     Example:
-        >>> next(versions())
+        >>> next(check_versions())
         Check(group='versions', name='python', mark='ok', found='3...', advice='')
     """
     try:
@@ -102,7 +102,7 @@ def _package(requirement: Requirement, extra: str | None) -> Check:
     return check(worst, f"{version}, but {requirement.specifier} is asked for", remedy)
 
 
-def devices() -> Iterator[Check]:
+def check_devices() -> Iterator[Check]:
     """Checks the CPU cores, the GPUs, and the C compiler that makes factorized methods train faster.
 
     Yields:
@@ -111,7 +111,7 @@ def devices() -> Iterator[Check]:
         built for another driver, which is a `warning`.
 
     Example:
-        >>> next(devices()).found
+        >>> next(check_devices()).found
         '... cores usable'
     """
     group = "devices"
@@ -146,7 +146,7 @@ def devices() -> Iterator[Check]:
     )  # fmt: skip
 
 
-def datasets(root: Path | None) -> Iterator[Check]:
+def check_datasets(root: Path | None) -> Iterator[Check]:
     """Checks which datasets are present, judged by the names of their files; none is opened.
 
     Args:
@@ -157,7 +157,7 @@ def datasets(root: Path | None) -> Iterator[Check]:
         dataset is a `note` with advice how to get it.
 
     Example:
-        >>> [check.name for check in datasets(Path("empty")) if check.mark == "ok"]
+        >>> [check.name for check in check_datasets(Path("empty")) if check.mark == "ok"]
         ['digits', 'planted']
     """
     from ...datasets.api import data_root, present, registry
@@ -194,7 +194,7 @@ def _fetch(place: Path) -> str:
     return f"the first run that needs one fetches it; beforehand: python -c {quote(program)} NAME"
 
 
-def tracking(uri: str | None, folder: Path) -> Iterator[Check]:
+def check_tracking(uri: str | None, folder: Path) -> Iterator[Check]:
     """Checks MLflow's server, or the database that a run would make; nothing is written.
 
     Args:
@@ -205,9 +205,9 @@ def tracking(uri: str | None, folder: Path) -> Iterator[Check]:
         One check; at worst a `warning`, since a campaign runs without MLflow too. Logins are not shown.
 
     Example:
-        >>> next(tracking(None, Path("runs"))).found
+        >>> next(check_tracking(None, Path("runs"))).found
         'sqlite:////.../runs/mlflow.db'
-        >>> next(tracking("nonsense://host", Path("runs"))).mark
+        >>> next(check_tracking("nonsense://host", Path("runs"))).mark
         'warning'
     """
     try:
@@ -228,7 +228,7 @@ def tracking(uri: str | None, folder: Path) -> Iterator[Check]:
     yield Check(group="tracking", name="MLflow", mark="ok", found=without_login(address))
 
 
-def studies(url: str | None, folder: Path) -> Iterator[Check]:
+def check_studies(url: str | None, folder: Path) -> Iterator[Check]:
     """Checks Optuna's database; nothing is written.
 
     Args:
@@ -240,7 +240,7 @@ def studies(url: str | None, folder: Path) -> Iterator[Check]:
         are not shown.
 
     Example:
-        >>> next(studies("nonsense://host", Path("runs"))).mark
+        >>> next(check_studies("nonsense://host", Path("runs"))).mark
         'missing'
     """
     address = url or f"sqlite:///{(folder / 'optuna.db').absolute()}"
@@ -256,7 +256,7 @@ def studies(url: str | None, folder: Path) -> Iterator[Check]:
     yield Check(group="tracking", name="Optuna", mark="ok", found=without_login(address))
 
 
-def disk(folder: Path) -> Iterator[Check]:
+def check_disk(folder: Path) -> Iterator[Check]:
     """Checks whether the output folder, existing or not, can be written, and the free space of its disk.
 
     Args:
@@ -266,7 +266,7 @@ def disk(folder: Path) -> Iterator[Check]:
         One check: `missing` below 0.1 GB or without permission, `warning` below 2 GB.
 
     Example:
-        >>> next(disk(Path("runs"))).found
+        >>> next(check_disk(Path("runs"))).found
         '... GB free for runs'
     """
     try:

@@ -74,7 +74,7 @@ OutFolder = Annotated[Path, typer.Argument(help="Output folder of a run.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
-def pairs(words: Sequence[str], option: str) -> dict[str, str]:
+def parse_pairs(words: Sequence[str], option: str) -> dict[str, str]:
     """Returns `name=value` arguments as a dictionary of strings.
 
     Args:
@@ -88,7 +88,7 @@ def pairs(words: Sequence[str], option: str) -> dict[str, str]:
         SparsebenchError: An argument without a name or without `=`.
 
     Example:
-        >>> pairs(["lr=0.5", "depth=3"], "--set")
+        >>> parse_pairs(["lr=0.5", "depth=3"], "--set")
         {'lr': '0.5', 'depth': '3'}
     """
     found = {}
@@ -100,7 +100,7 @@ def pairs(words: Sequence[str], option: str) -> dict[str, str]:
     return found
 
 
-def names(text: str, option: str) -> list[str]:
+def parse_names(text: str, option: str) -> list[str]:
     """Returns the names in a comma-separated argument.
 
     Args:
@@ -114,7 +114,7 @@ def names(text: str, option: str) -> list[str]:
         SparsebenchError: An empty name, as in `a,,b`.
 
     Example:
-        >>> names("dense, dwf-3", "--methods")
+        >>> parse_names("dense, dwf-3", "--methods")
         ['dense', 'dwf-3']
     """
     found = [name.strip() for name in text.split(",")]
@@ -123,14 +123,14 @@ def names(text: str, option: str) -> list[str]:
     return found
 
 
-def values(words: Sequence[str], option: str) -> dict[str, Any]:
+def parse_values(words: Sequence[str], option: str) -> dict[str, Any]:
     """Returns `name=value` arguments as a dictionary of Python values.
 
-    A method's knobs declare their types and convert strings themselves (`pairs` is enough for them); the
-    arguments of models and datasets do not, so here every value that is JSON is decoded.
+    A method's knobs declare their types and convert strings themselves, so `parse_pairs` is enough for them.
+    The arguments of models and datasets do not: here every value that is JSON is decoded.
 
     Args:
-        words: The arguments, as for `pairs`.
+        words: The arguments, as for `parse_pairs`.
         option: The option that they were given with, for the message.
 
     Returns:
@@ -140,7 +140,7 @@ def values(words: Sequence[str], option: str) -> dict[str, Any]:
         SparsebenchError: An argument without `=`, or a number that is not finite.
 
     Example:
-        >>> values(["patch_size=4", "pretrained=true", "act_layer=gelu"], "--model-arg")
+        >>> parse_values(["patch_size=4", "pretrained=true", "act_layer=gelu"], "--model-arg")
         {'patch_size': 4, 'pretrained': True, 'act_layer': 'gelu'}
     """
 
@@ -153,4 +153,4 @@ def values(words: Sequence[str], option: str) -> dict[str, Any]:
             raise SparsebenchError(f"{option} {text!r}: not a finite number")
         return found
 
-    return {name: value(text) for name, text in pairs(words, option).items()}
+    return {name: value(text) for name, text in parse_pairs(words, option).items()}

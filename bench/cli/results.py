@@ -44,7 +44,7 @@ def _warn_of_edits(folder: Path) -> None:
         print(f"warning: {said}", file=sys.stderr)
 
 
-def publish_to_mlflow(folder: Path, uri: str | None) -> None:
+def print_publication(folder: Path, uri: str | None) -> None:
     """Publishes the trials that MLflow does not have yet, and every study's summary; prints their number.
 
     Repeating it adds nothing: trials are recognised by their identities.
@@ -57,7 +57,7 @@ def publish_to_mlflow(folder: Path, uri: str | None) -> None:
         SparsebenchError: The folder has no records, or MLflow refused them (the first problem is named).
 
     Example:
-        >>> publish_to_mlflow(Path("nowhere"), None)
+        >>> print_publication(Path("nowhere"), None)
         Traceback (most recent call last):
         ...
         sparsebench.errors.SparsebenchError: no records in 'nowhere': records.jsonl is not there

@@ -14,7 +14,7 @@ from ..tracking.client import DATABASE
 from .console import print_line, stderr_console, stdout_console
 
 
-def train(dataset: str, model: str, method: str, *, threads: int, **options: Any) -> None:
+def print_training(dataset: str, model: str, method: str, *, threads: int, **options: Any) -> None:
     """Trains one trial; prints its record as JSON on stdout and its progress on stderr.
 
     Args:
@@ -29,7 +29,7 @@ def train(dataset: str, model: str, method: str, *, threads: int, **options: Any
             record was printed.
 
     Example:
-        >>> train("planted", "lenet_300_100", "dense", threads=1,
+        >>> print_training("planted", "lenet_300_100", "dense", threads=1,
         ...       settings={"epochs": 1}, data_args={"n": 320, "valid": 64})
         {"schema":2,...,"method":"dense",...,"status":"ok",...}
     """
@@ -38,13 +38,13 @@ def train(dataset: str, model: str, method: str, *, threads: int, **options: Any
     from ..training.train import train as train_once
 
     torch.set_num_threads(threads)
-    record = train_once(dataset, model, method, on_event=progress, **options)
+    record = train_once(dataset, model, method, on_event=print_progress, **options)
     print(json.dumps(json.loads(record.to_json()), indent=2) if sys.stdout.isatty() else record.to_json())
     if record.status != "ok":
         raise SparsebenchError(f"the trial {record.status}: {record.reason}")
 
 
-def progress(event: dict[str, Any]) -> None:
+def print_progress(event: dict[str, Any]) -> None:
     """Prints an event of a training on stderr.
 
     Args:
@@ -54,7 +54,7 @@ def progress(event: dict[str, Any]) -> None:
         >>> row = {"step": 385, "train_loss": 0.21, "val_accuracy": 0.958, "compression_at_1e-3": 12.4}
         >>> from contextlib import redirect_stderr
         >>> with redirect_stderr(sys.stdout):
-        ...     progress({"row": row, "steps": 770})
+        ...     print_progress({"row": row, "steps": 770})
         step 385/770  loss 0.2100  val 95.80 %  compression at |w| ≥ 1e-3: 12.4
     """
     console = stderr_console()
@@ -71,7 +71,7 @@ def progress(event: dict[str, Any]) -> None:
     )
 
 
-def run(suite: str, options: RunOptions) -> None:
+def print_run(suite: str, options: RunOptions) -> None:
     """Runs a campaign with a progress display, then prints its leaderboard and the paths of its files.
 
     The display is a live table where stderr is a terminal, else lines of a log. Where a signal stopped the
@@ -85,7 +85,7 @@ def run(suite: str, options: RunOptions) -> None:
         SparsebenchError: A suite or an option that is not valid, or an output folder that cannot be used.
 
     Example:
-        >>> run("quikstart", RunOptions(executor="ray"))
+        >>> print_run("quikstart", RunOptions(executor="ray"))
         Traceback (most recent call last):
         ...
         sparsebench.errors.UnknownName: unknown suite 'quikstart': did you mean 'quickstart'?
@@ -129,7 +129,7 @@ def _point_to(out: Console, folder: Path, tracked: str | None = None) -> None:
     print_line(out, f"{'MLflow':>12}  {mlflow}")
 
 
-def dry_run(suite: str, options: RunOptions) -> None:
+def print_dry_run(suite: str, options: RunOptions) -> None:
     """Prints what a run would cost: trials, optimizer steps and an estimate of the time; trains nothing.
 
     Args:
@@ -140,7 +140,7 @@ def dry_run(suite: str, options: RunOptions) -> None:
         SparsebenchError: A suite, an option or a device that is not valid.
 
     Example:
-        >>> dry_run("quickstart", RunOptions(methods=["dense"], trials=8, devices="cpu:1"))
+        >>> print_dry_run("quickstart", RunOptions(methods=["dense"], trials=8, devices="cpu:1"))
         task                  entries  search trials  confirm trials  steps a trial  ms a step
         digits-lenet_300_100        1              8             ≤ 3            770        ...
         quickstart: at most 11 trials, 8,470 optimizer steps; about ...

@@ -17,12 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...errors import SparsebenchError
 from ...files import write_atomic
-from ...records import method_docs as described
+from ...records import method_docs
 from ...records.store import FILE
 from ...validation import validation_message
 
 MANIFEST = "manifest.json"
-METHODS = described.FILE
+METHODS = method_docs.FILE
 SUITE = "suite.json"
 MIB = 1 << 20
 LIMITS = {MANIFEST: MIB, SUITE: 4 * MIB, METHODS: MIB, FILE: 256 * MIB}  # bytes of each member, unpacked

@@ -23,7 +23,7 @@ class Source:
         suite: The suite of the campaign; None where the source has no `suite.json`.
         data: Digest of each task's data, by task name, from `suite.json`.
         methods: Version of each method, by method name, from `suite.json`.
-        described: Description of each method (equation, knobs), from `methods.json`.
+        method_docs: Description of each method (equation, knobs), from `methods.json`.
         sha256: Hash of the archive file; None for a folder.
         unsealed: Ids of the records whose line has no seal, so that an edit would not show.
 
@@ -38,7 +38,7 @@ class Source:
     suite: Suite | None = None
     data: Mapping[str, str] = field(default_factory=dict)
     methods: Mapping[str, int] = field(default_factory=dict)
-    described: Mapping[str, MethodDoc] = field(default_factory=dict)
+    method_docs: Mapping[str, MethodDoc] = field(default_factory=dict)
     sha256: str | None = None
     unsealed: Set[str] = frozenset()
 
@@ -64,7 +64,7 @@ def compatibility_errors(sources: Sequence[Source]) -> Iterator[str]:
     # Facts: the first source to state one sets its value, every later statement is compared with it.
     first: dict[str, tuple[str, Any]] = {}
     for source in sources:
-        for what, value in _facts(source):
+        for what, value in _shared_settings(source):
             where, known = first.setdefault(what, (source.name, value))
             if known != value:
                 there = "in another of its records or files" if where == source.name else f"in {where}"
@@ -76,27 +76,27 @@ def compatibility_errors(sources: Sequence[Source]) -> Iterator[str]:
     yield from _over_budget(sources)
 
 
-def _facts(source: Source) -> Iterator[tuple[str, Any]]:
+def _shared_settings(source: Source) -> Iterator[tuple[str, Any]]:
     """Yields what all sources must agree on, as (description, value); pairs of records once each."""
     seen: set[str] = set()
     for record in source.records:
-        for what, value in _facts_of(record):
+        for what, value in _settings_of_record(record):
             key = digest([what, value])
             if key not in seen:
                 seen.add(key)
                 yield what, value
     if source.suite is not None:
-        yield from _facts_of_suite(source.suite)
+        yield from _settings_of_suite(source.suite)
         for task, data in source.data.items():
             yield f"the data digest of {task}", data
         for method, version in source.methods.items():
             yield f"the version of method {method}", version
-    for method, text in source.described.items():
+    for method, text in source.method_docs.items():
         yield f"the version of method {method}", text.version
         yield f"the knobs of method {method}", sorted(knob.name for knob in text.knobs)
 
 
-def _facts_of(record: Record) -> Iterator[tuple[str, Any]]:
+def _settings_of_record(record: Record) -> Iterator[tuple[str, Any]]:
     task, trial = record.task, trial_of(record)
     yield f"the data digest of {task}", record.data_digest
     for name, value in sorted(record.recipe.items()):
@@ -111,7 +111,7 @@ def _facts_of(record: Record) -> Iterator[tuple[str, Any]]:
     yield f"the method of entry {record.entry}", record.method
 
 
-def _facts_of_suite(suite: Suite) -> Iterator[tuple[str, Any]]:
+def _settings_of_suite(suite: Suite) -> Iterator[tuple[str, Any]]:
     yield "the budget's search trials", suite.budget.trials
     yield "the budget's points to confirm", suite.budget.points
     for task in suite.tasks:

@@ -133,7 +133,7 @@ def _told(sources: Sequence[Source]) -> tuple[Methods, list[str]]:
     owner: dict[str, str] = {}
     notes = []
     for source in sources:
-        for name, text in source.described.items():
+        for name, text in source.method_docs.items():
             if kept.setdefault(name, text) != text:
                 notes.append(
                     f"{source.name}: it describes method {name} otherwise than {owner[name]}, whose is kept"

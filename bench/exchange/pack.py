@@ -89,8 +89,8 @@ def pack(folder: Path, out: Path | None = None) -> PackResult:
     files = {FILE: _lines(source.records, source.unsealed)}
     if (folder / SUITE).is_file():
         files[SUITE] = (folder / SUITE).read_bytes()
-    if source.described:
-        files[METHODS] = methods_json(dict(source.described)).encode()
+    if source.method_docs:
+        files[METHODS] = methods_json(dict(source.method_docs)).encode()
     target = Path(out) if out else folder.resolve().with_name(folder.resolve().name + ENDING)
     told = {"packed_with": versions(), **provenance(source.records)}
     return PackResult(write_archive(target, files, told), len(source.records), len(source.unsealed))

@@ -121,11 +121,11 @@ def _source(
         except (ValidationError, SparsebenchError, RecursionError) as error:
             reasons.append(f"{path}: its {SUITE} is damaged: {_first(error)}")
     # The method descriptions, and the whole with a bounded number of messages.
-    described, wrong = _described(kept, methods)
+    described, wrong = _read_method_docs(kept, methods)
     reasons += [f"{path}: {reason}" for reason in wrong]
     rest = len(reasons) - MOST_REASONS
     shown = [*reasons[:MOST_REASONS], f"{path}: and {rest} more"] if rest > 0 else reasons
-    source = Source(str(path), kept, described=described, unsealed=frozenset(unsealed))
+    source = Source(str(path), kept, method_docs=described, unsealed=frozenset(unsealed))
     if identity is not None:
         source = replace(source, suite=identity.suite, data=identity.data, methods=identity.methods)
     return source, shown
@@ -156,7 +156,7 @@ def _records(path: Path, content: bytes) -> tuple[list[Record], set[str], list[s
     return latest(found), unsealed, reasons
 
 
-def _described(records: Sequence[Record], content: bytes | None) -> tuple[Methods, list[str]]:
+def _read_method_docs(records: Sequence[Record], content: bytes | None) -> tuple[Methods, list[str]]:
     """Returns the descriptions of the methods that the records use, and what is wrong with them."""
     if content is None:
         return {}, []

@@ -100,7 +100,7 @@ def export(
     name = f"{record.entry}-{record.id[:8]}.safetensors" if record else f"{place.stem}.pt"
     path = Path(out) if out is not None else Path(name.replace("/", "-"))
     formats.check_format(path)
-    trials.check_writable(path)
+    trials.check_save_path(path)
     # Read the model, or train it again.
     differs = None
     file = model_path(place / MODELS, record.id) if record else place

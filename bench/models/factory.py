@@ -11,7 +11,7 @@ from ...errors import SparsebenchError
 from .networks import OURS
 
 
-def names(pattern: str = "") -> list[str]:
+def model_names(pattern: str = "") -> list[str]:
     """Returns the names of the models that `create` builds, sparsebench's own first.
 
     Args:
@@ -21,21 +21,21 @@ def names(pattern: str = "") -> list[str]:
         The matching names; empty where none matches.
 
     Example:
-        >>> names("lenet*")
+        >>> model_names("lenet*")
         ['lenet_300_100', 'lenet5']
     """
     from fnmatch import fnmatch
 
-    from .timm_registry import names
+    from .timm_registry import registered_models
 
-    return [name for name in names() if not pattern or fnmatch(name, pattern)]
+    return [name for name in registered_models() if not pattern or fnmatch(name, pattern)]
 
 
 def create(name: str, shape: tuple[int, int, int], classes: int, **args: Any) -> nn.Module:
     """Returns a new model for a dataset's images and classes, in train mode, checked on one batch of zeros.
 
     Args:
-        name: A name of `names`, which are timm's.
+        name: A name of `model_names`, which are timm's.
         shape: (C, H, W) of an image; becomes the arguments `in_chans` and, where the model takes it,
             `img_size`.
         classes: The number of logits.
@@ -78,7 +78,7 @@ def rebuild(
     Nothing is downloaded and no batch is tried: the caller loads the weights of a file.
 
     Args:
-        name: A name of `names`.
+        name: A name of `model_names`.
         shape: (C, H, W) of an image.
         classes: The number of logits.
         args: The arguments that `create` had; `pretrained` is left out.

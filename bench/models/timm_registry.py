@@ -16,14 +16,14 @@ for _maker in OURS.values():
     timm.models.register_model(_maker)
 
 
-def names() -> list[str]:
+def registered_models() -> list[str]:
     """Returns the names of all registered models, sparsebench's own first.
 
     Returns:
         Names that `timm.create_model` takes.
 
     Example:
-        >>> names()[:3]
+        >>> registered_models()[:3]
         ['lenet_300_100', 'lenet5', 'vgg16_bn_cifar']
     """
     return [*OURS, *(name for name in timm.list_models() if name not in OURS)]
@@ -33,7 +33,7 @@ def home(name: str) -> str:
     """Returns the module that defines a registered model.
 
     Args:
-        name: A name of `names`.
+        name: A name of `registered_models`.
 
     Returns:
         The module's dotted name; it begins with `timm.` for timm's own, and is a plugin's where one
@@ -50,7 +50,7 @@ def maker(name: str) -> Callable[..., nn.Module]:
     """Returns the function that builds a registered model.
 
     Args:
-        name: A name of `names`.
+        name: A name of `registered_models`.
 
     Returns:
         `timm.create_model` with the name bound; it takes the model's keyword arguments.

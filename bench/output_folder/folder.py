@@ -56,14 +56,14 @@ class OutputFolder:
             "data": dict(digests),
             "methods": {entry.method: registry[entry.method].version for entry in suite.entries},
         }
-        self.described = {entry.method: describe_method(entry.method) for entry in suite.entries}
+        self.method_docs = {entry.method: describe_method(entry.method) for entry in suite.entries}
 
     def __enter__(self) -> "OutputFolder":
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._acquire()
             self._check()
-            _write_json(self.path / METHODS, self.described)
+            _write_json(self.path / METHODS, self.method_docs)
         except OSError as error:
             self._lock.release()
             raise SparsebenchError(

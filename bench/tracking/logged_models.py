@@ -27,7 +27,7 @@ def _model_name(record: Record) -> str:
     return _REFUSED.sub("-", f"{record.entry}{ratio} seed {record.seed}")
 
 
-def model_path(experiment: str, model: str) -> str:
+def logged_model_path(experiment: str, model: str) -> str:
     """Returns the fragment of the address, after the host and its slash, that shows a model.
 
     Args:
@@ -38,7 +38,7 @@ def model_path(experiment: str, model: str) -> str:
         The fragment, which works as a relative link in the notes of MLflow's pages.
 
     Example:
-        >>> model_path("1", "m-7")
+        >>> logged_model_path("1", "m-7")
         '#/experiments/1/models/m-7?workflowType=machine_learning'
     """
     return f"#/experiments/{experiment}/models/{model}?workflowType=machine_learning"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from .client import Tracker
-from .logged_models import model_path
-from .text_tables import markdown, table
+from .logged_models import logged_model_path
+from .text_tables import csv_table, markdown_table
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Run
@@ -119,8 +119,8 @@ def write_study(
         client.log_inputs(run, [data])
     # The front as tables, the figures, and the note that the run's page shows.
     if rows:
-        client.log_text(run, table(rows), "front.csv")
-        client.log_text(run, markdown(linked), "front.md")
+        client.log_text(run, csv_table(rows), "front.csv")
+        client.log_text(run, markdown_table(linked), "front.md")
     for figure in summary.figures:
         client.log_artifact(run, str(figure), "figures")
     client.set_tag(run, NOTE, _note(linked, summary.figures, run))
@@ -148,7 +148,7 @@ def _front(
         names = [(run.run_name or run.run_id).removeprefix(f"{summary.entry} ") for run in runs]
         paths = [run_path(experiment, run.run_id) for run in runs]
         links = [f"[{name}]({path})" for name, path in zip(names, paths, strict=True)]
-        files = [f"[model]({model_path(experiment, model)})" for model in made]
+        files = [f"[model]({logged_model_path(experiment, model)})" for model in made]
         linked.append({**kept, "runs": ", ".join(links), "model": ", ".join(files)})
     return rows, linked
 
@@ -158,7 +158,7 @@ def _note(linked: list[dict[str, Any]], figures: Sequence[Path], run: str) -> st
     parts = []
     if linked:
         spaced = [{f"{key}{SPACE}": f"{_cell(value)}{SPACE}" for key, value in row.items()} for row in linked]
-        parts.append(markdown(spaced))
+        parts.append(markdown_table(spaced))
     if figures:
         name = quote(f"figures/{figures[0].name}")
         parts.append(f"![{figures[0].stem}](get-artifact?path={name}&run_uuid={run})\n")

@@ -7,7 +7,7 @@ from typing import Any
 from ...records.record import Record
 
 
-def table(rows: list[dict[str, Any]]) -> str:
+def csv_table(rows: list[dict[str, Any]]) -> str:
     """Returns rows as CSV text with a header.
 
     Args:
@@ -17,7 +17,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         The text; a cell whose row lacks the column is empty.
 
     Example:
-        >>> print(table([{"layer": "fc1", "nonzeros": 40}, {"layer": "fc2", "size": 100}]))
+        >>> print(csv_table([{"layer": "fc1", "nonzeros": 40}, {"layer": "fc2", "size": 100}]))
         layer,nonzeros,size
         fc1,40,
         fc2,,100
@@ -31,8 +31,8 @@ def table(rows: list[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def markdown(rows: list[dict[str, Any]]) -> str:
-    """Returns rows as a Markdown table with the same columns as `table`.
+def markdown_table(rows: list[dict[str, Any]]) -> str:
+    """Returns rows as a Markdown table with the same columns as `csv_table`.
 
     Args:
         rows: Cell values by column; floats are shown with six significant digits.
@@ -41,7 +41,7 @@ def markdown(rows: list[dict[str, Any]]) -> str:
         The text, which ends with a newline.
 
     Example:
-        >>> print(markdown([{"layer": "fc1", "density": 1 / 3}]))
+        >>> print(markdown_table([{"layer": "fc1", "density": 1 / 3}]))
         | layer | density |
         | --- | --- |
         | fc1 | 0.333333 |
@@ -52,7 +52,7 @@ def markdown(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def layer_table(record: Record) -> str:
+def layers_csv(record: Record) -> str:
     """Returns the layers of a trial's model as CSV, which MLflow's pages show as a table.
 
     Args:
@@ -64,7 +64,7 @@ def layer_table(record: Record) -> str:
     Example:
         >>> from sparsebench.records.fields import Layer
         >>> layer = Layer(name="fc", shape=(4, 5), nonzeros=2)
-        >>> print(layer_table(record.model_copy(update={"layers": [layer]})))
+        >>> print(layers_csv(record.model_copy(update={"layers": [layer]})))
         layer,shape,size,nonzeros,sparsity
         fc,4×5,20,2,0.9
     """
@@ -78,7 +78,7 @@ def layer_table(record: Record) -> str:
         }
         for layer in record.layers
     ]
-    return table(rows)
+    return csv_table(rows)
 
 
 def short_text(value: Any) -> str:

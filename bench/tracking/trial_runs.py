@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ...records.record import Record
-from .text_tables import layer_table
+from .text_tables import layers_csv
 from .trial_values import curve_of, metrics_of, params_of, run_name, tags_of
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def write_trial(
     client.log_inputs(run, [dataset_of(record)])
     client.log_dict(run, json.loads(record.to_json()), "record.json")
     if record.layers and record.phase != "search":
-        client.log_text(run, layer_table(record), "layers.csv")
+        client.log_text(run, layers_csv(record), "layers.csv")
     client.set_terminated(run, "FAILED" if record.status == "failed" else "FINISHED", stop)
     return str(run)
 

@@ -79,7 +79,7 @@ def train(
         raise SparsebenchError(f"seed = {seed} is out of range: 0 to {MAX_SEED}")
     # Whatever may fail early does so before the training.
     if save is not None:
-        trials.check_writable(Path(save))
+        trials.check_save_path(Path(save))
     opened = trials.open_data(dataset, data, dict(data_args or {}))
     trial = Trial(
         suite="single", entry=method, dataset=dataset, dataset_args=dict(data_args or {}),

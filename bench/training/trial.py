@@ -266,7 +266,7 @@ def _target(method: Sparsifier, layers: Sequence[Layer]) -> tuple[float | None, 
     return 1 / (1 - sparsity), nonzeros - keep_count(sparsity, size)
 
 
-def check_writable(path: Path) -> None:
+def check_save_path(path: Path) -> None:
     """Raises before training where a file could not be written after it; makes the file's folder.
 
     Args:
@@ -276,8 +276,8 @@ def check_writable(path: Path) -> None:
         SparsebenchError: The path is a folder, or no file can be made beside it.
 
     Example:
-        >>> check_writable(Path("models/model.safetensors"))
-        >>> check_writable(Path("models"))
+        >>> check_save_path(Path("models/model.safetensors"))
+        >>> check_save_path(Path("models"))
         Traceback (most recent call last):
         sparsebench.errors.SparsebenchError: cannot save to 'models': it is a folder
     """

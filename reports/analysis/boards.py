@@ -108,7 +108,7 @@ def _row(board: TaskLeaderboard, entry: str, failures: int) -> LeaderboardRow:
         return replace(row, runs=failures)
     at = board.references
     row = replace(row, **measures.volumes(at, points), **measures.accuracies_and_compressions(at, points))
-    return replace(row, **measures.counts(points, failures), **measures.cost(points))
+    return replace(row, **measures.run_counts(points, failures), **measures.cost(points))
 
 
 def _search_counts(own: Sequence[Record]) -> dict[str, Any]:

@@ -155,7 +155,7 @@ def _speeds(points: Sequence[Point], reached: float | None) -> list[float]:
     return [o.speedup for o in fastest.outcomes if o.speedup is not None]
 
 
-def counts(points: Sequence[Point], failures: int) -> dict[str, Any]:
+def run_counts(points: Sequence[Point], failures: int) -> dict[str, Any]:
     """Returns how many points, seeds and runs the numbers of an entry rest on.
 
     Args:
@@ -166,7 +166,7 @@ def counts(points: Sequence[Point], failures: int) -> dict[str, Any]:
         The fields `points`, `seeds` (the fewest of a point on the front), `runs`, `diverged`, `collapsed`.
 
     Example:
-        >>> counts(board.points["dwf-3"], failures=1)
+        >>> run_counts(board.points["dwf-3"], failures=1)
         {'points': 4, 'seeds': 3, 'runs': 13, 'diverged': 0, 'collapsed': 3}
     """
     return {

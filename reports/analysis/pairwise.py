@@ -33,7 +33,7 @@ class Pair:
         distinct_holm: Whether `p_holm` is below 0.05.
 
     Example:
-        >>> pair = pairs(board)[0]
+        >>> pair = compare_pairs(board)[0]
         >>> pair.first, pair.second, round(pair.difference, 2), [round(end, 2) for end in pair.interval]
         ('dwf-3', 'magnitude', 0.19, [0.18, 0.2])
     """
@@ -65,7 +65,7 @@ class Pair:
         return "distinct, taken alone" if self.distinct else "not distinguishable"
 
 
-def pairs(board: TaskLeaderboard) -> list[Pair]:
+def compare_pairs(board: TaskLeaderboard) -> list[Pair]:
     """Returns the comparisons of all pairs of ranked entries of a task.
 
     Args:
@@ -75,7 +75,7 @@ def pairs(board: TaskLeaderboard) -> list[Pair]:
         The pairs in the order of their ranks; those with too few seeds to judge are left out.
 
     Example:
-        >>> [(pair.first, pair.second, pair.verdict) for pair in pairs(board)]
+        >>> [(pair.first, pair.second, pair.verdict) for pair in compare_pairs(board)]
         [('dwf-3', 'magnitude', 'distinct, also after correction for all pairs')]
     """
     ranked = [row.entry for row in board.rows if row.rank is not None]
@@ -98,7 +98,7 @@ def _corrected(found: Sequence[Pair]) -> list[Pair]:
     return [replace(pair, p_holm=p, distinct_holm=p < LEVEL) for pair, p in both]
 
 
-def summary(found: Sequence[Pair]) -> str:
+def pairs_summary(found: Sequence[Pair]) -> str:
     """Returns the sentence on how many pairs differ significantly.
 
     Args:
@@ -108,7 +108,7 @@ def summary(found: Sequence[Pair]) -> str:
         The sentence; empty without pairs.
 
     Example:
-        >>> print(summary(pairs(board)))
+        >>> print(pairs_summary(compare_pairs(board)))
         Of 1 pairs of entries 0 are not distinguishable (the 95% interval of the difference holds zero);
         after Holm's correction for all pairs 1 stay distinct.
     """

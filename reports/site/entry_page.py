@@ -12,7 +12,7 @@ from .chart import own_records, payload
 from .page_names import Addresses
 from .table import headings, legend, lines, marks
 from .template import render
-from .values import knobs, listed, spread, value
+from .values import knobs, listed, value, value_range
 
 
 def entry_page(
@@ -74,7 +74,7 @@ def _used(name: str, own: Sequence[Record]) -> str:
     places = ((r.params, r.knobs, r.recipe) for r in own)
     values = [next((place[name] for place in three if name in place), None) for three in places]
     known = [item for item in values if item is not None]
-    return spread(known) if known else "–"
+    return value_range(known) if known else "–"
 
 
 def _told(knob: KnobDoc | None) -> dict[str, str]:

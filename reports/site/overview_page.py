@@ -51,7 +51,7 @@ def overview_page(found: Sequence[TaskLeaderboard], at: Addresses) -> str:
 
 
 def _board(board: TaskLeaderboard, at: Addresses) -> dict[str, object]:
-    said = [notes.status(board), notes.references(board), notes.budget(board), *notes.remarks(board)]
+    said = [notes.basis(board), notes.references(board), notes.budget(board), *notes.remarks(board)]
     return {"name": one_line(board.task), "page": at.tasks[board.task], "notes": said}
 
 

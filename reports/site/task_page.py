@@ -7,7 +7,7 @@ from typing import Any
 from ...records.record import Record
 from ..analysis.boards import dense_point
 from ..analysis.leaderboard import TaskLeaderboard
-from ..analysis.pairwise import Pair, pairs, summary
+from ..analysis.pairwise import Pair, compare_pairs, pairs_summary
 from ..analysis.points import Point
 from ..formatting import format_hypervolume, format_percent, one_line
 from ..style import style_for
@@ -16,7 +16,7 @@ from .chart import payload
 from .page_names import Addresses
 from .table import headings, legend, lines, marks
 from .template import render
-from .values import knobs, listed, settings, spread, value
+from .values import knobs, listed, settings, value, value_range
 
 Facts = list[tuple[str, str]]
 
@@ -41,25 +41,25 @@ def task_page(board: TaskLeaderboard, at: Addresses, found: Sequence[TaskLeaderb
         ['<dt>prunable weights</dt><dd>266200</dd>']
     """
     heads, looks = headings([board]), marks(found)
-    compared = pairs(board)
+    compared = compare_pairs(board)
     return render(
         "task.html",
         title=one_line(board.task),
-        facts=_facts(board.records),
+        facts=_task_facts(board.records),
         recipe=_recipe(board.records),
         dense=_dense(board),
         versions=_versions(board.records),
-        notes=[notes.status(board), notes.references(board), notes.budget(board), *notes.remarks(board)],
+        notes=[notes.basis(board), notes.references(board), notes.budget(board), *notes.remarks(board)],
         headings=heads,
         lines=lines(board, 0, at, heads, looks),
         entries=legend(board.points, at, looks),
         pairs=[_pair(pair) for pair in compared],
-        summary=summary(compared),
+        summary=pairs_summary(compared),
         chart=payload([board], style_for(found), board.points),
     )
 
 
-def _facts(records: Sequence[Record]) -> Facts:
+def _task_facts(records: Sequence[Record]) -> Facts:
     first = records[0]
     arguments = [r.model_args for r in records if r.model_args]
     shapes = {tuple(layer.shape for layer in r.layers) for r in records if r.layers}
@@ -67,8 +67,8 @@ def _facts(records: Sequence[Record]) -> Facts:
     return [
         ("dataset", one_line(first.dataset)),
         ("model", one_line(first.model) + (f" ({settings(arguments[0])})" if arguments else "")),
-        ("prunable weights", spread(sorted(sizes)) if sizes else "–"),
-        ("classes", spread([r.classes for r in records])),
+        ("prunable weights", value_range(sorted(sizes)) if sizes else "–"),
+        ("classes", value_range([r.classes for r in records])),
         (
             "data and split",
             f"SHA-256 {listed({one_line(d) for d in {r.data_digest for r in records}}, most=2)}",
@@ -81,7 +81,7 @@ def _facts(records: Sequence[Record]) -> Facts:
 def _recipe(records: Sequence[Record]) -> Facts:
     """Returns the settings of the recipe: one value where all trials share it, else the range of values."""
     names = dict.fromkeys(name for record in records for name in record.recipe)
-    return [(one_line(n), spread([r.recipe[n] for r in records if n in r.recipe])) for n in names]
+    return [(one_line(n), value_range([r.recipe[n] for r in records if n in r.recipe])) for n in names]
 
 
 def _versions(records: Sequence[Record]) -> Facts:

@@ -79,7 +79,7 @@ def knobs(record: Record) -> str:
     return settings(record.params | fixed)
 
 
-def spread(values: Sequence[Any]) -> str:
+def value_range(values: Sequence[Any]) -> str:
     """Returns the values of a setting over records: one value, a range of numbers, or the different words.
 
     Args:
@@ -89,7 +89,7 @@ def spread(values: Sequence[Any]) -> str:
         One line.
 
     Example:
-        >>> spread([0.1, 0.1]), spread([0.1, 0.01, 0.03]), spread(["sgd", "adam", "sgd"])
+        >>> value_range([0.1, 0.1]), value_range([0.1, 0.01, 0.03]), value_range(["sgd", "adam", "sgd"])
         ('0.1', '0.01 to 0.1', 'adam, sgd')
     """
     different = list(dict.fromkeys(map(value, _distinct(values))))

@@ -11,7 +11,7 @@ from ..analysis.across_tasks import TasksComparison, compare_over_tasks, why_not
 from ..analysis.boards import on_front
 from ..analysis.intervals import Interval
 from ..analysis.leaderboard import LeaderboardRow, TaskLeaderboard
-from ..analysis.pairwise import Pair, pairs
+from ..analysis.pairwise import Pair, compare_pairs
 from ..analysis.points import Point
 from . import notes
 
@@ -75,7 +75,7 @@ def pairs_csv(found: Sequence[TaskLeaderboard]) -> str:
         >>> line["first"], line["second"], line["kind"], line["distinct"]
         ('dwf-3', 'magnitude', 'paired', 'True')
     """
-    return _csv(_pair(pair) for board in found for pair in pairs(board))
+    return _csv(_pair(pair) for board in found for pair in compare_pairs(board))
 
 
 def _pair(pair: Pair) -> dict[str, Any]:
@@ -137,9 +137,9 @@ def _board(board: TaskLeaderboard) -> dict[str, Any]:
         "dense_accuracy": board.dense,
         "dense_accuracy_sd": board.dense_sd,
         "x_max": board.x_max,
-        "notes": [notes.status(board), notes.budget(board), *notes.remarks(board)],
+        "notes": [notes.basis(board), notes.budget(board), *notes.remarks(board)],
         "rows": [_flat(row) for row in board.rows],
-        "pairs": [_pair(pair) for pair in pairs(board)],
+        "pairs": [_pair(pair) for pair in compare_pairs(board)],
         "points": [_point(p, p in fronts[entry]) for entry, group in board.points.items() for p in group],
     }
 

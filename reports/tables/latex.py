@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from ..analysis.across_tasks import TasksComparison, compare_over_tasks
 from ..analysis.leaderboard import LeaderboardRow, TaskLeaderboard
-from ..analysis.pairwise import pairs
+from ..analysis.pairwise import compare_pairs
 from ..formatting import NOTHING, format_hypervolume, format_percent, format_ratio, one_line
 from . import notes
 
@@ -63,7 +63,7 @@ def _board(board: TaskLeaderboard, number: int) -> str:
         if row.entry in best:
             line[1], line[2] = rf"\textbf{{{line[1]}}}", rf"\textbf{{{line[2]}}}"
     titles = [title for title, _ in _columns(board)]
-    lead = f"{escaped(board.task)}: {escaped(notes.status(board))}; {escaped(notes.references(board))}."
+    lead = f"{escaped(board.task)}: {escaped(notes.basis(board))}; {escaped(notes.references(board))}."
     caption = (
         f"{lead} Accuracies in \\%; acc@$c$ at compression $c$; ``within $n$'': largest compression with at "
         "most $n$ points below dense. Bold: not distinguishable from the best."
@@ -76,7 +76,7 @@ def _best(board: TaskLeaderboard) -> set[str]:
     first = next((row.entry for row in board.rows if row.rank == 1), None)
     if first is None or board.source != "test":
         return set()
-    return {first} | {p.second for p in pairs(board) if p.first == first and not p.ahead}
+    return {first} | {p.second for p in compare_pairs(board) if p.first == first and not p.ahead}
 
 
 def _columns(board: TaskLeaderboard) -> list[tuple[str, Callable[[LeaderboardRow], str]]]:

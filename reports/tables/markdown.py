@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from ..analysis.across_tasks import compare_over_tasks, why_not_compared
 from ..analysis.leaderboard import TaskLeaderboard
-from ..analysis.pairwise import pairs, summary
-from ..formatting import format_hypervolume, markdown
+from ..analysis.pairwise import compare_pairs, pairs_summary
+from ..formatting import escape_markdown, format_hypervolume
 from . import notes
 from .columns import Column, columns, interval_columns
 
@@ -28,9 +28,14 @@ def to_markdown(found: Sequence[TaskLeaderboard], figures: Mapping[str, Sequence
     shown = figures or {}
     lines = ["# Leaderboard", ""]
     for board in found:
-        lines += [f"## {markdown(board.task)}", "", f"{notes.status(board)}. {notes.references(board)}.", ""]
+        lines += [
+            f"## {escape_markdown(board.task)}",
+            "",
+            f"{notes.basis(board)}. {notes.references(board)}.",
+            "",
+        ]
         lines += [*_table(board, columns(board)), "", notes.budget(board), ""]
-        lines += [f"{markdown(text)}\n" for text in notes.remarks(board)]
+        lines += [f"{escape_markdown(text)}\n" for text in notes.remarks(board)]
         lines += _intervals(board)
         lines += _pictures(board.task, shown.get(board.task, ()))
     lines += [*_over_tasks(found), *_pictures("all tasks", shown.get("", ()))]
@@ -41,14 +46,14 @@ def to_markdown(found: Sequence[TaskLeaderboard], figures: Mapping[str, Sequence
 
 
 def _pictures(title: str, names: Sequence[str]) -> list[str]:
-    return [f"![{markdown(title)}]({name})\n" for name in names]
+    return [f"![{escape_markdown(title)}]({name})\n" for name in names]
 
 
 def _table(board: TaskLeaderboard, shown: Sequence[Column]) -> list[str]:
     return _grid(
         [column.title for column in shown],
         [column.right for column in shown],
-        [[markdown(column.cell(row)) for column in shown] for row in board.rows],
+        [[escape_markdown(column.cell(row)) for column in shown] for row in board.rows],
     )
 
 
@@ -65,7 +70,7 @@ def _intervals(board: TaskLeaderboard) -> list[str]:
     if all(row.best_accuracy_interval is None for row in board.rows):
         return []
     lines = ["95% t-intervals over seeds:", "", *_table(board, interval_columns(board)), ""]
-    sentence = summary(pairs(board))
+    sentence = pairs_summary(compare_pairs(board))
     return [*lines, sentence, ""] if sentence else lines
 
 
@@ -75,7 +80,7 @@ def _over_tasks(found: Sequence[TaskLeaderboard]) -> list[str]:
         return ["## Over tasks", "", why_not_compared(found) or "", ""]
     cells = [
         [
-            markdown(s.entry),
+            escape_markdown(s.entry),
             f"{s.mean_rank:.2f}",
             format_hypervolume(s.hypervolume),
             notes.between(s.interval, format_hypervolume),

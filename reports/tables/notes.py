@@ -43,7 +43,7 @@ UNTRAINED = "The dense baseline is not a point above chance: no tolerances, no n
 CHANCE = "No record says how many classes this task has: chance is taken as 0."
 
 
-def status(board: TaskLeaderboard) -> str:
+def basis(board: TaskLeaderboard) -> str:
     """Returns the line that says which accuracies a table has, and how many seeds.
 
     Args:
@@ -53,7 +53,7 @@ def status(board: TaskLeaderboard) -> str:
         The line, without a full stop.
 
     Example:
-        >>> status(board)
+        >>> basis(board)
         'test accuracy, mean ± sample sd over 3 seeds; points chosen on validation accuracy'
     """
     if board.source == "validation":

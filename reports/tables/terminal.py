@@ -57,7 +57,7 @@ class LeaderboardTable:
     @staticmethod
     def _table(board: TaskLeaderboard, width: int) -> Table:
         title = Text(
-            f"{one_line(board.task)}: {notes.status(board)} ({notes.references(board)})", style="bold"
+            f"{one_line(board.task)}: {notes.basis(board)} ({notes.references(board)})", style="bold"
         )
         table = Table(title=title, title_justify="left", box=None, header_style="bold", padding=(0, 1))
         shown = fitting(board, width)

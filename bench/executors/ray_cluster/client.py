@@ -198,7 +198,7 @@ class Cluster:
             raise SparsebenchError(
                 f"the head of the Ray cluster at {self._head} is gone; the same command continues on another"
             ) from error
-        self._nodes = sorted(_described(node) for node in ray.nodes() if node["Alive"])
+        self._nodes = sorted(_node_of(node) for node in ray.nodes() if node["Alive"])
         self._heard = time.monotonic()
         return self._nodes
 
@@ -220,7 +220,7 @@ class Cluster:
                 ray.shutdown()
 
 
-def _described(node: dict[str, Any]) -> Node:
+def _node_of(node: dict[str, Any]) -> Node:
     """Returns a node from its entry in `ray.nodes()`."""
     name, address, host = node["NodeName"], node["NodeManagerAddress"], node["NodeManagerHostname"]
     offers = node["Resources"]

@@ -120,9 +120,9 @@ def test_a_server_that_is_not_there_is_told_in_seconds(port: str, request: pytes
 
 def test_a_server_is_asked_for_its_health_with_the_login(http: tuple[str, list[dict[str, str]]]) -> None:
     address, seen = http
-    assert only(machine_checks.tracking(address.replace("//", "//me:s%20t@"), Path("out"))).mark == "ok"
+    assert only(machine_checks.check_tracking(address.replace("//", "//me:s%20t@"), Path("out"))).mark == "ok"
     assert seen[-1]["Authorization"] == "Basic bWU6cyB0"
-    found = only(machine_checks.tracking(f"{address}/no", Path("out")))
+    found = only(machine_checks.check_tracking(f"{address}/no", Path("out")))
     assert (found.mark, found.found) == ("warning", f"{address}/no: it answers 401 Unauthorized to /health")
 
 
@@ -138,17 +138,21 @@ def test_a_server_is_asked_for_its_health_with_the_login(http: tuple[str, list[d
 )
 def test_an_address_of_no_use_is_told(uri: str, part: str) -> None:
     Path("no.db").write_text("is no database " * 100)
-    found = only(machine_checks.tracking(uri, Path("out")))
+    found = only(machine_checks.check_tracking(uri, Path("out")))
     assert found.mark == "warning"
     assert part in found.found
 
 
 def test_the_default_databases_are_those_of_the_output_folder(tmp_path: Path) -> None:
-    assert only(machine_checks.tracking(None, Path("out"))).found == f"sqlite:///{tmp_path}/out/mlflow.db"
-    assert only(machine_checks.studies(None, Path("out"))).found == f"sqlite:///{tmp_path}/out/optuna.db"
+    assert (
+        only(machine_checks.check_tracking(None, Path("out"))).found == f"sqlite:///{tmp_path}/out/mlflow.db"
+    )
+    assert (
+        only(machine_checks.check_studies(None, Path("out"))).found == f"sqlite:///{tmp_path}/out/optuna.db"
+    )
     Path("out").mkdir()
     Path("out/optuna.db").write_text("no database" * 100)
-    found = only(machine_checks.studies(None, Path("out")))
+    found = only(machine_checks.check_studies(None, Path("out")))
     assert found.mark == "missing"
     assert "file is not a database" in found.found
 
@@ -158,7 +162,7 @@ def test_data_are_found_or_there_is_a_command_that_gets_them(tmp_path: Path) -> 
     raw.mkdir(parents=True)
     for part in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
         (raw / f"{part}-ubyte").touch()
-    found = by_name(machine_checks.datasets(tmp_path / "data"))
+    found = by_name(machine_checks.check_datasets(tmp_path / "data"))
     assert (found["mnist"].mark, found["mnist"].found) == ("ok", f"in {tmp_path / 'data'}")
     assert (found["kmnist"].mark, found["kmnist"].found) == ("note", f"not in {tmp_path / 'data'}")
     assert found["image_folder"].advice.startswith("your own images")
@@ -170,7 +174,7 @@ def test_data_are_found_or_there_is_a_command_that_gets_them(tmp_path: Path) -> 
 
 def test_a_data_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("mine")
-    assert by_name(machine_checks.datasets(tmp_path / "data"))["folder"].mark == "warning"
+    assert by_name(machine_checks.check_datasets(tmp_path / "data"))["folder"].mark == "warning"
 
 
 @pytest.fixture
@@ -190,7 +194,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Check]
         monkeypatch.setattr(machine_checks.metadata, "metadata", lambda name: facts)
         monkeypatch.setattr(machine_checks.metadata, "requires", lambda name: requires)
         monkeypatch.setattr(machine_checks.metadata, "version", version)
-        return by_name(machine_checks.versions())
+        return by_name(machine_checks.check_versions())
 
     return check
 
@@ -220,11 +224,11 @@ def test_an_extra_may_be_absent_but_not_too_old(installed: Callable[..., dict[st
 
 def test_a_machine_without_a_compiler_is_told_what_that_costs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", "/no/such/compiler -O2")
-    found = by_name(machine_checks.devices())["C compiler"]
+    found = by_name(machine_checks.check_devices())["C compiler"]
     assert (found.mark, found.found) == ("note", "none")
     assert "slower" in found.advice
     monkeypatch.setenv("CC", f"{sys.executable} -O2")
-    assert by_name(machine_checks.devices())["C compiler"].found == sys.executable
+    assert by_name(machine_checks.check_devices())["C compiler"].found == sys.executable
 
 
 def test_a_gpu_that_torch_does_not_see_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -233,15 +237,15 @@ def test_a_gpu_that_torch_does_not_see_is_a_warning(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(devices, "gpus", list)
     smi = tmp_path / "nvidia-smi"
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert by_name(machine_checks.devices())["gpu"].mark == "note"
+    assert by_name(machine_checks.check_devices())["gpu"].mark == "note"
     smi.touch(0o755)
-    assert by_name(machine_checks.devices())["gpu"].mark == "warning"
+    assert by_name(machine_checks.check_devices())["gpu"].mark == "warning"
 
 
 def test_every_gpu_is_named_with_its_memory() -> None:
     import torch
 
-    found = by_name(machine_checks.devices())
+    found = by_name(machine_checks.check_devices())
     assert set(found) >= {f"cuda:{i}" for i in range(torch.cuda.device_count())}
 
 
@@ -249,4 +253,4 @@ def test_every_gpu_is_named_with_its_memory() -> None:
 def test_a_disk_that_runs_full_is_told(monkeypatch: pytest.MonkeyPatch, free: float, mark: str) -> None:
     usage = shutil.disk_usage(".")._replace(free=int(free))
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    assert only(machine_checks.disk(Path("deep/in/out"))).mark == mark
+    assert only(machine_checks.check_disk(Path("deep/in/out"))).mark == mark

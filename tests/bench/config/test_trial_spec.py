@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sparsebench.bench.cli.options import pairs, values
+from sparsebench.bench.cli.options import parse_pairs, parse_values
 from sparsebench.bench.config.search_space import full_knobs, split_settings
 from sparsebench.bench.config.trial_spec import Recipe, Trial
 from sparsebench.bench.training import trial as trials
@@ -97,7 +97,7 @@ def test_arguments_read_back_from_the_command_as_they_were(args: dict[str, Any])
         model_args=args, recipe=Recipe(), method="dense",
     )  # fmt: skip
     for flag in ("--data-arg", "--model-arg"):
-        back = values(words_after(trial.command, flag), flag)
+        back = parse_values(words_after(trial.command, flag), flag)
         assert back == args
         assert {key: type(value) for key, value in back.items()} == {k: type(v) for k, v in args.items()}
 
@@ -112,7 +112,7 @@ def test_knobs_and_recipe_read_back_from_the_command_as_they_were(
         suite="s", entry="e", dataset="digits", data_digest="", model="lenet5", recipe=recipe, method="dwf",
         knobs=knobs,
     )  # fmt: skip
-    given, rest = split_settings(registry["dwf"], pairs(words_after(trial.command, "--set"), "--set"))
+    given, rest = split_settings(registry["dwf"], parse_pairs(words_after(trial.command, "--set"), "--set"))
     assert full_knobs("dwf", given) == knobs
     assert Recipe(**rest) == recipe  # type: ignore[arg-type]
 

@@ -36,13 +36,13 @@ def test_our_models_have_the_sizes_of_the_literature(
 
 @pytest.mark.parametrize("name", networks.OURS)
 def test_our_models_are_found_as_timms_are(name: str) -> None:
-    assert name in models.names()
+    assert name in models.model_names()
     assert timm.is_model(name)
-    assert name in models.names(f"*{name[2:]}")
+    assert name in models.model_names(f"*{name[2:]}")
 
 
 def test_nothing_of_timms_is_overwritten() -> None:
-    homes = {name: timm.model_entrypoint(name).__module__ for name in zoo.names()}
+    homes = {name: timm.model_entrypoint(name).__module__ for name in zoo.registered_models()}
     assert sorted(n for n in homes if homes[n] == networks.__name__) == sorted(networks.OURS)
     assert timm.model_entrypoint("resnet18").__module__ == "timm.models.resnet"
 

@@ -7,7 +7,7 @@ from sparsebench.errors import SparsebenchError
 from sparsebench.records.record import Record
 from sparsebench.reports.analysis.boards import boards, rows
 from sparsebench.reports.analysis.leaderboard import LeaderboardRow
-from sparsebench.reports.analysis.pairwise import pairs
+from sparsebench.reports.analysis.pairwise import compare_pairs
 from sparsebench.reports.tables import notes
 from synthetic_records import confirm, record
 
@@ -178,7 +178,7 @@ def test_no_entry_is_above_one_that_the_seeds_put_before_it() -> None:
     board = boards(made)[0]
     assert [row.rank for row in board.rows if row.rank] == [1, 2]
     assert board.row("crossed").rank == 2
-    gap = pairs(board)[0]
+    gap = compare_pairs(board)[0]
     assert gap.first == "plain" and gap.difference < 0
     assert board.row("crossed").tied is True
 

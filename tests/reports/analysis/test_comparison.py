@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sparsebench.reports.analysis.boards import boards
 from sparsebench.reports.analysis.comparison import difference, holm, replicates
 from sparsebench.reports.analysis.intervals import quantile, t_interval
-from sparsebench.reports.analysis.pairwise import pairs, summary
+from sparsebench.reports.analysis.pairwise import compare_pairs, pairs_summary
 from synthetic_records import confirm
 
 values = st.lists(st.floats(-10, 10).map(lambda x: round(x, 3)), min_size=2, max_size=6)
@@ -138,7 +138,7 @@ def test_all_pairs_of_a_task_with_their_correction() -> None:
     records = [confirm("dense", "d", s, 0.9, 1.0) for s in (1, 2, 3)]
     for entry, shake in shakes.items():
         records += [confirm(entry, "a", s + 1, means[entry] + 0.01 * d, 100.0) for s, d in enumerate(shake)]
-    found = pairs(boards(records)[0])
+    found = compare_pairs(boards(records)[0])
     assert [(p.first, p.second) for p in found] == [
         ("first", "second"), ("first", "third"), ("second", "third"),
     ]  # fmt: skip
@@ -151,4 +151,4 @@ def test_all_pairs_of_a_task_with_their_correction() -> None:
     assert found[0].difference == pytest.approx(2 * 0.01 / unit)
     assert found[0].interval == pytest.approx([2 * end / unit for end in test.confidence_interval(0.95)])
     assert [p.p_holm for p in found] == pytest.approx(holm([p.p for p in found]))
-    assert "1 are not distinguishable" in summary(found) and summary([]) == ""
+    assert "1 are not distinguishable" in pairs_summary(found) and pairs_summary([]) == ""

@@ -8,7 +8,7 @@ import re
 import pytest
 from sparsebench.records.record import Record
 from sparsebench.reports.analysis.boards import boards
-from sparsebench.reports.analysis.pairwise import pairs
+from sparsebench.reports.analysis.pairwise import compare_pairs
 from sparsebench.reports.tables.csv_json import pairs_csv, to_csv, to_json
 from sparsebench.reports.tables.latex import escaped, to_latex
 from sparsebench.reports.tables.markdown import to_markdown
@@ -70,7 +70,7 @@ def test_what_latex_cannot_set_is_written_out() -> None:
 def test_pairs_csv_gives_the_pairs_back(six: list[Record]) -> None:
     found = boards(six)
     lines = list(csv.DictReader(io.StringIO(pairs_csv(found))))
-    expected = [pair for board in found for pair in pairs(board)]
+    expected = [pair for board in found for pair in compare_pairs(board)]
     assert len(lines) == len(expected) == 6 * 3
     for line, pair in zip(lines, expected, strict=True):
         assert (line["first"], line["second"], line["kind"]) == (pair.first, pair.second, "paired")
