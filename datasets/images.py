@@ -81,7 +81,7 @@ def _scan(name: str, folder: Path) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             return list(entries)
     except PermissionError:
-        raise SparsebenchError(f"dataset {name!r}: the folder {str(folder)!r} may not be read") from None
+        raise SparsebenchError(f"dataset {name!r}: the folder {str(folder)!r} is not readable") from None
     except OSError as error:
         raise SparsebenchError(
             f"dataset {name!r}: the folder {str(folder)!r} cannot be listed ({error.strerror})"
@@ -124,7 +124,7 @@ def decode(name: str, path: Path, size: int) -> Tensor:
             picture = picture.resize((size, size), Image.Resampling.BILINEAR, box=box)
         pixels = np.array(picture, dtype=np.uint8)
     except PermissionError:
-        raise SparsebenchError(f"dataset {name!r}: {str(path)!r} may not be read") from None
+        raise SparsebenchError(f"dataset {name!r}: {str(path)!r} is not readable") from None
     except Exception as error:  # Pillow raises many classes on broken files
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SparsebenchError(

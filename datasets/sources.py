@@ -46,7 +46,7 @@ def _require_readable(name: str, folder: Path) -> None:
         with os.scandir(folder):
             pass
     except PermissionError:
-        raise SparsebenchError(f"dataset {name!r}: the data folder {str(folder)!r} may not be read") from None
+        raise SparsebenchError(f"dataset {name!r}: the data folder {str(folder)!r} is not readable") from None
     except NotADirectoryError:
         raise SparsebenchError(f"dataset {name!r}: {str(folder)!r} is a file, not a folder") from None
     except OSError:
@@ -151,7 +151,7 @@ def reading(name: str, what: Path) -> Iterator[None]:
     except SparsebenchError:
         raise
     except PermissionError as error:
-        raise SparsebenchError(f"dataset {name!r}: {error.filename or str(what)!r} may not be read") from None
+        raise SparsebenchError(f"dataset {name!r}: {error.filename or str(what)!r} is not readable") from None
     except _READ_ERRORS as error:
         raise SparsebenchError(
             f"dataset {name!r}: {str(what)!r} cannot be read ({_reason(error)}): "

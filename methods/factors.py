@@ -59,7 +59,7 @@ def algorithm_d1(w: Tensor, depth: int, eps_ratio: float, generator: torch.Gener
     eps = eps_ratio * sigma
     if not eps < min(1.0, 2 * sigma):
         raise SparsebenchError(
-            f"eps = {eps:g} ({eps_ratio:g} of the layer's σ_w = {sigma:g}) leaves no room below "
+            f"eps = {eps:g} ({eps_ratio:g} of the layer's σ_w = {sigma:g}) is not less than "
             f"min(1, 2σ_w) = {min(1.0, 2 * sigma):g}; choose a smaller eps"
         )
     scale = sigma ** (1 / depth)

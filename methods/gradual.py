@@ -65,9 +65,7 @@ class GradualMagnitude(Sparsifier):
 
     def __post_init__(self) -> None:
         if not self.start < self.end:
-            raise SparsebenchError(
-                f"gmp: start = {self.start:g} must lie before end = {self.end:g}: pruning takes time"
-            )
+            raise SparsebenchError(f"gmp: start = {self.start:g} must be less than end = {self.end:g}")
 
     def reached(self, fraction: float) -> int:
         """Returns how many of the n prunings are due at a share of the steps; 0 at t₀ itself."""

@@ -100,7 +100,9 @@ class SoftThreshold(Sparsifier):
 
     def __post_init__(self) -> None:
         if not self.s0 and not self.decay:
-            raise SparsebenchError("str: give s0 or decay: without a decay of its own s has no time to meet")
+            raise SparsebenchError(
+                "str: s0 and decay are both 0; give one of them, since s0 = 0 derives s₀ from decay"
+            )
 
     def attach(self, net: Net, plan: Plan, probe: Probe) -> list[ParamGroup]:
         decay = min(self.decay, _fastest_decay(plan))

@@ -107,12 +107,12 @@ def _check_flow(twin: nn.Module, names: list[str], input_shape: tuple[int, ...])
     dry = [name for name, s in scores.items() if not bool(s.any())]
     if dry:
         raise SparsebenchError(
-            f"synflow: nothing flows through {dry[0]} of the fresh net (an activation that saturates, or "
+            f"synflow: all scores of {dry[0]} are 0 before training (a saturated activation, or "
             "weights that start at 0): use another method for this model"
         )
     if calls.names & UNLIKE_FLOW or lowest < -1e-9 * highest:
         raise SparsebenchError(
-            "synflow's law of conservation fails on a net that normalises over features or attends "
+            "synflow's law of conservation fails on a net that normalises over features or uses attention "
             "(LayerNorm, GroupNorm, softmax): use another method for this model, such as snip or magnitude"
         )
 

@@ -292,5 +292,5 @@ def _conclude(
         raise SparsebenchError(f"every trial failed: {reasons[0] if reasons else 'none was run'}")
     # Write tables and figures, and what MLflow lacks
     problems = live.finish(records)
-    interrupts.stage("stopped when everything was written: nothing is missing")
+    interrupts.stage("stopped after all files were written: nothing is missing")
     return problems

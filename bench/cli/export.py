@@ -23,7 +23,7 @@ def print_models(folder: Path) -> None:
         >>> (folder / "models").mkdir()
         >>> (folder / "models" / f"{record.id}.safetensors").touch()
         >>> print_models(folder)
-        Models of the fronts in /.../run
+        Models of the fronts in ...
         ...
         │ made_up-dwf-3-c0-0 │ made_up-net │ dwf-3 │        1.62 │           97.77 │ 0.00 │
         ...
@@ -35,7 +35,7 @@ def print_models(folder: Path) -> None:
     models = front_models(folder, records)
     if not models:
         raise SparsebenchError(
-            f"{str(folder)!r} keeps no models; name a trial by its id, and --retrain trains it again"
+            f"{str(folder)!r} has no kept models; give the id of a trial and --retrain to train it again"
         )
     table = Table(title=f"Models of the fronts in {folder}", title_justify="left")
     for name in ("trial", "task", "entry"):

@@ -170,7 +170,7 @@ def check_datasets(root: Path | None) -> Iterator[Check]:
         return
     if place.exists() and not (place.is_dir() and os.access(place, os.R_OK | os.X_OK)):
         yield Check(
-            group="data", name="folder", mark="warning", found=f"{place} may not be read, or is no folder",
+            group="data", name="folder", mark="warning", found=f"{place} is not readable, or not a folder",
             advice="name another with --data or SPARSEBENCH_DATA",
         )  # fmt: skip
     for name in names:

@@ -25,7 +25,7 @@ def print_status(folder: Path, *, as_json: bool = False) -> None:
 
     Example:
         >>> print_status(folder)
-        complete but for tables and figures  /.../run: 48 records
+        complete, without tables and figures  /.../run: 48 records
         synthetic  48 of 48 trials
         entry      trials  state  front  best val  ≥10× val  ≥100× val
         dense       16/16  done       1      98.8         –          –
@@ -42,7 +42,7 @@ def print_status(folder: Path, *, as_json: bool = False) -> None:
 def _show(found: Status, console: Console) -> None:
     """Prints the status as text: summary, tables of entries and running trials, then what needs attention."""
     lacks = found.condition == "complete" and not found.reported
-    condition = f"{found.condition}{' but for tables and figures' if lacks else ''}"
+    condition = f"{found.condition}{', without tables and figures' if lacks else ''}"
     console.print(Text.assemble((condition, "bold"), f"  {_in_words(found)}"), soft_wrap=True)
     at_rest = {} if found.condition == "running" else {"ended": True}
     console.print(headline(found.snapshot.model_copy(update=at_rest)))
@@ -60,7 +60,7 @@ def _show(found: Status, console: Console) -> None:
         console.print(Text(text, style=style), soft_wrap=True)
 
     if found.unfinished:
-        line("\nran when the driver was killed, will be taken up again:")
+        line("\nrunning when the driver was killed; they will continue:")
         for now in found.unfinished:
             line(f"  {running_label(now)} ({now.device})")
     for failure in found.failures:
@@ -93,7 +93,8 @@ def _advice(found: Status) -> str:
         return (
             f"table and figures: sparsebench report {quote(found.folder)}"
             if found.reported
-            else f"write them: sparsebench report {quote(found.folder)}; or the same command, for MLflow too"
+            else f"write tables and figures: sparsebench report {quote(found.folder)}; "
+            "or the same command, for MLflow too"
         )
     again = "continue" if found.condition != "complete" else "try the failed ones again"
     return f"{again}: {found.continue_with or 'the same command (or call of sparsebench.run) once more'}"

@@ -124,11 +124,11 @@ def _check_target(path: Path) -> None:
         return
     try:
         if not path.is_file():
-            raise SparsebenchError("it is no file")
+            raise SparsebenchError("it is not a file")
         read_archive(path)
     except SparsebenchError as error:
         raise SparsebenchError(
-            f"{str(path)!r} is there and no archive of results ({error}); choose another --out"
+            f"{str(path)!r} is there, but no archive of results ({error}); choose another --out"
         ) from None
 
 
@@ -198,7 +198,7 @@ def _checked(infos: list[zipfile.ZipInfo]) -> Iterator[zipfile.ZipInfo]:
         if info.is_dir() or stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
             raise SparsebenchError(f"{name} in it is not a plain file")
         if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise SparsebenchError(f"{name} in it is encrypted, or packed in a way that is not read")
+            raise SparsebenchError(f"{name} in it is encrypted, or compressed in an unsupported way")
         if info.file_size > LIMITS[name]:
             raise SparsebenchError(f"{name} in it has more than {LIMITS[name] // MIB} MiB")
         seen.add(name)

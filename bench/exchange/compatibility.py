@@ -168,7 +168,7 @@ def _uncovered(sources: Sequence[Source]) -> Iterator[str]:
             lost = [("task", r.task) for r in source.records if r.task not in tasks]
             lost += [("entry", r.entry) for r in source.records if r.entry not in entries]
             for what, name in dict.fromkeys(lost):
-                others = f"no suite of the others has its {what} {name!a}"
+                others = f"no other suite has its {what} {name!a}"
                 yield f"{source.name}: it has no suite.json, and {others}: merge all with suites, or none"
 
 
@@ -213,7 +213,7 @@ def unequal_budgets(sources: Sequence[Source]) -> Iterator[str]:
         >>> three = [record.model_copy(update={"phase": "search", "trial": n}) for n in range(3)]
         >>> one = three[0].model_copy(update={"entry": "dense"})
         >>> list(unequal_budgets([Source("a", [*three, one])]))
-        ["no suite says the budget: entry 'dwf-3' was searched on made_up-net with 3 trials, 'dense' with 1"]
+        ["no suite has the budget: entry 'dwf-3' was searched on made_up-net with 3 trials, 'dense' with 1"]
     """
     counts: dict[str, dict[str, int]] = {}
     if all(source.suite is None for source in sources):
@@ -223,8 +223,8 @@ def unequal_budgets(sources: Sequence[Source]) -> Iterator[str]:
         least, most = min(count, key=count.__getitem__), max(count, key=count.__getitem__)
         if count[least] < count[most]:
             yield (
-                f"no suite says the budget: entry {most!a} was searched on {task} with {count[most]} trials, "
-                f"{least!a} with {count[least]}"
+                f"no suite has the budget: entry {most!a} was searched on {task} with "
+                f"{count[most]} trials, {least!a} with {count[least]}"
             )
 
 
@@ -234,7 +234,8 @@ def _unclear(sources: Sequence[Source]) -> Iterator[str]:
         if sources[number].suite is None or sources[before].suite is None:
             yield (
                 f"{sources[number].name}: entry {entry!a} was searched on {task} with other trials than "
-                f"in {sources[before].name}, and without both suites nothing says that it is the same entry"
+                f"in {sources[before].name}; without the suite.json of both, it is unknown whether "
+                "the entries are the same"
             )
 
 
@@ -252,7 +253,7 @@ def _fully_duplicated(sources: Sequence[Source]) -> Iterator[str]:
         for (task, entry), owners in there.items():
             where, label = owners[0]
             if all(other != entry for _, other in owners):
-                same = f"is the entry {label!a} of {where}, trial by trial"
+                same = f"has the same trials as entry {label!a} of {where}"
                 yield f"{source.name}: entry {entry!a} on {task} {same}"
 
 

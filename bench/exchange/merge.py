@@ -110,7 +110,7 @@ def _joined(sources: Sequence[Source]) -> tuple[list[Record], set[str], list[str
                 gap = max(gap, abs((record.val_accuracy or 0.0) - (before.val_accuracy or 0.0)))
         note = f"{source.name}: {fresh} records"
         if again:
-            note += f"; {again} known already, validation accuracy at most {100 * gap:.2f} points apart"
+            note += f"; {again} repeated, validation accuracy at most {100 * gap:.2f} points apart"
         if source.unsealed:
             note += f"; {without_seal(len(source.unsealed))}"
         notes.append(note)
@@ -123,7 +123,7 @@ def _joined(sources: Sequence[Source]) -> tuple[list[Record], set[str], list[str
     notes += unequal_budgets(sources)
     libraries = {json.dumps(r.versions, sort_keys=True) for r in kept.values()}
     if len(libraries) > 1:
-        notes.append(f"they were made with {len(libraries)} different sets of library versions")
+        notes.append(f"the records were made with {len(libraries)} different sets of library versions")
     return list(kept.values()), unsealed, notes
 
 
@@ -136,7 +136,8 @@ def _told(sources: Sequence[Source]) -> tuple[Methods, list[str]]:
         for name, text in source.method_docs.items():
             if kept.setdefault(name, text) != text:
                 notes.append(
-                    f"{source.name}: it describes method {name} otherwise than {owner[name]}, whose is kept"
+                    f"{source.name}: its description of method {name} differs from that of {owner[name]}, "
+                    "which is kept"
                 )
             owner.setdefault(name, source.name)
     return kept, notes

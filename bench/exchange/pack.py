@@ -22,7 +22,7 @@ class IncompatibleResults(SparsebenchError):
     """Results that cannot be packed or merged because they are damaged or contradict each other.
 
     Args:
-        message: Summary for the user, such as how many things do not fit.
+        message: Summary for the user, such as the number of problems.
         reasons: One line for each problem; the attribute of this name has them as a list.
 
     Example:
@@ -81,7 +81,7 @@ def pack(folder: Path, out: Path | None = None) -> PackResult:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise SparsebenchError(f"{str(folder)!r} is no output folder")
+        raise SparsebenchError(f"{str(folder)!r} is not a folder")
     source, reasons = read_folder(folder)
     reasons += compatibility_errors([source]) if not reasons else ()
     if reasons:
@@ -103,7 +103,7 @@ def _lines(records: Iterable[Record], unsealed: Set[str]) -> bytes:
 
 
 def _count(reasons: Sequence[str]) -> str:
-    return "one thing does not fit" if len(reasons) == 1 else f"{len(reasons)} things do not fit"
+    return "one problem" if len(reasons) == 1 else f"{len(reasons)} problems"
 
 
 def provenance(records: Sequence[Record]) -> dict[str, Any]:

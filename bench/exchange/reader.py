@@ -166,7 +166,7 @@ def _read_method_docs(records: Sequence[Record], content: bytes | None) -> tuple
         return {}, [f"its {METHODS} is damaged: {error}"]
     used = {(r.method, r.method_version) for r in records if r.method in told}
     wrong = [
-        f"its {METHODS} tells of version {told[name].version} of method {name}, its records are of {version}"
+        f"its {METHODS} describes version {told[name].version} of method {name}, its records have {version}"
         for name, version in sorted(used)
         if told[name].version != version
     ]

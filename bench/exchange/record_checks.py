@@ -65,7 +65,7 @@ def _texts(record: Record) -> Iterator[str]:
     shown = {"entry": record.entry, "dataset": record.dataset, "model": record.model, "method": record.method}
     for what, name in shown.items():
         if name.startswith(tuple(FORMULAS)):
-            yield f"its {what} begins like a formula of a spreadsheet"
+            yield f"its {what} begins like a spreadsheet formula"
     if max(map(len, (record.command, record.reason or "", *record.warnings))) > LONGEST_TEXT:
         yield f"a text in it is longer than {LONGEST_TEXT} characters"
     if len(record.layers) > MOST_LAYERS:
@@ -96,7 +96,7 @@ def _numbers(record: Record) -> Iterator[str]:
     """Yields the fields with a number that is not finite or larger than any of a trial."""
     for field, value in record:
         if field not in ("threshold",) and not _sane(value):
-            yield f"{field} holds a number that no trial has"
+            yield f"{field} has a number that is not finite or too large"
 
 
 def _sane(value: Any) -> bool:
@@ -116,7 +116,7 @@ def _identity(record: Record) -> Iterator[str]:
         trial = trial_of(record)
         identity, config = trial.id, trial.config
     except (SparsebenchError, ValidationError, ValueError, OverflowError):
-        yield "its recipe, knobs or command are not what a trial has"
+        yield "its recipe, knobs or command are not valid"
         return
     if config != record.config or identity != record.id:
         yield "its id is not the hash of its content: it was edited, or written by another version"
@@ -130,11 +130,11 @@ def _arithmetic(record: Record) -> Iterator[str]:
     if record.status != "ok":
         return
     if not record.layers or record.compression is None or record.val_accuracy is None:
-        yield "it finished, yet says nothing of its layers, compression or accuracy"
+        yield "its status is ok, but its layers, compression or accuracy are missing"
         return
     sizes = [layer.size for layer in record.layers]
     if max(sum(sizes), *(layer.nonzeros for layer in record.layers)) > LARGEST:
-        yield "it has more weights than any network"
+        yield "it has too many weights"
         return
     if any(layer.nonzeros > size for layer, size in zip(record.layers, sizes, strict=True)):
         yield "a layer in it has more nonzero weights than weights"
@@ -149,13 +149,13 @@ def _phase(record: Record) -> Iterator[str]:
     """Yields what the record's phase forbids or requires: a search never evaluates on the test set."""
     searching = record.phase == "search"
     if searching and (record.test_accuracy is not None or record.test_accuracy_exact is not None):
-        yield "it is of the search and has seen the test set"
+        yield "it is a search trial with a test accuracy"
     if searching and (record.trial is None or record.trial < 0):
-        yield "it is of the search and has no trial number"
+        yield "it is a search trial without a trial number"
     if record.status == "ok" and not searching and record.test_accuracy is None:
         yield "it has no test accuracy"
     if record.phase == "confirm" and record.confirms is None:
-        yield "it confirms no trial"
+        yield "it is a confirming trial without the id of its search trial"
     if record.classes is None and record.status == "ok":
         yield "it does not say how many classes there are"
 
@@ -172,12 +172,12 @@ def source_errors(records: Sequence[Record]) -> Iterator[str]:
 
     Example:
         >>> list(source_errors([record]))  # a confirmation alone
-        ['1 records confirm trials of a search that is not there']
+        ['1 records confirm search trials that are missing']
     """
     found = {record.id: record for record in records if record.phase == "search"}
     lost = sum(record.confirms not in found for record in records if record.phase == "confirm")
     if lost:
-        yield f"{lost} records confirm trials of a search that is not there"
+        yield f"{lost} records confirm search trials that are missing"
     for record in records:
         origin = found.get(record.confirms or "")
         if record.phase == "confirm" and origin is not None and _settings(origin) != _settings(record):

@@ -96,7 +96,7 @@ def export(
     place = Path(source)
     record = _find_record(place, trial) if place.is_dir() else None
     if record is None and trial is not None:
-        raise SparsebenchError(f"{str(source)!r} is one model; a trial is named after an output folder")
+        raise SparsebenchError(f"{str(source)!r} is a model file; a trial is given with an output folder")
     name = f"{record.entry}-{record.id[:8]}.safetensors" if record else f"{place.stem}.pt"
     path = Path(out) if out is not None else Path(name.replace("/", "-"))
     formats.check_format(path)
@@ -122,7 +122,7 @@ def export(
 def _find_record(folder: Path, trial: str | None) -> Record:
     """Returns the finished record whose id begins with `trial`; raises where there is not exactly one."""
     if not trial:
-        raise SparsebenchError(f"name one of the trials in {str(folder)!r} by its id")
+        raise SparsebenchError(f"give the id of a trial in {str(folder)!r}")
     found = [record for record in latest(load_records(folder)) if record.id.startswith(trial)]
     if not found:
         raise SparsebenchError(f"no trial in {str(folder)!r} has an id that begins with {trial!r}")

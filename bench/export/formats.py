@@ -31,10 +31,12 @@ def check_format(path: Path) -> None:
     Example:
         >>> check_format(Path("model.h5"))
         Traceback (most recent call last):
-        sparsebench.errors.SparsebenchError: 'model.h5': end the file's name in .safetensors, .pt, .onnx
+        sparsebench.errors.SparsebenchError: 'model.h5': the name must end in .safetensors, .pt or .onnx
     """
     if path.suffix not in SUFFIXES:
-        raise SparsebenchError(f"{str(path)!r}: end the file's name in {', '.join(SUFFIXES)}")
+        raise SparsebenchError(
+            f"{str(path)!r}: the name must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+        )
     if path.suffix == ".onnx" and not all(map(find_spec, ("onnx", "onnxscript"))):
         raise SparsebenchError("ONNX needs two more packages: pip install -e '.[onnx]' in the clone")
 

@@ -190,12 +190,12 @@ def read_card(path: Path) -> ModelCard:
     except (OSError, SafetensorError) as error:
         raise SparsebenchError(f"{str(path)!r} is no safetensors file: {error}") from error
     if content is None:
-        raise SparsebenchError(f"{str(path)!r} does not say what it holds; sparsebench did not write it")
+        raise SparsebenchError(f"{str(path)!r} has no model card: sparsebench did not write it")
     try:
         return ModelCard.model_validate_json(content)
     except ValidationError as error:
         raise SparsebenchError(
-            f"{str(path)!r}: its description is damaged: {validation_message(error)}"
+            f"{str(path)!r}: its model card is damaged: {validation_message(error)}"
         ) from error
 
 

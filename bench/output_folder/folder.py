@@ -87,9 +87,7 @@ class OutputFolder:
         written, records = self.path / SUITE, self.path / FILE
         begun = records.exists() and records.stat().st_size > 0
         if begun and not written.exists():
-            raise SparsebenchError(
-                f"{str(self.path)!r} holds records of an unknown suite; choose another --out"
-            )
+            raise SparsebenchError(f"{str(self.path)!r} has records but no suite.json; choose another --out")
         if not begun:
             self._check_foreign()
             _write_json(written, self.identity)
@@ -103,7 +101,7 @@ class OutputFolder:
             return
         shown = "; ".join(str(change) for change in found[:4]) + ("; …" if len(found) > 4 else "")
         advice = "continue it with --extend, or choose another --out" if additions else "choose another --out"
-        raise SparsebenchError(f"{str(self.path)!r} holds another campaign's records ({shown}); {advice}")
+        raise SparsebenchError(f"{str(self.path)!r} holds records of another suite ({shown}); {advice}")
 
     def _check_foreign(self) -> None:
         """Without records: what a campaign would overwrite or clear away must be a campaign's."""
@@ -117,7 +115,7 @@ class OutputFolder:
             foreign = next((name for name in OWN if (self.path / name).exists()), "")
         if foreign:
             raise SparsebenchError(
-                f"{str(self.path)!r} holds {foreign!r}, which no campaign wrote; choose another --out"
+                f"{str(self.path)!r} holds {foreign!r}, which sparsebench did not write; choose another --out"
             )
 
     def __exit__(

@@ -190,9 +190,9 @@ def _notes(condition: Condition, snapshot: CampaignSnapshot, state: State | None
     if condition == "running" and state.snapshot is None:
         found.append("the driver is starting")
     elif condition == "running" and snapshot.done:
-        found.append("all trials are done: the driver writes tables and figures, and tells MLflow")
+        found.append("all trials are done: the driver writes tables and figures, and publishes to MLflow")
     elif condition == "running" and age > SILENT:
-        found.append(f"the driver has written nothing for {duration(age)}: a full disk, or it hangs")
+        found.append(f"the driver has written nothing for {duration(age)}: the disk is full, or it hangs")
     return found
 
 

@@ -85,7 +85,7 @@ class StudyMirror:
             self._written[search.key] = states
         except Exception as error:  # of any database driver: the copy must not stop a campaign
             self.broken = True
-            say(without_login(f"Optuna's storage {self.url!r} takes no more: {error}", self.url))
+            say(without_login(f"cannot write to Optuna's storage {self.url!r}: {error}", self.url))
 
     def _write(self, name: str, trials: list[FrozenTrial]) -> None:
         """Appends the trials that the stored study lacks; writes it anew where the stored ones differ."""
@@ -108,5 +108,5 @@ class StudyMirror:
             study_name=name, storage=self.storage, directions=DIRECTIONS, load_if_exists=True
         )
         if study.directions != DIRECTIONS:
-            raise SparsebenchError(f"another study there is called {name!r}")
+            raise SparsebenchError(f"the storage has a study {name!r} of another program")
         return study

@@ -64,7 +64,7 @@ class Training:
         keep_dense: tuple[str, ...] = (),
     ) -> None:
         if recipe.lr is None or recipe.weight_decay is None:
-            raise SparsebenchError("a recipe to train with needs its lr and weight_decay settled")
+            raise SparsebenchError("the recipe's lr and weight_decay must be set before training")
         self.model, self.method, self.data, self.recipe = model, method, data, recipe
         self.device, self.base_lr = device, recipe.lr
         set_memory_format(model, memory_format(recipe, device))

@@ -99,6 +99,8 @@ def _recipe(cls: type[Sparsifier], given: Mapping[str, Any]) -> Recipe:
     except ValidationError as error:
         raise SparsebenchError(explain_validation(error, Recipe)) from None
     if "optimizer" in given and recipe.optimizer not in cls.optimizers:
-        raise SparsebenchError(f"method {cls.name!r} runs with {' or '.join(cls.optimizers)} alone")
+        raise SparsebenchError(
+            f"method {cls.name!r} supports only the optimizer {' or '.join(cls.optimizers)}"
+        )
     asked = {name: getattr(recipe, name) for name in ("lr", "weight_decay") if name in given}
     return settle_recipe(recipe, cls, asked)

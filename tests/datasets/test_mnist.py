@@ -164,7 +164,7 @@ def open_to_all(tmp_path_factory):
 def test_what_may_not_be_read_is_named(open_to_all, request, place):
     (open_to_all / place).chmod(0)
     request.getfixturevalue("nobody")
-    complain("mnist", open_to_all, f"{place.split('/')[-1] if place != '.' else ''}' may not be read")
+    complain("mnist", open_to_all, f"{place.split('/')[-1] if place != '.' else ''}' is not readable")
 
 
 def test_a_root_that_may_not_be_written_to_serves(open_to_all, request):

@@ -106,7 +106,7 @@ def test_gmp_without_sparsity_changes_no_bit():
 
 
 def test_gmp_needs_time_to_prune():
-    with pytest.raises(SparsebenchError, match=r"start = 0\.8 must lie before end = 0\.75"):
+    with pytest.raises(SparsebenchError, match=r"start = 0\.8 must be less than end = 0\.75"):
         configure("gmp", {"start": 0.8})
 
 

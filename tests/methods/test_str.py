@@ -123,7 +123,7 @@ def test_the_recipes_weight_decay_is_on_theta_and_on_request_on_s():
     assert (theta.weight_decay, s.weight_decay, others.weight_decay) == (None, 0.002, 0.0)
     theta, s, _ = configure("str", {"decay": 0.0}).attach(net_of(), LONG, probe=None)
     assert (theta.weight_decay, s.weight_decay) == (None, None)
-    with pytest.raises(SparsebenchError, match="give s0 or decay"):
+    with pytest.raises(SparsebenchError, match="s0 and decay are both 0"):
         configure("str", {"decay": 0.0, "s0": 0.0})
 
 

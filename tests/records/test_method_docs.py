@@ -85,7 +85,7 @@ def test_other_words_are_a_note_and_another_method_is_refused(tmp_path: Path) ->
     one = folder(tmp_path / "one", "m", {"m": told("m")})
     two = folder(tmp_path / "two", "m", {"m": told("m", doc="the same, reworded")})
     merged = merge([one, two], tmp_path / "all")
-    assert any("describes method m otherwise" in note for note in merged.notes)
+    assert any("description of method m differs" in note for note in merged.notes)
     assert read_methods(merged.folder)["m"].doc.startswith("min L(w)")
     three = folder(tmp_path / "three", "m", {"m": told("m", knobs=[{"name": "other"}])})
     with pytest.raises(IncompatibleResults) as caught:
@@ -94,7 +94,7 @@ def test_other_words_are_a_note_and_another_method_is_refused(tmp_path: Path) ->
     four = folder(tmp_path / "four", "m", {"m": told("m", version=2)})
     with pytest.raises(IncompatibleResults) as caught:
         merge([four], tmp_path / "none")
-    assert "tells of version 2 of method m, its records are of 1" in caught.value.reasons[0]
+    assert "describes version 2 of method m, its records have 1" in caught.value.reasons[0]
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ BAD: dict[str, Bad] = {
     ),
     "knob not left to the recipe": train("weight_decay = 0.1 is out of range", "--set", "weight_decay=0.1"),
     "optimizer the method lacks": train(
-        "'l1_prox' runs with sgd alone", "--method", "l1_prox", "--set", "optimizer=adam"
+        "'l1_prox' supports only the optimizer sgd", "--method", "l1_prox", "--set", "optimizer=adam"
     ),
     "rate out of range": train("lr = 1000000.0 is out of range", "--method", "dense", "--set", "lr=1e6"),
     "zero epochs": train("epochs: input should be greater than or equal to 1, not '0'", "--epochs", "0"),
@@ -169,9 +169,9 @@ BAD: dict[str, Bad] = {
     "storage unknown": suite("Optuna cannot open the storage 'no://x'", TASK + ENTRY, "--storage", "no://x"),
     # output folders
     "another suite's records": folder(
-        "holds another campaign's records (suite.entries.dwf is new; suite.tasks", suite_json='{"suite": {}, "data": {}, "methods": {}}', records_jsonl="{}\n"
+        "holds records of another suite (suite.entries.dwf is new; suite.tasks", suite_json='{"suite": {}, "data": {}, "methods": {}}', records_jsonl="{}\n"
     ),
-    "records of unknown origin": folder("records of an unknown suite", records_jsonl="{}\n"),
+    "records of unknown origin": folder("has records but no suite.json", records_jsonl="{}\n"),
     "suite file damaged": folder("suite.json is damaged", suite_json="{", records_jsonl="{}\n"),
     "folder is a file": Bad(
         RUN, "cannot write to the output folder 'out': File exists", {"suite.toml": f'name = "s"\n{TASK}{ENTRY}', "out": "mine"}

@@ -97,7 +97,7 @@ def test_unequal_searches_are_said_where_no_suite_has_a_budget(tmp_path: Path) -
     one = folder(tmp_path / "one", made("a"))
     two = folder(tmp_path / "two", [*made("bb"), search(2, 0.5, "bb")])
     assert (
-        "no suite says the budget: entry 'bb' was searched on toy-net with 3 trials, 'a' with 2"
+        "no suite has the budget: entry 'bb' was searched on toy-net with 3 trials, 'a' with 2"
         in merge([one, two], tmp_path / "all").notes
     )
     even = merge([one, folder(tmp_path / "three", made("bb"))], tmp_path / "even")
@@ -119,13 +119,13 @@ def test_a_search_trial_has_a_number(number: int | None, tmp_path: Path) -> None
     lines = made("a")
     lines[1]["trial"] = number
     (reason,) = refused([folder(tmp_path / "one", lines)], tmp_path / "all")
-    assert reason.endswith("line 2: it is of the search and has no trial number")
+    assert reason.endswith("line 2: it is a search trial without a trial number")
 
 
 @pytest.mark.parametrize("what", ["dataset", "model", "method"])
 def test_a_name_that_a_spreadsheet_would_run_is_refused(what: str, tmp_path: Path) -> None:
     path = folder(tmp_path / "one", made("a", **{what: "=HYPERLINK(1)"}))
-    assert f"its {what} begins like a formula" in refused([path], tmp_path / "all")[0]
+    assert f"its {what} begins like a spreadsheet formula" in refused([path], tmp_path / "all")[0]
 
 
 ODD: dict[str, tuple[list[Any], Any]] = {

@@ -25,7 +25,7 @@ def test_two_machines_become_one_leaderboard(tmp_path: Path) -> None:
     merged = merge([one, archive], tmp_path / "all")
     assert [r.entry for r in merged.records] == ["first"] * 4 + ["both"] * 4 + ["second"] * 4
     assert load_records(tmp_path / "all") == merged.records
-    assert "4 known already" in merged.notes[1]
+    assert "4 repeated" in merged.notes[1]
     identity = json.loads((tmp_path / "all" / "suite.json").read_text())
     assert [entry["label"] for entry in identity["suite"]["entries"]] == ["first", "both", "second"]
     sources = json.loads((tmp_path / "all" / "sources.json").read_text())["sources"]
@@ -50,7 +50,7 @@ def test_a_search_made_twice_is_taken_once(tmp_path: Path) -> None:
     assert any("its search of 'a' on toy-net is left out" in note for note in merged.notes)
     shutil.rmtree(tmp_path / "all")
     (two / "suite.json").unlink()
-    assert "nothing says that it is the same entry" in refused([one, two], tmp_path / "all")[0]
+    assert "whether the entries are the same" in refused([one, two], tmp_path / "all")[0]
 
 
 def test_a_failure_made_good_elsewhere_is_taken_from_there(tmp_path: Path) -> None:
@@ -94,7 +94,9 @@ def test_two_entries_of_one_label_are_refused(tmp_path: Path) -> None:
 def test_one_entry_under_two_labels_is_refused(tmp_path: Path) -> None:
     one = folder(tmp_path / "one", made("a"), suite_of("a"))
     two = folder(tmp_path / "two", made("b"), suite_of("b"))
-    assert "entry 'b' on toy-net is the entry 'a' of" in refused([one, two], tmp_path / "all")[0]
+    assert (
+        "entry 'b' on toy-net has the same trials as entry 'a' of" in refused([one, two], tmp_path / "all")[0]
+    )
 
 
 EDITS: dict[str, tuple[Edit, str]] = {
@@ -110,19 +112,19 @@ EDITS: dict[str, tuple[Edit, str]] = {
     "compression": (lambda r: r.update(compression=80.0), "not that of its layers, 2"),
     "nonzeros": (lambda r: r["layers"][0].update(nonzeros=101), "more nonzero weights"),
     "collapse hidden": (lambda r: r.update(collapsed_layers=["fc"]), "collapsed layers"),
-    "test in the search": (lambda r: r.update(test_accuracy=0.9), "has seen the test set"),
-    "no accuracy": (lambda r: r.update(val_accuracy=None), "says nothing"),
+    "test in the search": (lambda r: r.update(test_accuracy=0.9), "a search trial with a test accuracy"),
+    "no accuracy": (lambda r: r.update(val_accuracy=None), "accuracy are missing"),
     "nan": (lambda r: r["params"].update(lam=float("nan")), "params: a number in it is not finite"),
     "infinite": (lambda r: r["diagnostics"].update(x=float("inf")), "finite"),
-    "huge": (lambda r: r.update(steps=10**400), "steps holds a number"),
-    "huge layer": (lambda r: r["layers"][0].update(shape=[10**9] * 4), "more weights than any"),
-    "huge seconds": (lambda r: r.update(seconds=1e300), "seconds holds a number"),
-    "formula": (lambda r: r.update(entry="=HYPERLINK(1)"), "formula of a spreadsheet"),
+    "huge": (lambda r: r.update(steps=10**400), "steps has a number"),
+    "huge layer": (lambda r: r["layers"][0].update(shape=[10**9] * 4), "too many weights"),
+    "huge seconds": (lambda r: r.update(seconds=1e300), "seconds has a number"),
+    "formula": (lambda r: r.update(entry="=HYPERLINK(1)"), "spreadsheet formula"),
     "terminal": (lambda r: r.update(entry="\x1b[2J"), "not printable"),
     "long name": (lambda r: r.update(device="x" * 300), "longer than 200"),
     "long text": (lambda r: r.update(warnings=["x" * 30_000]), "longer than 20000"),
     "unknown field": (lambda r: r.update(surprise=1), "surprise"),
-    "unknown recipe": (lambda r: r["recipe"].update(trick=1), "not what a trial has"),
+    "unknown recipe": (lambda r: r["recipe"].update(trick=1), "are not valid"),
 }
 
 
@@ -140,7 +142,7 @@ def test_an_edited_record_is_refused_by_its_line(what: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("edit", "said"), [
-    (lambda lines: lines.pop(0), "confirm trials of a search that is not there"),
+    (lambda lines: lines.pop(0), "confirm search trials that are missing"),
     (lambda lines: lines[2].update(confirms=lines[1]["id"]), "does not repeat the trial"),
     (lambda lines: lines[3].update(entry="b"), "record"),
     (lambda lines: lines.clear(), "no records"),
@@ -183,7 +185,7 @@ def test_a_torn_last_line_is_left_out_and_old_results_stay(tmp_path: Path) -> No
     assert len(merged.records) == 4
     with pytest.raises(SparsebenchError, match="holds results already"):
         merge([path], tmp_path / "all")
-    with pytest.raises(SparsebenchError, match="no output folder"):
+    with pytest.raises(SparsebenchError, match="is not a folder"):
         pack(tmp_path / "nowhere")
     (tmp_path / "file").write_text("")
     for taken in (tmp_path / "file", tmp_path / "file" / "below"):
@@ -208,8 +210,8 @@ def test_the_commands(finished: Path, tmp_path: Path, cli: Any) -> None:
     packed = cli("pack", finished, "--out", tmp_path / "one.zip")
     assert packed.code == 0 and "records" in packed.out
     merged = cli("merge", tmp_path / "one.zip", finished, "--out", tmp_path / "all")
-    assert merged.code == 0 and "known already" in merged.out and (tmp_path / "all/leaderboard.md").is_file()
+    assert merged.code == 0 and "repeated" in merged.out and (tmp_path / "all/leaderboard.md").is_file()
     (tmp_path / "bad.zip").write_bytes(b"no")
     bad = cli("merge", tmp_path / "one.zip", tmp_path / "bad.zip", "--out", tmp_path / "no")
     assert bad.code == 2 and bad.err.splitlines()[0].startswith(str(tmp_path / "bad.zip"))
-    assert bad.err.splitlines()[-1] == "error: nothing was merged: one thing does not fit"
+    assert bad.err.splitlines()[-1] == "error: nothing was merged: one problem"

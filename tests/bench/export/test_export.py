@@ -231,12 +231,12 @@ def test_what_cannot_be_exported_is_one_sentence(
     (folder / "records.jsonl").write_text("".join(r.to_json() + "\n" for r in written))
     monkeypatch.chdir(tmp_path)
     cases: list[tuple[Any, Any, str, str]] = [
-        (file, None, "x.pkl", "end the file's name in .safetensors, .pt, .onnx"),
-        (file, "abc", "x.pt", "is one model"),
+        (file, None, "x.pkl", "the name must end in .safetensors, .pt or .onnx"),
+        (file, "abc", "x.pt", "is a model file"),
         (tmp_path / "none.safetensors", None, "x.pt", "there is no file"),
         (foreign, None, "x.pt", "sparsebench did not write it"),
         (broken, None, "x.pt", "is no safetensors file"),
-        (folder, None, "x.pt", "name one of the trials"),
+        (folder, None, "x.pt", "give the id of a trial"),
         (folder, "zzz", "x.pt", "no trial in"),
         (folder, "abc", "x.pt", "2 trials have an id that begins with 'abc'"),
         (folder, "abc1", "x.pt", "trial abc1 failed: it has no model"),

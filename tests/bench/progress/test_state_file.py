@@ -90,5 +90,5 @@ def test_a_campaign_whose_tables_are_missing_or_old_is_not_quite_complete(
     found = status(out)
     assert (found.condition, found.reported) == ("complete", False)
     text = cli("status", out).out
-    assert text.startswith(f"complete but for tables and figures  {out}: ")
-    assert f"write them: sparsebench report {out}; or the same command, for MLflow too" in text
+    assert text.startswith(f"complete, without tables and figures  {out}: ")
+    assert f"write tables and figures: sparsebench report {out}; or the same command, for MLflow too" in text

@@ -220,6 +220,6 @@ def test_a_foreign_study_of_that_name_is_said_once_and_left_alone(tmp_path: Path
     for _ in range(2):
         mirror.reflect(asked, said.append)
     assert len(said) == 1
-    assert "another study" in said[0]
+    assert "of another program" in said[0]
     assert stored(url) == []
     mirror.storage.engine.dispose()
