@@ -39,7 +39,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_folder_is_made_and_remembers_its_suite(begun: Path) -> None:
-    assert set(content(begun)) == {LOCK, METHODS, SUITE, FILE}
+    assert set(content(begun)) - {LOCK} == {METHODS, SUITE, FILE}  # some versions of filelock leave theirs
     assert read_identity(begun)["data"] == DIGESTS
     assert x_max(begun) == {"digits-lenet_300_100": 2.5}
     with OutputFolder(begun, suite(), DIGESTS), OutputFolder(begun / "inner" / "deep", suite(), DIGESTS):
@@ -129,7 +129,8 @@ def test_what_no_campaign_wrote_is_left_alone(tmp_path: Path, name: str) -> None
         SparsebenchError, match=f"holds '{name.split('/')[0]}', which sparsebench did not write"
     ):
         OutputFolder(tmp_path, suite(), DIGESTS).__enter__()
-    assert {path for path in tmp_path.rglob("*") if path.is_file()} == {tmp_path / name, tmp_path / LOCK}
+    there = {path for path in tmp_path.rglob("*") if path.is_file()}
+    assert there - {tmp_path / LOCK} == {tmp_path / name}
     assert (tmp_path / name).read_text() == '{"my": 1}'
 
 
