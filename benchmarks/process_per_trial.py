@@ -52,7 +52,7 @@ warm = started()
 blocks: dict[str, Callable[[], None]] = {}
 for name, trial in {
     "digits, 770 steps": trial_on("digits", 32, 22),
-    **({} if "--no-mnist" in sys.argv else {"mnist, 215 steps": trial_on("mnist", 256, 1)}),
+    **({} if "--no-mnist" in sys.argv else {"mnist, 1 epoch": trial_on("mnist", 256, 1)}),
 }.items():
     blocks[f"{name}: warm worker"] = partial(run, warm, trial)
     blocks[f"{name}: process a trial"] = partial(in_a_process_of_its_own, trial)

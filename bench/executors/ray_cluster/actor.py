@@ -179,7 +179,7 @@ def own_folder() -> Path:
     It lies in the folder of temporary files, and no other user can write to it: its plugins are executed.
 
     Returns:
-        The folder, such as /tmp/sparsebench-USER.
+        The folder `sparsebench-USER` among the temporary files.
 
     Raises:
         SparsebenchError: The folder belongs to another user, others may write to it, or it is a link.
