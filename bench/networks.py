@@ -1,3 +1,3 @@
-"""The old path of `models.networks`, which loading snippets of version 0.1 import."""
+"""The public path of `models.networks`, which loading snippets import."""
 
 from .models.networks import *  # noqa: F403

@@ -33,7 +33,7 @@ CURVE = [{"step": float(n), "train_loss": 1 / (n + 1), "val_accuracy": 0.9, "lr"
 class Instant:
     """Runs nothing: a trial comes back with a record as large as a real one."""
 
-    places: int = 2
+    capacity: int = 2
     running: list[Running] = field(default_factory=list)
     out: list[Trial] = field(default_factory=list)
 

@@ -1,7 +1,7 @@
 """Knobs: one setting of a method (or of the recipe) as data, and the knobs that several methods share."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any
 
 from ..errors import SparsebenchError
@@ -46,6 +46,13 @@ class Knob:
     searched: bool = True
     operating: bool = False
     doc: str = ""
+    least: InitVar[float | None] = None  # what plugins of version 0.1 call the minimum
+    most: InitVar[float | None] = None  # and the maximum
+
+    def __post_init__(self, least: float | None, most: float | None) -> None:
+        for name, old in (("minimum", least), ("maximum", most)):
+            if old is not None:
+                object.__setattr__(self, name, old)
 
     @property
     def free(self) -> bool:

@@ -154,8 +154,20 @@ def counts(densities: Mapping[str, float], sizes: Mapping[str, int], total: int)
     return whole
 
 
-def _uniform_densities(shapes: Mapping[str, Sequence[int]], density: float) -> dict[str, float]:
-    """Returns the same density for every layer."""
+def uniform_densities(shapes: Mapping[str, Sequence[int]], density: float) -> dict[str, float]:
+    """Returns the same density for every layer.
+
+    Args:
+        shapes: The shapes of the weights, by name.
+        density: The fraction of nonzeros of each layer.
+
+    Returns:
+        The density of each layer, by name.
+
+    Example:
+        >>> uniform_densities({"fc1": (300, 784), "fc2": (10, 300)}, 0.1)
+        {'fc1': 0.1, 'fc2': 0.1}
+    """
     return dict.fromkeys(shapes, density)
 
 
@@ -193,7 +205,7 @@ def erk_densities(shapes: Mapping[str, Sequence[int]], density: float) -> dict[s
     return {name: 1.0 if name in dense else 0.0 for name in shapes}
 
 
-DISTRIBUTIONS = {"erk": erk_densities, "uniform": _uniform_densities}
+DISTRIBUTIONS = {"erk": erk_densities, "uniform": uniform_densities}
 
 
 def random_masks(

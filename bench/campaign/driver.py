@@ -248,6 +248,8 @@ def run(
         TypeError: run() has no argument 'trial': did you mean 'trials'?
     """
     # Check suite, options, data and models before anything is written to the output folder
+    if options is not None and not isinstance(options, RunOptions):
+        raise TypeError(f"run() takes options as keywords or as RunOptions, not as {options!r}")
     chosen = (options or RunOptions()).changed(keywords)
     resolved, resources = chosen.resolve(suite), chosen.resources
     root, digests = _open_tasks(resolved, chosen.data)

@@ -75,7 +75,7 @@ class RunOptions:
         known = [field.name for field in fields(self)]
         for name in keywords:
             if name not in known:
-                raise TypeError(f"run() has no argument {name!r}: {suggest(name, known)}")
+                raise TypeError(f"run() has no argument {name!r}: {suggest(name, [*known, 'display'])}")
         return replace(self, **keywords)
 
     @property

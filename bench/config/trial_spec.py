@@ -146,5 +146,6 @@ def trial_of(record: Record) -> Trial:
         suite=record.suite, entry=record.entry, dataset=record.dataset, data_digest=record.data_digest,
         dataset_args=arguments.dataset_args, model=record.model, model_args=record.model_args,
         keep_dense=arguments.keep_dense, recipe=Recipe(**record.recipe), method=record.method,
-        method_version=record.method_version, knobs=record.knobs, seed=record.seed, phase=record.phase,
+        method_version=record.method_version, knobs=record.knobs, params=record.params, seed=record.seed,
+        phase=record.phase, confirms=record.confirms, number=record.trial,
     )  # fmt: skip

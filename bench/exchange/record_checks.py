@@ -15,6 +15,7 @@ from ...errors import SparsebenchError
 from ...records.fields import LARGEST
 from ...records.hashing import digest
 from ...records.record import Record
+from ...records.schema_1 import recorded_arguments
 from ..config.trial_spec import trial_of
 
 LONGEST = 200  # characters of a name
@@ -60,6 +61,7 @@ def _texts(record: Record) -> Iterator[str]:
     names += [record.data_digest, record.device, *(layer.name for layer in record.layers)]
     names += [*record.versions, *record.versions.values(), *record.diagnostics, *record.knobs, *record.params]
     names += [*record.budget, *{name for row in record.curve for name in row}]
+    names += [*record.keep_dense, *record.dataset_args, *record.model_args]
     if odd := odd_name(names):
         yield odd
     shown = {"entry": record.entry, "dataset": record.dataset, "model": record.model, "method": record.method}
@@ -113,15 +115,14 @@ def _sane(value: Any) -> bool:
 def _identity(record: Record) -> Iterator[str]:
     """Yields what contradicts the record's identity: its hashes, and the command that repeats it."""
     try:
-        trial = trial_of(record)
+        trial, threads = trial_of(record), recorded_arguments(record).threads
         identity, config = trial.id, trial.config
     except (SparsebenchError, ValidationError, ValueError, OverflowError):
         yield "its recipe, knobs or command are not valid"
         return
     if config != record.config or identity != record.id:
         yield "its id is not the hash of its content: it was edited, or written by another version"
-    said = record.command.partition(" --threads ")
-    if said[0] != trial.command or not (said[2] or "1").isdecimal():
+    if record.command != trial.command_on(threads):
         yield "its command is not the one that repeats it"
 
 

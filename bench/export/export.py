@@ -1,6 +1,5 @@
 """`sparsebench.export`: one finished model of an output folder, or of `train --save`, in another format."""
 
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 
 from ...errors import SparsebenchError
 from ...records.record import Record
+from ...records.schema_1 import recorded_arguments
 from ...records.store import latest, load_records
 from ...registry import load_plugin
 from ..config.trial_spec import trial_of
@@ -141,12 +141,11 @@ def _retrain(
 ) -> tuple[dict[str, torch.Tensor], ModelCard, list[str]]:
     """Trains the trial of a record again; returns its weights, its card and the fields of SAME that differ.
 
-    The number of CPU threads is that of the record, read from its command: another one can change the last
+    The number of CPU threads is that of the record: another one can change the last
     bits of the result.
     """
     torch.set_flush_denormal(True)
-    threads = shlex.split(record.command.rpartition(" --threads ")[2])[0]
-    torch.set_num_threads(int(threads) if threads.isdecimal() else 1)
+    torch.set_num_threads(recorded_arguments(record).threads)
     place = check_device(device or ("cpu" if record.device.startswith("cpu") else None))
     with TemporaryDirectory(prefix="sparsebench-") as folder:
         file = model_path(Path(folder), record.id)

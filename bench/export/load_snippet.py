@@ -108,9 +108,7 @@ def _network(card: ModelCard) -> tuple[list[str], str]:
         return ["torch.nn as nn"], f"nn.Sequential({parts})"
     words = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
     if card.model in OURS:
-        return [
-            "sparsebench.bench.models.networks"
-        ], f"sparsebench.bench.models.networks.{card.model}({words})"
+        return ["sparsebench.bench.networks"], f"sparsebench.bench.networks.{card.model}({words})"
     return ["timm"], f"timm.create_model({card.model!r}, {words})"
 
 

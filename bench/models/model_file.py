@@ -79,7 +79,7 @@ class ModelCard(TrialFields):
 
     def to_json(self) -> str:
         """Returns the card as the JSON text of a file's metadata."""
-        return self.model_dump_json(by_alias=True)
+        return self.model_dump_json(by_alias=True, exclude_unset=True)  # old cards lack what came later
 
 
 class ModelSaveError(SparsebenchError):
@@ -106,7 +106,7 @@ class ModelSaveError(SparsebenchError):
 def _model_card(record: Record, data: Data) -> ModelCard:
     """Returns the card of a record's model, trained on `data`."""
     facts = {"shape": data.shape, "labels": data.labels, "mean": data.mean, "std": data.std}
-    return ModelCard.model_validate({**record.model_dump(exclude={"schema_"}), **facts})
+    return ModelCard.model_validate({**record.model_dump(exclude={"schema_"}), **facts, "schema": 1})
 
 
 def _cpu_state_dict(model: nn.Module) -> dict[str, Tensor]:

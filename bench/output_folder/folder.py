@@ -136,21 +136,27 @@ def in_use(path: Path) -> bool | None:
 
     Returns:
         True where a driver runs, on this machine or (where the file system passes locks on) on another; None
-        where that cannot be told, as in a folder that may not be written.
+        where that cannot be told, as for a lock that may not be read.
 
     Example:
         >>> in_use(Path("nowhere"))
         False
     """
-    if not (path / LOCK).exists():
-        return False
     try:
-        with FileLock(path / LOCK, timeout=0):
-            return False
-    except Timeout:
-        return True
-    except (OSError, NotImplementedError):
+        import fcntl
+    except ImportError:  # not on Windows
         return None
+    try:
+        # A shared lock on a file that is only read: two that ask at once, or may not write, are answered too.
+        with (path / LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    return False
 
 
 def read_identity(path: Path) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def difference(
     return _tested("paired" if paired else "welch", ours, theirs, confidence)
 
 
-@lru_cache(4096)  # every table and page compares again
+@lru_cache(65_536)  # every table and page compares again
 def _tested(
     kind: Literal["paired", "welch"], first: tuple[float, ...], second: tuple[float, ...], confidence: float
 ) -> Difference | None:

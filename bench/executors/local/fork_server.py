@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from multiprocessing import forkserver
@@ -23,6 +24,7 @@ UNKNOWN = 255  # the standard library's exit code where the server has ended, an
 # The server's environment: preload.py acts on the first; the second leaves the working folder off its path.
 SERVER = {"SPARSEBENCH_FORK_SERVER": "1", "PYTHONSAFEPATH": "1"}
 _CONTEXT = multiprocessing.get_context("forkserver")
+_LOCK = threading.RLock()  # around what changes this process for a moment: its environment, its main module
 
 
 def start_server() -> None:
@@ -37,8 +39,13 @@ def start_server() -> None:
         >>> forkserver._forkserver._forkserver_pid == pid  # one server for all workers of this process
         True
     """
+    while (
+        free := os.open(os.devnull, os.O_RDWR)
+    ) <= 2:  # a closed standard stream: a pipe must not take its place
+        pass
+    os.close(free)
     _CONTEXT.set_forkserver_preload([f"{__package__}.preload"])
-    with _environment(SERVER), _main_hidden():
+    with _LOCK, _environment(SERVER), _main_hidden():
         forkserver.ensure_running()
 
 
@@ -71,7 +78,7 @@ class WorkerProcess:
         told = (commands, answers, str((log or Path(os.devnull)).absolute()), dict(os.environ), setup)
         self._process = _CONTEXT.Process(target=main, args=told)
         try:
-            with _main_hidden():
+            with _LOCK, _main_hidden():
                 self._process.start()
         except (EOFError, OSError) as error:
             raise SparsebenchError("the process that workers are forked from has ended") from error
@@ -129,6 +136,8 @@ def _kill_living() -> None:
 
 def _forget() -> None:
     """Resets a process forked from the driver: it is not the server's parent, and starts one of its own."""
+    global _LOCK
+    _LOCK = threading.RLock()  # another thread of the parent may have held it
     forkserver._forkserver.__init__()  # type: ignore[misc]
     _living.clear()
 

@@ -11,13 +11,36 @@ from contextlib import suppress
 
 
 def _quiet() -> None:
-    """Ignores signals to the whole process group, which the driver handles, and leaves the terminal to it."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    """Ignores signals to the whole process group, which the driver handles, and leaves the terminal to it.
+
+    The driver's own use of multiprocessing may fork from this server too. So each process that it forks gets
+    back what was here before: signal handlers, standard streams and OMP_NUM_THREADS.
+    """
+    server = os.getpid()
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGTERM, signal.SIGHUP)}
+    threads = os.environ.get("OMP_NUM_THREADS")
+    streams = {}
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
+        with suppress(OSError):  # the driver was started without it
+            streams[stream] = os.dup(stream)
         os.dup2(nowhere, stream)
-    os.close(nowhere)
+    if nowhere > 2:
+        os.close(nowhere)
+
+    def restore() -> None:
+        if os.getppid() != server:  # a process that a worker forks keeps what the worker has
+            return
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for stream, copy in streams.items():
+            os.dup2(copy, stream)
+            os.close(copy)
+        os.environ.pop("OMP_NUM_THREADS")
+        if threads is not None:
+            os.environ["OMP_NUM_THREADS"] = threads
+
+    os.register_at_fork(after_in_child=restore)
 
 
 def import_for_trials() -> None:
@@ -41,7 +64,11 @@ def import_for_trials() -> None:
 
 
 if os.environ.get("SPARSEBENCH_FORK_SERVER") == "1":
+    interrupt = signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # while it imports; then the server does so itself
     _quiet()
     with suppress(Exception):
         import_for_trials()
+    signal.signal(signal.SIGINT, interrupt)
     atexit.register(os._exit, 0)  # skips the interpreter's shutdown, which takes seconds with torch

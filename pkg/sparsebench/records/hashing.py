@@ -38,27 +38,26 @@ def digest(content: Any) -> str:
     return _hash(canonical)
 
 
-def written(content: dict[str, Any], *, seal: bool = True) -> str:
-    """Returns a record as one line of JSON, by default with the hash of its text as its last member, `seal`.
+def sealed(content: dict[str, Any]) -> str:
+    """Returns a record as one line of JSON, with the hash of its text as its last member, `seal`.
 
     The hash leaves out time and memory, so equal outcomes have equal seals. It reveals what an editor, a
     script or a disk has changed since. It is no protection against forgery: anyone can compute it anew.
 
     Args:
         content: The fields of the record, in the order in which they are written.
-        seal: False writes the line without a seal.
 
     Returns:
         The line, without its newline.
 
     Example:
-        >>> written({"id": "a1", "seconds": 2.5})
+        >>> sealed({"id": "a1", "seconds": 2.5})
         '{"id":"a1","seconds":2.5,"seal":"5cc2b0b4633517b5"}'
-        >>> written({"id": "a1", "seconds": 9.0})
+        >>> sealed({"id": "a1", "seconds": 9.0})
         '{"id":"a1","seconds":9.0,"seal":"5cc2b0b4633517b5"}'
     """
     text = _text(content)
-    return f'{text[:-1]},"{SEAL}":"{_seal(text)}"}}' if seal else text
+    return f'{text[:-1]},"{SEAL}":"{_seal(text)}"}}'
 
 
 def intact(line: str) -> bool | None:
@@ -72,7 +71,7 @@ def intact(line: str) -> bool | None:
         line has no seal, as those of old versions.
 
     Example:
-        >>> line = written({"id": "a1", "accuracy": 0.9})
+        >>> line = sealed({"id": "a1", "accuracy": 0.9})
         >>> intact(line), intact(line.replace("0.9", "0.99")), intact('{"id":"a1","accuracy":0.9}')
         (True, False, None)
     """
@@ -82,7 +81,7 @@ def intact(line: str) -> bool | None:
     last = LAST.search(line)
     if last and last[1] == _seal(line[: last.start()] + "}"):
         return True
-    try:  # another layout than `written` gives may hold the same content
+    try:  # another layout than `sealed` gives may hold the same content
         content = dict(json.loads(line))
         seal = content.pop(SEAL, None)
         return None if seal is None else bool(seal == _seal(_text(content)))

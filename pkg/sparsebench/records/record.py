@@ -7,6 +7,7 @@ from pydantic import (
     AfterValidator,
     ConfigDict,
     Field,
+    TypeAdapter,
     ValidationError,
     field_validator,
 )
@@ -14,9 +15,10 @@ from pydantic import (
 from ..errors import SparsebenchError
 from ..validation import validation_message
 from .fields import Finite, Measurements, Status, TrainingResult, TrialFields
-from .hashing import SEAL, written
+from .hashing import SEAL, sealed
 
 SCHEMA: Literal[2] = 2
+MOST_THREADS = 65_536
 ADDED_IN_SCHEMA_2 = {"dataset_args", "keep_dense", "threads"}
 # The order of a line's fields: identity, what was asked for, the outcome, the cost, the circumstances.
 ORDER = (
@@ -28,6 +30,8 @@ ORDER = (
     "steps", "budget", "training_flops_ratio", "training_memory_ratio", "seconds", "peak_memory_bytes",
     "diagnostics", "curve", "command", "versions", "data_digest", "device",
 )  # fmt: skip
+
+_UNSEALED = TypeAdapter(dict[str, Any])
 
 
 def _finite(value: Any) -> bool:
@@ -73,7 +77,7 @@ class Record(Measurements, TrainingResult, TrialFields):
     recipe: dict[str, Any] = Field(default={})
     trial: int | None = None
     status: Status
-    threads: Annotated[int, Field(ge=1)] = 1
+    threads: Annotated[int, Field(ge=1, le=MOST_THREADS)] = 1
     seconds: Annotated[Finite, Field(ge=0)] = 0.0
     peak_memory_bytes: int | None = None
     command: str
@@ -115,7 +119,9 @@ class Record(Measurements, TrainingResult, TrialFields):
         """
         left_out = {SEAL, *(ADDED_IN_SCHEMA_2 if self.schema_ == 1 else ())}
         content = self.model_dump(mode="json", by_alias=True, exclude=left_out)
-        return written({name: content[name] for name in ORDER if name in content}, seal=seal)
+        ordered = {name: content[name] for name in ORDER if name in content}
+        # Without a seal numbers are written as pydantic does, so that an old line stays the same.
+        return sealed(ordered) if seal else _UNSEALED.dump_json(ordered).decode()
 
 
 def parse(line: str, where: str) -> Record:
@@ -140,8 +146,14 @@ def parse(line: str, where: str) -> Record:
         sparsebench.errors.SparsebenchError: records.jsonl, line 2: suite: Field required
     """
     try:
-        return Record.model_validate_json(line)
+        record = Record.model_validate_json(line)
     except ValidationError as error:
         if line.startswith("\ufeff"):
             raise SparsebenchError(f"{where}: it begins with a byte order mark: save it without") from error
         raise SparsebenchError(f"{where}: {validation_message(error, 'the line')}") from error
+    given = record.model_fields_set
+    if "schema_" not in given:
+        record = record.model_copy(update={"schema_": 1})  # the first records did not tell
+    if record.schema_ == 1 and (newer := sorted(given & ADDED_IN_SCHEMA_2)):
+        raise SparsebenchError(f"{where}: {newer[0]}: schema 1 has no such field")
+    return record

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from .record import Record
+from .record import MOST_THREADS, Record
 
 
 class RecordedArguments(NamedTuple):
@@ -46,10 +46,13 @@ def recorded_arguments(record: Record) -> RecordedArguments:
     if record.schema_ != 1:
         return RecordedArguments(record.dataset_args, record.keep_dense, record.threads)
     words = shlex.split(record.command)
+    threads = int(next(iter(_after(words, "--threads")), 1))
+    if not 1 <= threads <= MOST_THREADS:
+        raise ValueError(f"{threads} threads")
     return RecordedArguments(
         dict(_pair(word) for word in _after(words, "--data-arg")),
         tuple(_after(words, "--keep-dense")),
-        int(next(iter(_after(words, "--threads")), 1)),
+        threads,
     )
 
 

@@ -13,7 +13,7 @@ from sparsebench.bench.exchange.merge import merge
 from sparsebench.bench.exchange.pack import IncompatibleResults, pack
 from sparsebench.bench.progress.snapshot import CampaignSnapshot
 from sparsebench.bench.progress.status import status
-from sparsebench.records.hashing import intact, written
+from sparsebench.records.hashing import intact, sealed
 from sparsebench.records.record import Record, parse
 from sparsebench.records.store import FILE, Store, edits, load_records
 
@@ -27,7 +27,7 @@ def test_a_line_is_intact_however_it_is_formatted(make_record: Make) -> None:
     assert intact(f" {line}\n") is True
     assert intact(json.dumps(content)) is True
     assert intact(json.dumps({"seal": content.pop("seal"), **content}, indent=2, ensure_ascii=False)) is True
-    assert written(content) == line
+    assert sealed(content) == line
 
 
 def test_every_change_of_a_line_shows(make_record: Make) -> None:
@@ -80,7 +80,7 @@ def test_a_seal_is_of_the_line_and_not_of_the_record(make_record: Make, tmp_path
     assert load_records(tmp_path) == [record] and record.seal is None
     unsealed = record.to_json(seal=False)
     assert parse(unsealed, "a line") == record and intact(unsealed) is None
-    assert written(json.loads(unsealed)) == record.to_json()
+    assert sealed(json.loads(unsealed)) == record.to_json()
 
 
 @pytest.fixture
