@@ -142,3 +142,8 @@ def test_a_knob_converts_what_the_command_line_says():
     assert one.check("lam", "3e-4") == pytest.approx(3e-4)
     assert Knob(True).check("flag", "false") is False
     assert math.isinf(Knob(1.0).maximum)
+
+
+def test_plugins_of_version_0_1_may_name_bounds_as_they_did() -> None:
+    assert Knob(0.1, least=0.0, most=2.0) == Knob(0.1, minimum=0.0, maximum=2.0)
+    assert knob(1, least=0, most=9).metadata["knob"].maximum == 9
