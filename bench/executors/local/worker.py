@@ -78,7 +78,10 @@ def main(
     trials: queue.Queue[str] = queue.Queue()
     lines = os.fdopen(os.dup(commands.fileno()), encoding="utf-8")
     threading.Thread(target=_read_into, args=(lines, trials, asked, home), daemon=True).start()
-    _serve(trials, asked, os.dup(answers.fileno()), setup)
+    try:
+        _serve(trials, asked, os.dup(answers.fileno()), setup)
+    except SystemExit as leave:  # of a method; the standard library would wait for its threads and children
+        os._exit(leave.code if isinstance(leave.code, int) else 1)
 
 
 def _serve(trials: "queue.Queue[str]", asked: threading.Event, answers: int, setup: WorkerSetup) -> None:
@@ -135,9 +138,15 @@ def _lead_group() -> int | None:
 
 
 def _print_to(log: str) -> None:
-    """Redirects standard output and error, of Python and of the process, to the end of a file."""
+    """Redirects standard output and error, of Python and of the process, to the end of a file.
+
+    Standard input is empty: a method, or a program that it starts, must not wait for the driver's terminal.
+    """
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
     aside = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     for stream in (1, 2):
         os.dup2(aside, stream)
     os.close(aside)
-    sys.stdout = sys.stderr = os.fdopen(2, "w", 1, closefd=False)
+    sys.stdout = sys.stderr = os.fdopen(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)

@@ -34,6 +34,19 @@ class Loud(Base):
         os.write(1, b"not a record\\n")
         subprocess.run([sys.executable, "-S", "-c", "print('not a record')"], check=True)
 
+        print("a lone surrogate: \\udcff")
+        if subprocess.run(["cat"], stdout=subprocess.PIPE).stdout:
+            raise RuntimeError("standard input is not empty")
+
+@register("leaving")
+@dataclass
+class Leaving(Base):
+    """Leaves while a thread of its own goes on."""
+    def act(self):
+        import threading
+        threading.Thread(target=time.sleep, args=(600,)).start()
+        sys.exit(3)
+
 @register("faulty")
 @dataclass
 class Faulty(Base):
@@ -178,6 +191,14 @@ def test_a_trial_that_kills_its_workers_is_given_up(
     _, record = result(executor)
     assert record.status == "failed"
     assert record.reason == "tried 1 times, at last its worker died with exit code 7"
+
+
+def test_a_method_that_leaves_with_a_thread_alive_ends_its_worker(
+    executor: LocalExecutor, make_trial: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts, "MAX_ATTEMPTS", 1)
+    executor.submit(make_trial(method="leaving"))
+    assert result(executor, 60)[1].reason == "tried 1 times, at last its worker died with exit code 3"
 
 
 def test_a_trial_that_takes_too_long_is_stopped_and_recorded(
