@@ -119,9 +119,6 @@ def knob(
         >>> Shrinkage().lam, knobs_of(Shrinkage)["lam"].maximum
         (0.0001, 0.01)
     """
-    for old, name in (("least", "minimum"), ("most", "maximum")):
-        if old in more:  # the names in plugins for version 0.1
-            more[name] = more.pop(old)
     if low is not None:
         more.setdefault("minimum", low)
     if high is not None:

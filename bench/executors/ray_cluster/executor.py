@@ -248,13 +248,13 @@ class ClusterExecutor:
 
     def _lost(self, slot: WorkerSlot, error: WorkerLost) -> None:
         """Handles the death of a worker, in a trial or before it was ready; its node may be lost too."""
-        failed_starts = slot.opened is None
-        if failed_starts and "No module named" in str(error):
+        never_ready = slot.opened is None
+        if never_ready and "No module named" in str(error):
             self._refuse(slot, "sparsebench does not import there; install it as on the driver's machine")
             return
         self._lose(slot, f"its worker on {slot.device} died")
         self._survey()
-        if failed_starts and slot.node in self._hosts:
+        if never_ready and slot.node in self._hosts:
             slot.host.failed_starts += 1
             if slot.host.failed_starts == MAX_ATTEMPTS:
                 where = f"; see {self.log}" if self.log else ""
@@ -276,9 +276,10 @@ class ClusterExecutor:
             near = None if opened is None or opened.shares else slot.node
             self._queue.insert(0, QueuedTrial(trial, near))
             return
-        if lost[1] is not None:
-            self._ran_on[trial.id] = slot
-        self._done.append(lost)
+        if lost[1] is None:  # the campaign pauses
+            self._done.append(lost)
+        else:
+            self._end(slot, trial, lost[1])
 
     def _end(self, slot: WorkerSlot, trial: Trial, record: Record) -> None:
         self._attempts.end(trial)
