@@ -52,6 +52,8 @@ class TrialFields(BaseModel):
         dataset: The dataset's registered name.
         dataset_args: Arguments of the dataset as they were given; its defaults hold for the others.
         data_digest: SHA-256 of the data that were read and of their split.
+        start_digest: SHA-256 of the file that the weights start from, such as that of `checkpoint_path`; None
+            where there is no such file.
         model: The model's registered name.
         model_args: Arguments of the model's constructor.
         keep_dense: Layers that are left out of the prunable set P.
@@ -74,6 +76,7 @@ class TrialFields(BaseModel):
     dataset: str
     dataset_args: dict[str, Any] = {}
     data_digest: str
+    start_digest: str | None = None
     model: str
     model_args: dict[str, Any] = {}
     keep_dense: tuple[str, ...] = ()
@@ -130,9 +133,14 @@ class Measurements(BaseModel):
     leave no exact zeros of themselves, 0 for the others, where the `_exact` triple equals them.
 
     Attributes:
-        classes: Number of classes of the dataset; chance accuracy is 1/classes.
+        classes: Number of classes of the dataset.
         val_accuracy: Accuracy on the held-out part of the training set.
         test_accuracy: Accuracy on the test set; None in the search phase, which reads no test data.
+        val_chance: Share of the largest class of the validation split: the accuracy of guessing, see
+            `learning.py`. None in old records.
+        test_chance: The same of the test set; None in the search phase.
+        val_balanced_accuracy: Mean over the classes of the validation split of the accuracy on each.
+        test_balanced_accuracy: The same on the test set; None in the search phase.
         compression: |P| / nonzeros in P, P being the prunable weights.
         compression_exact, val_accuracy_exact, test_accuracy_exact: The same three at float32 eps (1.19e-7).
         threshold: Weights smaller in magnitude were set to zero.
@@ -153,6 +161,10 @@ class Measurements(BaseModel):
     classes: Annotated[int, Field(ge=1)] | None = None
     val_accuracy: Fraction | None = None
     test_accuracy: Fraction | None = None
+    val_chance: Fraction | None = None
+    test_chance: Fraction | None = None
+    val_balanced_accuracy: Fraction | None = None
+    test_balanced_accuracy: Fraction | None = None
     compression: Ratio | None = None
     compression_exact: Ratio | None = None
     val_accuracy_exact: Fraction | None = None

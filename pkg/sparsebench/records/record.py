@@ -20,15 +20,20 @@ from .hashing import SEAL, sealed
 SCHEMA: Literal[2] = 2
 MOST_THREADS = 65_536
 ADDED_IN_SCHEMA_2 = {"dataset_args", "keep_dense", "threads"}
+# What the first records of schema 2 lack: a line has these fields where they were measured.
+ADDED_LATER = {
+    "start_digest", "val_chance", "test_chance", "val_balanced_accuracy", "test_balanced_accuracy",
+}  # fmt: skip
 # The order of a line's fields: identity, what was asked for, the outcome, the cost, the circumstances.
 ORDER = (
-    "schema", "id", "config", "confirms", "suite", "entry", "dataset", "dataset_args", "model",
-    "model_args", "keep_dense", "recipe", "method", "method_version", "knobs", "params", "trial", "seed",
-    "phase", "threads", "status", "reason", "warnings", "classes", "val_accuracy", "test_accuracy",
-    "compression", "compression_exact", "val_accuracy_exact", "test_accuracy_exact", "threshold", "target",
-    "missed_by", "total_compression", "effective_compression", "speedup", "collapsed_layers", "layers",
-    "steps", "budget", "training_flops_ratio", "training_memory_ratio", "seconds", "peak_memory_bytes",
-    "diagnostics", "curve", "command", "versions", "data_digest", "device",
+    "schema", "id", "config", "confirms", "suite", "entry", "dataset", "dataset_args", "model", "model_args",
+    "keep_dense", "recipe", "method", "method_version", "knobs", "params", "trial", "seed", "phase",
+    "threads", "status", "reason", "warnings", "classes", "val_accuracy", "test_accuracy", "val_chance",
+    "test_chance", "val_balanced_accuracy", "test_balanced_accuracy", "compression", "compression_exact",
+    "val_accuracy_exact", "test_accuracy_exact", "threshold", "target", "missed_by", "total_compression",
+    "effective_compression", "speedup", "collapsed_layers", "layers", "steps", "budget",
+    "training_flops_ratio", "training_memory_ratio", "seconds", "peak_memory_bytes", "diagnostics", "curve",
+    "command", "versions", "data_digest", "start_digest", "device",
 )  # fmt: skip
 
 _UNSEALED = TypeAdapter(dict[str, Any])
@@ -119,7 +124,8 @@ class Record(Measurements, TrainingResult, TrialFields):
         """
         left_out = {SEAL, *(ADDED_IN_SCHEMA_2 if self.schema_ == 1 else ())}
         content = self.model_dump(mode="json", by_alias=True, exclude=left_out)
-        ordered = {name: content[name] for name in ORDER if name in content}
+        unknown = {name for name in ADDED_LATER if content[name] is None}
+        ordered = {name: content[name] for name in ORDER if name in content and name not in unknown}
         # Without a seal numbers are written as pydantic does, so that an old line stays the same.
         return sealed(ordered) if seal else _UNSEALED.dump_json(ordered).decode()
 
