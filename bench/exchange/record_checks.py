@@ -127,7 +127,7 @@ def _identity(record: Record) -> Iterator[str]:
 
 
 def _arithmetic(record: Record) -> Iterator[str]:
-    """Yields what contradicts the layers: the compression, and the list of collapsed layers."""
+    """Yields what contradicts the layers: the compression, and the list of empty layers."""
     if record.status != "ok":
         return
     if not record.layers or record.compression is None or record.val_accuracy is None:
@@ -142,8 +142,9 @@ def _arithmetic(record: Record) -> Iterator[str]:
     counted = sum(sizes) / max(sum(layer.nonzeros for layer in record.layers), 1)
     if not math.isclose(counted, record.compression, rel_tol=EQUAL):
         yield f"its compression is not that of its layers, {counted:.6g}"
-    if {layer.name for layer in record.layers if not layer.nonzeros} != set(record.collapsed_layers):
-        yield "its collapsed layers are not those without a nonzero weight"
+    empty = record.collapsed_layers if record.empty_layers is None else record.empty_layers
+    if {layer.name for layer in record.layers if not layer.nonzeros} != set(empty):
+        yield "its empty layers are not those without a nonzero weight"
 
 
 def _phase(record: Record) -> Iterator[str]:

@@ -127,7 +127,7 @@ def seed_result(record: Record, chance: float, source: Source) -> SeedResult | N
         return SeedResult(record.seed, chance, 0.0, at, chance, 1.0, True, False, record)
     if record.status == "failed" or accuracy is None or record.compression is None:
         return None
-    collapsed = bool(record.collapsed_layers) or accuracy <= COLLAPSE * chance
+    collapsed = record.has_collapsed or accuracy <= COLLAPSE * chance
     exact = _exact(record, accuracy, source)
     return SeedResult(
         record.seed, accuracy, record.log_compression, exact, record.val_accuracy, record.speedup,

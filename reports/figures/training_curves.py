@@ -34,7 +34,7 @@ def representative(board: TaskLeaderboard, entry: str) -> Record | None:
         entry: A name in it.
 
     Returns:
-        The record of a run that did not diverge, without collapsed layers where there is one; None where no
+        The record of a run that did not diverge, not collapsed where there is one; None where no
         run logs misalignment.
 
     Example:
@@ -50,7 +50,7 @@ def representative(board: TaskLeaderboard, entry: str) -> Record | None:
         for o in point.outcomes
         if not o.diverged and any("misalignment" in row for row in o.record.curve)
     ]
-    alive = [run for run in runs if not run[3].collapsed_layers] or runs
+    alive = [run for run in runs if not run[3].has_collapsed] or runs
     return min(alive, key=lambda run: run[:3])[3] if alive else None
 
 

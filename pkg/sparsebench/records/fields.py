@@ -149,7 +149,10 @@ class Measurements(BaseModel):
         total_compression: All parameters / all nonzero parameters.
         effective_compression: |P| / weights of P on an input-output path; None with LayerNorm or attention.
         speedup: Theoretical: multiply-accumulates of the dense model / of the sparse one.
-        collapsed_layers: Names of the prunable tensors without a nonzero.
+        collapsed: Whether the net has no path left from its input to a logit; None in older records.
+        empty_layers: Names of the prunable tensors without a nonzero; a collapse where no path avoids them.
+        collapsed_layers: The `empty_layers` of older records, which counted each as a collapse.
+        prunable_share: |P| / all parameters of the model: what part of it the compression speaks of.
         layers: The prunable tensors with their nonzeros.
 
     Example:
@@ -175,5 +178,13 @@ class Measurements(BaseModel):
     total_compression: Ratio | None = None
     effective_compression: Ratio | None = None
     speedup: Ratio | None = None
+    collapsed: bool | None = None
+    empty_layers: list[str] | None = None
     collapsed_layers: list[str] = []
+    prunable_share: Fraction | None = None
     layers: list[Layer] = []
+
+    @property
+    def has_collapsed(self) -> bool:
+        """Whether the net collapsed; of an older record, whether it has an empty layer."""
+        return bool(self.collapsed_layers) if self.collapsed is None else self.collapsed

@@ -23,6 +23,7 @@ ADDED_IN_SCHEMA_2 = {"dataset_args", "keep_dense", "threads"}
 # What the first records of schema 2 lack: a line has these fields where they were measured.
 ADDED_LATER = {
     "start_digest", "val_chance", "test_chance", "val_balanced_accuracy", "test_balanced_accuracy",
+    "prunable_share", "collapsed", "empty_layers",
 }  # fmt: skip
 # The order of a line's fields: identity, what was asked for, the outcome, the cost, the circumstances.
 ORDER = (
@@ -31,7 +32,8 @@ ORDER = (
     "threads", "status", "reason", "warnings", "classes", "val_accuracy", "test_accuracy", "val_chance",
     "test_chance", "val_balanced_accuracy", "test_balanced_accuracy", "compression", "compression_exact",
     "val_accuracy_exact", "test_accuracy_exact", "threshold", "target", "missed_by", "total_compression",
-    "effective_compression", "speedup", "collapsed_layers", "layers", "steps", "budget",
+    "effective_compression", "prunable_share", "speedup", "collapsed", "empty_layers", "collapsed_layers",
+    "layers", "steps", "budget",
     "training_flops_ratio", "training_memory_ratio", "seconds", "peak_memory_bytes", "diagnostics", "curve",
     "command", "versions", "data_digest", "start_digest", "device",
 )  # fmt: skip

@@ -95,12 +95,12 @@ def _without_bulk(record: Record) -> Record:
     bulk: dict[str, Any] = {
         "curve": [],
         "layers": [],
-        "collapsed_layers": [],
+        "empty_layers": None,
         "diagnostics": {},
         "versions": {},
         "warnings": [],
     }
-    return record.model_copy(update=bulk)
+    return record.model_copy(update={**bulk, "collapsed": record.has_collapsed, "collapsed_layers": []})
 
 
 class Store:
