@@ -58,7 +58,7 @@ LARGEST_FLOORS = 6  # of the packages of bench/
 OWNERS = {
     "optuna": "bench.search",
     "mlflow": "bench.tracking",
-    "ray": "bench.executors.ray_cluster.client",
+    "ray": "bench.executors.ray_cluster.client bench.executors.ray_cluster.private_head",
     "torch": "methods datasets bench.system bench.models bench.measurement bench.training bench.executors "
     "bench.export bench.conformance bench.campaign.dry_run bench.cli.run",
     "torchvision": "datasets",

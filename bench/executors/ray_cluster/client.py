@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, NamedTuple
 
 # Before the import, at which Ray reads some of them. A variable that the user has set is not changed.
@@ -26,6 +26,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from ....errors import SparsebenchError
 from ...system.environment import cores
 from .actor import TrialActor
+from .private_head import LOOPBACK, private_head
 
 Call = Any
 """A pending call of a worker's method: a future of Ray (an ObjectRef)."""
@@ -166,8 +167,8 @@ class Cluster:
 
     Args:
         address: The cluster's head as "host:port", or "auto" for a cluster that runs on this machine. None is
-            RAY_ADDRESS; without that, a Ray is started here on this machine's cores and GPUs. Raises
-            `SparsebenchError` where no cluster can be joined.
+            RAY_ADDRESS; without that, a Ray is started here on this machine's cores and GPUs, for this user
+            alone (see `private_head`). Raises `SparsebenchError` where no cluster can be joined.
 
     Example:
         >>> Cluster("127.0.0.1:1")
@@ -178,8 +179,14 @@ class Cluster:
 
     def __init__(self, address: str | None) -> None:
         self._own = not ray.is_initialized()
+        self._settings = ExitStack()
         if self._own:
-            _connect(address or os.environ.get("RAY_ADDRESS") or "local")
+            place = address or os.environ.get("RAY_ADDRESS") or "local"
+            with ExitStack() as settings:
+                if place == "local":
+                    settings.enter_context(private_head())
+                _connect(place)
+                self._settings = settings.pop_all()
         self._head = str(ray.get_runtime_context().gcs_address)
         self._heard = time.monotonic()
         self._nodes: list[Node] = []
@@ -216,7 +223,7 @@ class Cluster:
         """
         if self._own:
             self._own = False
-            with _signals_kept():
+            with _signals_kept(), self._settings:
                 ray.shutdown()
 
 
@@ -237,6 +244,7 @@ def _connect(address: str) -> None:
     options: dict[str, Any] = {}
     if address == "local":
         options = {"num_cpus": cores(), "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+        options["_node_ip_address"] = LOOPBACK
     try:
         _reach(address, REACH_SECONDS)  # Ray itself would try for minutes
     except OSError as error:
