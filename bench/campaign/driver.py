@@ -29,7 +29,7 @@ from typing import Any
 from ...datasets.api import data_root
 from ...errors import SparsebenchError
 from ...records.record import Record
-from ...records.store import Store, edits, latest, load_records
+from ...records.store import Store, edits
 from ..config.suite import Suite
 from ..config.trial_spec import Trial
 from ..executors.base import Executor
@@ -126,6 +126,7 @@ class Campaign:
         self.interrupts.stage(AT_ONCE, patient=True)
         try:
             while self._submit_trials(mirror_thread):
+                self.store.check()
                 self.display.running(self.executor.running)
                 for trial, record in self.executor.wait(TICK):
                     self._take(trial, record)
@@ -196,7 +197,7 @@ def _open_tasks(suite: Suite, data: str | Path | None) -> tuple[str | None, dict
 
 def _open_store(path: Path, say: Callable[[str], None]) -> Store:
     """Returns the records so far; warns of edited ones, as the search continues from what they contain."""
-    store = Store(path)
+    store = Store(path, notify=say)
     if edited := edits(path):
         say(f"warning: {edited}")
     return store
@@ -263,7 +264,7 @@ def run(
         )
         # Open the records and their copies in Optuna and MLflow; the searches begin with the records
         mirror = StudyMirror(chosen.storage) if chosen.storage else StudyMirror.of(path)
-        store = _open_store(path, shown.say)
+        store = stack.enter_context(closing(_open_store(path, shown.say)))
         live = publish.LivePublisher(chosen.tracking_uri, path, resolved, shown.say, begun=len(store) > 0)
         stack.callback(live.close)
         searches = studies(resolved, digests, store)
@@ -274,7 +275,7 @@ def run(
         )
         stopped_by = campaign.drive()
         workers.close()
-        records = latest(load_records(path)) if len(store) else []
+        records = store.reload()
         problems = _conclude(path, records, live, interrupts) if stopped_by is None else live.stop()
         return Result(path, records, stopped_by, problems)
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 from .errors import SparsebenchError
@@ -77,3 +78,30 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+def set_aside(path: Path) -> Path:
+    """Renames a file or folder that cannot be used, so that a new one can take its name.
+
+    Args:
+        path: The file or folder, which exists.
+
+    Returns:
+        Its new path: the suffix is `.damaged`, or `.damaged2` and so on where that is taken.
+
+    Raises:
+        OSError: It cannot be renamed.
+
+    Example:
+        >>> for content in ("first", "second"):
+        ...     _ = write_atomic(Path("optuna.db"), content)
+        ...     print(set_aside(Path("optuna.db")))
+        optuna.damaged
+        optuna.damaged2
+    """
+    for number in count(1):
+        new = path.with_suffix(f".damaged{number if number > 1 else ''}")
+        if not os.path.lexists(new):
+            break
+    path.rename(new)
+    return new

@@ -17,10 +17,11 @@ Make = Callable[..., Record]
 
 @pytest.fixture
 def store(tmp_path: Path, make_record: Make) -> Store:
-    """Two records on the disk."""
+    """Two records on the disk, closed: the next record opens them."""
     store = Store(tmp_path)
     store.append(make_record(0))
     store.append(make_record(1))
+    store.close()
     return store
 
 

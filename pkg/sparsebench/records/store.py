@@ -1,13 +1,13 @@
 """The records file: append-only, one JSON line per trial, of which the latest of an identity counts."""
 
 import gc
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from ..errors import SparsebenchError
 from .hashing import intact
+from .log import CONTINUE, Notify, RecordLog
 from .record import Record, parse
 
 FILE = "records.jsonl"
@@ -111,24 +111,27 @@ class Store:
 
     Args:
         folder: The output folder. A last line torn by a crash is cut off there.
+        notify: Called with a sentence where the file was taken away and had to be written again.
 
     Attributes:
         path: The records file, which the first `append` creates.
+        log: The open file.
 
     Example:
         >>> store = Store(folder)
-        >>> appended = store.append(record.model_copy(update={"id": "new", "seed": 7}))
-        >>> store.finished("new").seed, len(Store(folder)) - len(records)
+        >>> appended = store.append(record.model_copy(update={"id": "5e" * 8, "seed": 7}))
+        >>> store.finished("5e" * 8).seed, len(Store(folder)) - len(records)
         (7, 1)
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, notify: Notify = lambda _: None) -> None:
         self.path = folder / FILE
+        self.log = RecordLog(self.path, notify)
         self._by_id: dict[str, Record] = {}
         if self.path.exists():
-            self._mend()
             for record in _read_records(self.path):
                 self._by_id[record.id] = _without_bulk(record)
+            self._mend()  # after reading: a file that is no file of records stays as it is
 
     def _mend(self) -> None:
         """Cuts off a torn last line, so that the next record starts on a line of its own.
@@ -152,27 +155,33 @@ class Store:
     def append(self, record: Record) -> Record:
         """Writes one line through to the disk, so that no record is used which a crash could still lose.
 
-        Returns the record as memory has it. Raises `SparsebenchError` where the disk takes no more; the half
-        line is then cut off.
+        Returns the record as memory has it. Raises `SparsebenchError` where the disk takes no more, or the
+        file cannot be brought back (see `RecordLog`).
         """
-        line = memoryview(record.to_json().encode() + b"\n")
-        try:
-            with self.path.open("ab", buffering=0) as file:
-                end = file.tell()
-                try:
-                    while line:
-                        line = line[file.write(line) :]
-                    os.fsync(file.fileno())
-                except OSError:
-                    file.truncate(end)
-                    raise
-        except OSError as error:
-            raise SparsebenchError(
-                f"cannot write to {str(self.path)!r}: {error.strerror}; once that is mended, the same "
-                "command continues"
-            ) from error
+        self.log.append(record.to_json().encode() + b"\n")
         self._by_id[record.id] = kept = _without_bulk(record)
         return kept
+
+    def check(self) -> None:
+        """Writes the file again where it was taken away; raises `SparsebenchError` where that cannot be."""
+        self.log.check()
+
+    def reload(self) -> list[Record]:
+        """Returns the latest record of each trial as the file has it, with curve and layers.
+
+        Raises `SparsebenchError` where a record that was written is missing there.
+        """
+        self.check()
+        found = latest(load_records(self.path)) if len(self) else []
+        if missing := len(self._by_id.keys() - {record.id for record in found}):
+            raise SparsebenchError(
+                f"{str(self.path)!r} lacks {missing} of the {len(self)} records that were written; {CONTINUE}"
+            )
+        return found
+
+    def close(self) -> None:
+        """Closes the file, so that another process may append to it."""
+        self.log.close()
 
     def finished(self, identity: str) -> Record | None:
         """Returns the record of an identity that need not run; None where it has failed, or not run yet."""

@@ -59,6 +59,7 @@ def finish(one: Study, run: Run = outcome, slots: int = 1, order: random.Random 
             record = run(trial)
             one.store.append(record)
             one.take(trial, record)
+    one.store.close()  # as a driver does at its end
     return handed
 
 
