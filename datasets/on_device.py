@@ -74,6 +74,10 @@ class OnDevice:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def prepare(self, device: torch.device) -> None:
+        """Computes what each pass on a device needs: a process that is forked later has it already."""
+        self._normalised(_exact(device))
+
     def batches(self, batch_size: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
         """Yields every example once, in the stored order, not augmented; the last batch may be smaller."""
         device = _exact(device)

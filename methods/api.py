@@ -131,6 +131,12 @@ class Sparsifier:
         """The target sparsity over all prunable weights; None where sparsity is an outcome."""
         return getattr(self, "sparsity", None)
 
+    def warm_up(self) -> None:
+        """Computes what a process needs once for all trials, such as a compiled kernel, on the CPU.
+
+        Only sparsebench's own methods are called, in a process from which those of trials are forked.
+        """
+
     def diagnostics(self, net: Net) -> dict[str, float]:
         """Scalars that are logged over the steps, by name."""
         return {}

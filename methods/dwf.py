@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from . import fused
 from .api import Knob, ParamGroup, Plan, Probe, Sparsifier, knob, register
 from .factors import algorithm_d1, layer_sigma, misalignment
 from .knobs import NO_DECAY, strength
@@ -59,6 +60,9 @@ class DeepWeightFactorization(Sparsifier):
         self._note_decay_budget(net, plan)
         net.factorize(self.depth, lambda name, w: self.initial(net, w))
         return [net.factors(l2=2 * self.lam / self.depth), net.others()]
+
+    def warm_up(self) -> None:
+        fused.move_by_c(self.depth)
 
     def initial(self, net: Net, w: Tensor) -> Tensor:
         """Returns the initial factors of one layer, shape `(depth, *w.shape)`."""

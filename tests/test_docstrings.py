@@ -19,6 +19,7 @@ Definition = ast.FunctionDef | ast.ClassDef
 COMMANDS = {"bench.cli.app"}
 # What no example can run, and why.
 WITHOUT_EXAMPLE = {
+    "bench.executors.local.server.main": "it is the life of a server process",
     "bench.executors.local.worker.main": "it is the life of a worker process",
     "bench.cli.app.main": "it ends the process",
 }

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -109,6 +110,37 @@ def execute_trial(
         if _is_memory(error):
             raise OutOfMemory(f"out of memory: {reason[:300]}" if text else "out of memory") from error
     return trials.failed(trial, reason, device=device, seconds=time.perf_counter() - start)
+
+
+def answer_of(
+    trial: str, asked: Callable[[], bool], *, threads: int, device: str, **options: Any
+) -> tuple[str, bool]:
+    """Runs a trial in a process of its own, as `TrialProcess` calls it.
+
+    Args:
+        trial: The trial as JSON.
+        asked: Returns whether it is asked to pause.
+        threads: CPU threads of torch's operators.
+        device: A torch device.
+        **options: Further arguments of `execute_trial`.
+
+    Returns:
+        `record <JSON>`, `paused` or `memory <reason>`, and False: the process ends, and what the method has
+        done to it ends with it.
+
+    Example:
+        >>> said, stays = answer_of(trial.model_dump_json(), lambda: False, threads=1, device="cpu")
+        >>> said[:16], stays
+        ('record {"schema"', False)
+    """
+    prepare_process(threads)
+    try:
+        record = execute_trial(Trial.model_validate_json(trial), device=device, asked=asked, **options)
+    except TrialPaused:
+        return "paused", False
+    except OutOfMemory as error:
+        return f"memory {error}", False
+    return f"record {record.to_json()}", False
 
 
 def _model(trial: Trial, models: Path | None) -> Path | None:

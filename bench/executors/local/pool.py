@@ -1,27 +1,28 @@
 """The executor of this machine: one warm worker process for each device slot.
 
-    driver (LocalExecutor)                               worker process (worker.main), one for each slot
-      submit, pause  ── commands pipe ──────────────────>  a thread reads the commands,
-                          run <trial as JSON>              the main thread runs one trial at a time
+    driver (LocalExecutor)                               worker process (worker.py), one for each slot
+      submit, pause  ── commands pipe ──────────────────>  forks a process for each trial,
+                          run <trial as JSON>              one at a time (trial_process.py)
                           pause
       wait           <────────────────── answers pipe ───
                           ready             once, when it can take a trial
                           record <JSON>     of the trial that has ended, "ok", "diverged" or "failed"
                           paused            the trial has stopped at a checkpoint
-                          memory <reason>   out of memory; the worker then exits
+                          memory <reason>   out of memory
+                          died <how>        the trial's process has ended by itself
 
 Start: `_start` asks the fork server (fork_server.py) for a process, which the server forks.
-Kill: `_stop_timed_out` after the time limit, `close` at the end. A worker exits by itself when the commands
-pipe ends, as the driver then has.
-Replace: `_replace`, when the answers pipe or the process has ended. Its trial is submitted again, up to
-`MAX_ATTEMPTS` attempts in all (attempts.py), then returned as a failed record.
+Kill: `_stop_timed_out` after the time limit, `close` at the end. A worker ends its trial and exits by itself
+when the commands pipe ends, as the driver then has.
+Replace: `_replace`, when the answers pipe ends, which no other process holds open.
+A trial whose process or worker has ended, or lacked memory, is submitted again, up to `MAX_ATTEMPTS` attempts
+in all (attempts.py), then returned as a failed record.
 """
 
 import os
 import selectors
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,8 +33,9 @@ from ...system.devices import DeviceSlot
 from ...training.checkpointing import EVERY_SECONDS, discard_checkpoint
 from ..attempts import MAX_ATTEMPTS, Attempts
 from ..base import FinishedTrial, Running
+from ..trial_process import died
 from .fork_server import WorkerProcess
-from .worker import WorkerSetup
+from .worker_setup import WorkerSetup
 
 START_SECONDS = 600.0
 """Limit for the start of a worker that has a trial; checked only where trials have a time limit."""
@@ -49,14 +51,7 @@ class _Worker:
     since: float = 0.0
     buffer: bytes = b""
     ready: bool = False
-    memory: str | None = None  # the reason of its `memory` answer
     timed_out: bool = False
-
-    def send(self, line: str) -> None:
-        """Writes a line to the commands pipe."""
-        with suppress(BrokenPipeError):  # it has died: its answers pipe has ended too, and `wait` replaces it
-            self.process.stdin.write(line.encode() + b"\n")
-            self.process.stdin.flush()
 
 
 @dataclass
@@ -133,7 +128,7 @@ class LocalExecutor:
         worker = next(w for w in self._workers if w.trial is None)
         worker.trial, worker.since = trial, time.time()
         self._attempts.begin(trial)
-        worker.send(f"run {trial.model_dump_json()}")
+        worker.process.send(f"run {trial.model_dump_json()}")
 
     def forget(self, trial: Trial) -> None:
         if self.checkpoints:
@@ -142,7 +137,7 @@ class LocalExecutor:
     def pause(self) -> None:
         self._attempts.pausing = True
         for worker in self._workers:
-            worker.send("pause")
+            worker.process.send("pause")
 
     def wait(self, timeout: float) -> list[FinishedTrial]:
         found = self._look(timeout)
@@ -154,13 +149,6 @@ class LocalExecutor:
         done: list[FinishedTrial] = []
         for key, _ in self._selector.select(timeout):
             done += self._read(key.data)
-        # A process that a dead worker has forked may hold its answers pipe open, which then does not end. So
-        # the state of the worker's own process is checked too, and the pipe read until it is empty.
-        for worker in [worker for worker in self._workers if worker.process.ended]:
-            while any(key.data is worker for key, _ in self._selector.select(0)):
-                done += self._read(worker)
-            if worker in self._workers:
-                done += self._replace(worker)
         return done
 
     def _read(self, worker: _Worker) -> list[FinishedTrial]:
@@ -189,13 +177,11 @@ class LocalExecutor:
         if word == "ready":
             worker.ready, worker.since, self._failed_starts = True, time.time(), 0
             return []
-        if word == "memory":  # it exits after this line; `_replace` returns or retries its trial
-            worker.memory = content
-            return []
         trial, worker.trial = worker.trial, None
         assert trial is not None
-        if word == "paused":
-            return self._retry(worker.slot, trial, "its worker was told to stop")
+        if word != "record":
+            lost = {"paused": "its worker was told to stop", "memory": content}
+            return self._retry(worker.slot, trial, lost.get(word, f"its worker {line}"))
         self._attempts.end(trial)
         return [(trial, parse(content, f"worker on {worker.slot.device}"))]
 
@@ -208,10 +194,11 @@ class LocalExecutor:
         self._workers.remove(worker)
         if not worker.ready:
             self._failed_starts += 1
-            if code >= 0 or self._failed_starts == MAX_ATTEMPTS:
+            if (code or 0) > 0 or self._failed_starts == MAX_ATTEMPTS:
                 where = f"; see {self.log}" if self.log else ""
+                how = "" if code is None else f" (exit {code})"
                 raise SparsebenchError(
-                    f"a worker on {worker.slot.device} ended before it was ready (exit {code}){where}"
+                    f"a worker on {worker.slot.device} ended before it was ready{how}{where}"
                 )
         # The new worker; then the trial of the old one.
         self._start(worker.slot)
@@ -225,8 +212,7 @@ class LocalExecutor:
                     worker.trial, self.time_limit, device=slot.device, threads=slot.threads
                 )
             ]
-        how = f"its worker died with {f'signal {-code}' if code < 0 else f'exit code {code}'}"
-        return self._retry(slot, worker.trial, worker.memory or how)
+        return self._retry(slot, worker.trial, f"its worker {died(code)}")
 
     def _retry(self, slot: DeviceSlot, trial: Trial, how: str) -> list[FinishedTrial]:
         """Submits a trial once more, unless it has had its attempts or the campaign is pausing."""
@@ -237,6 +223,8 @@ class LocalExecutor:
         return []
 
     def close(self) -> None:
+        for worker in self._workers:
+            worker.process.stop()  # all at once
         for worker in self._workers:
             worker.process.kill()
             worker.process.end()

@@ -1,152 +1,170 @@
-"""A warm worker process on this machine, which reads trials and writes records as lines of two pipes.
+"""A slot's warm process on this machine: it reads trials, runs each in a process of its own, writes records.
 
-Commands: `run <trial as JSON>`, `pause`. Answers: `ready`, `record <JSON>`, `paused`, `memory <reason>`;
-pool.py has a sketch. A worker ends with its driver: when the commands pipe ends, it kills the processes that
-it has forked or started, and exits. SIGTERM and SIGHUP pause its trial like `pause`.
+Commands: `run <trial as JSON>`, `pause`. Answers: `ready`, `record <JSON>`, `paused`, `memory <reason>`,
+`died <how>`; pool.py has a sketch. The worker itself imports plugins and opens data, and never runs a
+method's code; what a trial's process leaves behind is killed with it. A worker ends with its driver: when the
+commands end. SIGTERM and SIGHUP pause its trial like `pause`.
 """
 
 import os
-import queue
 import signal
 import sys
-import threading
-from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from pathlib import Path
+from functools import partial
+from multiprocessing.connection import wait
+
+from ....registry import load_plugin
+from ...system.process_tree import adopt_orphans, kill_strays
+from ...training.warm import open_ahead
+from ..execute import answer_of, prepare_process
+from ..trial_process import TrialProcess, empty_input
+from .worker_setup import WorkerSetup, take_over
 
 
-@dataclass(frozen=True)
-class WorkerSetup:
-    """The parameters of a worker, which hold for all its trials.
-
-    Attributes:
-        device: The torch device, such as "cpu" or "cuda:0".
-        threads: CPU threads of a trial.
-        checkpoint_seconds: Time between checkpoints.
-        data_root: The folder of datasets; SPARSEBENCH_DATA or the user's cache where it is None.
-        checkpoints: The folder of checkpoints; None writes none.
-        models: The folder for finished models of the confirm phase; None writes none.
-        plugins: Paths of the plugins, loaded in this order.
-
-    Example:
-        >>> from dataclasses import replace
-        >>> setup = WorkerSetup("cuda:0", threads=1, checkpoint_seconds=60.0, plugins=("mine.py",))
-        >>> replace(setup, device="cuda:1").plugins  # the same campaign in another slot
-        ('mine.py',)
-    """
-
-    device: str
-    threads: int
-    checkpoint_seconds: float
-    data_root: str | None = None
-    checkpoints: Path | None = None
-    models: Path | None = None
-    plugins: tuple[str, ...] = ()
-
-
-def main(
-    commands: Connection, answers: Connection, log: str, environment: Mapping[str, str], setup: WorkerSetup
-) -> None:
-    """Runs trials, one after another, until the commands end; a whole worker process. It does not return.
+def main(commands: int, answers: int, log: int) -> None:
+    """Runs trials, one after another, until the commands end.
 
     Args:
-        commands: The worker's end of the commands pipe, for reading.
-        answers: The worker's end of the answers pipe, for writing.
-        log: The file to whose end all standard output and error of this process go.
-        environment: The driver's environment variables, which replace those of the fork server.
-        setup: The device, threads, folders and plugins.
+        commands: The descriptor of the worker's end of the commands pipe.
+        answers: That of the answers pipe.
+        log: That of the file for all standard output and error of this process and its trials.
     """
-    # A process group, signals, the environment and the streams of its own.
-    home = _lead_group()
-    asked = threading.Event()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the driver, which pauses its workers
-    for number in (signal.SIGTERM, signal.SIGHUP):  # from a scheduler, a terminal: write a checkpoint
-        signal.signal(number, lambda number, frame: asked.set())
-    os.environ.clear()
-    os.environ.update({**environment, "OMP_NUM_THREADS": str(setup.threads)})
-    _print_to(log)
-    from .... import registry
-    from ..execute import prepare_process
-
-    # The threads' settings, before any thread starts; then the plugins' methods and datasets.
-    prepare_process(setup.threads)
-    for plugin in setup.plugins:
-        registry.load_plugin(plugin)
-    # One thread reads commands, this one runs trials.
-    trials: queue.Queue[str] = queue.Queue()
-    lines = os.fdopen(os.dup(commands.fileno()), encoding="utf-8")
-    threading.Thread(target=_read_into, args=(lines, trials, asked, home), daemon=True).start()
-    try:
-        _serve(trials, asked, os.dup(answers.fileno()), setup)
-    except SystemExit as leave:  # of a method; the standard library would wait for its threads and children
-        os._exit(leave.code if isinstance(leave.code, int) else 1)
-
-
-def _serve(trials: "queue.Queue[str]", asked: threading.Event, answers: int, setup: WorkerSetup) -> None:
-    """Runs the trials of a queue and writes an answer for each, until the process exits."""
-    from ...config.trial_spec import Trial
-    from ...training.checkpointing import TrialPaused
-    from ..execute import OutOfMemory, execute_trial
-
-    with os.fdopen(answers, "w", encoding="utf-8") as out:
-        print("ready", file=out, flush=True)
-        while True:
-            trial = Trial.model_validate_json(trials.get())
-            try:
-                record = execute_trial(
-                    trial, device=setup.device, data_root=setup.data_root, checkpoints=setup.checkpoints,
-                    models=setup.models, every_seconds=setup.checkpoint_seconds, asked=asked.is_set,
-                )  # fmt: skip
-                print("record", record.to_json(), file=out, flush=True)
-            except TrialPaused:
-                print("paused", file=out, flush=True)
-            except OutOfMemory as error:
-                print("memory", error, file=out, flush=True)
-                os._exit(1)  # what the trial has allocated goes with the process
-
-
-def _read_into(
-    lines: Iterable[str], trials: "queue.Queue[str]", asked: threading.Event, home: int | None
-) -> None:
-    """Queues the trials of the commands and sets `asked` on `pause`; exits the process where they end."""
+    # A process group, signals and streams of its own
     with suppress(OSError):
-        for line in lines:
-            word, _, content = line.partition(" ")
-            if word == "run":
-                asked.clear()  # here, in the order of the lines: a pause that follows must not be lost
-                trials.put(content)
-            else:
-                asked.set()
-    # The driver has ended, perhaps killed: no process would read this worker's records.
-    if home is not None:
-        with suppress(OSError):
-            os.setpgid(0, home)  # out of the group, to kill the rest of it
-            os.killpg(os.getpid(), signal.SIGKILL)
-    os._exit(0)
-
-
-def _lead_group() -> int | None:
-    """Makes this process the leader of a new group; returns the group before, or None where that failed."""
-    home = os.getpgrp()
-    try:
         os.setpgid(0, 0)
-    except OSError:
-        return None
-    return home
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the driver, which pauses its workers
+    _print_to(log)
+    adopt_orphans()
+    # The driver's environment, folder and search path; then the plugins' methods and datasets
+    lines = Commands(commands)
+    while not (first := lines.read()):
+        if lines.over:
+            return
+    setup = take_over(first.pop(0))
+    os.environ["OMP_NUM_THREADS"] = str(setup.threads)
+    prepare_process(threads=1)  # to open data: a process that has used several cannot be forked safely
+    for plugin in setup.plugins:
+        load_plugin(plugin)
+    Worker(setup, lines, answers).serve(first)
 
 
-def _print_to(log: str) -> None:
-    """Redirects standard output and error, of Python and of the process, to the end of a file.
+class Commands:
+    """The lines of the commands pipe.
 
-    Standard input is empty: a method, or a program that it starts, must not wait for the driver's terminal.
+    Attributes:
+        descriptor: The worker's end of the pipe.
+        over: Whether the driver's end has closed.
+
+    Example:
+        >>> there, here = os.pipe()
+        >>> _ = os.write(here, b"run {}\\npau")
+        >>> commands = Commands(there)
+        >>> commands.read()
+        ['run {}']
+        >>> _ = os.write(here, b"se\\n")
+        >>> commands.read()
+        ['pause']
     """
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    aside = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor, self.over = descriptor, False
+        self._buffer = b""
+
+    def read(self) -> list[str]:
+        """Returns the complete lines that have come; waits until some part of one comes, or the end."""
+        chunk = os.read(self.descriptor, 1 << 20)
+        self.over = not chunk
+        *lines, self._buffer = (self._buffer + chunk).split(b"\n")
+        return [line.decode() for line in lines]
+
+
+class Worker:
+    """The loop of a worker: one trial at a time, each in a process of its own.
+
+    Args:
+        setup: The device, threads and folders.
+        commands: The worker's end of the commands pipe.
+        answers: The descriptor of its end of the answers pipe.
+
+    Example:
+        >>> there, here = os.pipe()
+        >>> worker = Worker(WorkerSetup("cpu", threads=1, checkpoint_seconds=60.0), Commands(there), here)
+        >>> worker.take("run " + trial.model_dump_json())
+        >>> while worker.busy:
+        ...     _ = worker.look()
+        >>> os.read(there, 12)
+        b'record {"sch'
+    """
+
+    def __init__(self, setup: WorkerSetup, commands: Commands, answers: int) -> None:
+        self._setup, self._commands, self._answers = setup, commands, answers
+        self._process: TrialProcess | None = None
+        self._pausing = False
+        self._run = partial(
+            answer_of, threads=setup.threads, device=setup.device, data_root=setup.data_root,
+            checkpoints=setup.checkpoints, models=setup.models, every_seconds=setup.checkpoint_seconds,
+        )  # fmt: skip
+
+    @property
+    def busy(self) -> bool:
+        """Whether a trial runs."""
+        return self._process is not None
+
+    def serve(self, commands: list[str]) -> None:
+        """Carries out these commands and those that come, until they end; then nothing below it is left."""
+        for number in (signal.SIGTERM, signal.SIGHUP):  # from a scheduler, a terminal: write a checkpoint
+            signal.signal(number, lambda number, frame: self._pause())
+        self._answer("ready")
+        with suppress(BrokenPipeError):
+            while not self._commands.over:
+                for command in commands:
+                    self.take(command)
+                commands = self.look()
+        if self._process is not None:
+            self._process.end()
+        kill_strays()
+
+    def look(self) -> list[str]:
+        """Waits for commands, which it returns, or for the running trial's end, which it answers."""
+        process = self._process
+        watched = [self._commands.descriptor, *(process.watched if process else ())]
+        ready = wait(watched, process.patience if process else None)
+        if process is not None and (said := process.answer()) is not None:
+            self._process = None
+            process.end()
+            kill_strays()  # before the answer: another trial starts without them
+            self._answer(said)
+        return self._commands.read() if self._commands.descriptor in ready else []
+
+    def take(self, command: str) -> None:
+        """Carries out one command."""
+        word, _, trial = command.partition(" ")
+        if word == "pause":
+            self._pause()
+            return
+        self._pausing = False  # here, in the order of the lines: a pause that follows must not be lost
+        open_ahead(trial, self._setup.data_root, self._setup.device)
+        self._process = TrialProcess(self._run, closing=(self._commands.descriptor, self._answers))
+        if self._pausing:  # by a signal, meanwhile
+            self._process.pause()
+        self._process.submit(trial)
+
+    def _pause(self) -> None:
+        self._pausing = True
+        if self._process is not None:
+            self._process.pause()
+
+    def _answer(self, line: str) -> None:
+        text = line.encode() + b"\n"
+        while text:
+            text = text[os.write(self._answers, text) :]
+
+
+def _print_to(log: int) -> None:
+    """Redirects standard output and error, of Python and of the process, to a file; the input is empty."""
+    empty_input()
     for stream in (1, 2):
-        os.dup2(aside, stream)
-    os.close(aside)
+        os.dup2(log, stream)
+    if log > 2:
+        os.close(log)
     sys.stdout = sys.stderr = os.fdopen(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)

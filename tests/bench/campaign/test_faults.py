@@ -73,7 +73,7 @@ def whole(folder: Path) -> None:
 def workers() -> list[int]:
     """The worker processes of this process: those of the processes that fork them."""
     found = [
-        pid for pid in children(os.getpid()) if b"forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        pid for pid in children(os.getpid()) if b"local.server" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
     return sorted(worker for server in found for worker in children(server))
 

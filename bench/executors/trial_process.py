@@ -1,0 +1,206 @@
+"""A process for each trial, forked from a warm one that opens data and never runs a method's code.
+
+    warm process (a local worker, a Ray actor)             trial process
+      submit  ── inbox: a line, the trial ─────────────────>  runs it in a session of its own
+      pause   ── a byte of shared memory ──────────────────>  looked at between two steps
+      answer  <── outbox: `leaves <answer>` or `stays ...` ─  and ends, or waits for another trial
+
+Whatever a method does to its process (settings of torch, patched functions, signals, threads, memory) ends
+with that process: the next trial starts from the warm one as it was.
+"""
+
+import contextlib
+import mmap
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import wait
+from typing import NoReturn
+
+from ..system.process_tree import end_with_parent
+
+POLL_SECONDS = 0.05  # between two looks at a process that the system cannot be waited for with others
+
+Run = Callable[[str, Callable[[], bool]], tuple[str, bool]]
+"""Runs a trial, given as JSON and with `asked`: returns one line, and whether the process stays."""
+
+
+class TrialProcess:
+    """A process forked from this one, which runs a trial and ends, or stays for the next one.
+
+    Its standard input is empty, it has no terminal, and SIGTERM and SIGHUP ask it to pause. Fork it from a
+    process in which no operator of torch has used more than one thread, and no GPU.
+
+    Args:
+        run: Runs a trial there; what it raises ends the process.
+        closing: Descriptors of this process that the new one must not hold.
+
+    Example:
+        >>> process = TrialProcess(lambda trial, asked: (f"ran {trial}, asked to pause: {asked()}", False))
+        >>> process.pause()
+        >>> process.submit("one")
+        >>> process.wait_for_answer(), process.stays
+        ('ran one, asked to pause: True', False)
+        >>> process.end()
+        >>> process = TrialProcess(lambda trial, asked: os._exit(7))
+        >>> process.submit("another")
+        >>> process.wait_for_answer()
+        'died with exit code 7'
+        >>> process.end()
+    """
+
+    def __init__(self, run: Run, closing: tuple[int, ...] = ()) -> None:
+        self._flag = mmap.mmap(-1, 1)
+        inbox, self._inbox = os.pipe()
+        self._outbox, outbox = os.pipe()
+        self.stays = False
+        self._buffer = b""
+        self._status: int | None = None
+        self._sentinel: int | None = None
+        _flush()
+        warm = os.getpid()
+        self.pid = os.fork()
+        if self.pid == 0:
+            for descriptor in (self._inbox, self._outbox, *closing):
+                os.close(descriptor)
+            _be_trial(run, self._flag, inbox, outbox, warm)
+        os.close(inbox)
+        os.close(outbox)
+        os.set_blocking(self._outbox, False)
+        with contextlib.suppress(AttributeError, OSError):  # neither macOS nor an old kernel has it
+            self._sentinel = os.pidfd_open(self.pid)
+
+    def submit(self, trial: str) -> None:
+        """Sends a trial, one line of JSON, to the process, which is idle."""
+        with contextlib.suppress(BrokenPipeError):  # it has ended, as `answer` says
+            os.write(self._inbox, trial.encode() + b"\n")
+
+    def pause(self) -> None:
+        """Asks the running trial to pause; a trial that is submitted later, too, until `resume`."""
+        self._flag[0] = 1
+
+    @property
+    def watched(self) -> list[int]:
+        """The descriptors of which one is readable when `answer` may have something new."""
+        return [self._outbox] if self._sentinel is None else [self._outbox, self._sentinel]
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds after which to look at `answer` without that; None where it need not be."""
+        return POLL_SECONDS if self._sentinel is None else None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process has ended; does not wait."""
+        if self._status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self._status = status if pid else None
+        return self._status is not None
+
+    def answer(self) -> str | None:
+        """Returns the answer to the trial, `died with ...` where the process has ended instead, else None."""
+        ended = self.ended  # before the pipe is read: what it has written is there
+        with contextlib.suppress(BlockingIOError):
+            while chunk := os.read(self._outbox, 1 << 20):
+                self._buffer += chunk
+        if b"\n" in self._buffer:
+            line, _, self._buffer = self._buffer.partition(b"\n")
+            word, _, said = line.decode("utf-8", "replace").partition(" ")
+            self.stays = word == "stays"
+            return said
+        if not ended:
+            return None
+        self.stays = False
+        return died(os.waitstatus_to_exitcode(self._status or 0))
+
+    def wait_for_answer(self) -> str:
+        """Returns the answer to the trial, for which it waits, like `answer`."""
+        while (said := self.answer()) is None:
+            wait(self.watched, self.patience)
+        return said
+
+    def end(self) -> None:
+        """Kills the process with its session's processes, and forgets it."""
+        for send in (os.killpg, os.kill):  # it may not lead its group yet
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                send(self.pid, signal.SIGKILL)
+        if self._status is None:
+            _, self._status = os.waitpid(self.pid, 0)
+        for descriptor in (self._inbox, self._outbox, self._sentinel):
+            if descriptor is not None:
+                os.close(descriptor)
+
+
+def _be_trial(run: Run, flag: mmap.mmap, inbox: int, outbox: int, warm: int) -> NoReturn:
+    """Runs the trials of the inbox in the process that has just been forked, and ends it."""
+    status = 1
+    try:
+        # A session of its own, without a terminal; it ends with the warm process.
+        end_with_parent()
+        os.setsid()
+        empty_input()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the driver, which pauses its workers
+        for number in (signal.SIGTERM, signal.SIGHUP):  # from a scheduler: write a checkpoint
+            signal.signal(number, lambda number, frame: flag.__setitem__(0, 1))
+        # The trials. `asked` looks at the parent too, where the kernel does not end this process with it.
+        for trial in os.fdopen(inbox, encoding="utf-8"):
+            said, stays = run(trial.rstrip("\n"), lambda: flag[0] != 0 or os.getppid() != warm)
+            _flush()
+            line = f"{'stays' if stays else 'leaves'} {said}\n".encode()
+            while line:
+                line = line[os.write(outbox, line) :]
+            if not stays:
+                break
+        status = 0
+    except SystemExit as leave:  # of a method
+        status = leave.code if isinstance(leave.code, int) else int(leave.code is not None)
+    except BaseException:
+        with contextlib.suppress(Exception):
+            traceback.print_exc()
+    finally:
+        _flush()
+        os._exit(status & 0xFF)  # without waiting for threads and exit handlers of a method
+
+
+def died(code: int | None) -> str:
+    """Returns how a process has ended, in words.
+
+    Args:
+        code: Its exit code, or minus the number of its signal; None where that is unknown.
+
+    Returns:
+        Words that follow its name.
+
+    Example:
+        >>> died(7), died(-9), died(None)
+        ('died with exit code 7', 'died with signal 9', 'died')
+    """
+    if code is None:
+        return "died"
+    return f"died with signal {-code}" if code < 0 else f"died with exit code {code}"
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # closed or replaced by a method, or on a full disk
+            stream.flush()
+
+
+def empty_input() -> None:
+    """Makes the standard input of this process empty: nothing may wait there for somebody to type.
+
+    Example:
+        >>> child = os.fork()
+        >>> if child == 0:
+        ...     empty_input()
+        ...     os._exit(len(os.read(0, 1)))
+        >>> os.waitpid(child, 0)[1]
+        0
+    """
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    if nothing != 0:
+        os.dup2(nothing, 0)
+        os.close(nothing)
+    sys.stdin = os.fdopen(0, encoding="utf-8", errors="replace", closefd=False)
