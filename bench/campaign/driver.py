@@ -29,7 +29,7 @@ from typing import Any
 from ...datasets.api import data_root
 from ...errors import SparsebenchError
 from ...records.record import Record
-from ...records.store import Store, edits
+from ...records.store import Store, in_memory
 from ..config.suite import Suite
 from ..config.trial_spec import Trial
 from ..executors.base import Executor
@@ -56,7 +56,8 @@ class Result:
 
     Attributes:
         folder: The output folder.
-        records: One record for each trial, in the order first written; failed trials are among them.
+        records: One record for each trial, in the order first written; failed trials are among them. Those of
+            a campaign are read from its folder when they are asked for, see `StoredRecords`.
         stopped_by: Number of the signal that stopped it early; the same call continues it. Else None.
         problems: One sentence for each problem with MLflow, which affects no record.
 
@@ -67,7 +68,7 @@ class Result:
     """
 
     folder: Path
-    records: list[Record]
+    records: Sequence[Record]
     stopped_by: int | None = None
     problems: list[str] = field(default_factory=list)
 
@@ -198,8 +199,8 @@ def _open_tasks(suite: Suite, data: str | Path | None) -> tuple[str | None, dict
 def _open_store(path: Path, say: Callable[[str], None]) -> Store:
     """Returns the records so far; warns of edited ones, as the search continues from what they contain."""
     store = Store(path, notify=say)
-    if edited := edits(path):
-        say(f"warning: {edited}")
+    if store.edited:
+        say(f"warning: {store.edited}")
     return store
 
 
@@ -289,9 +290,10 @@ def _conclude(
     again = f"the same command, or `sparsebench report {quote(str(folder))}`, writes them"
     interrupts.stage(f"stopped while tables and figures were written; {again}")
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-    keep_front_models(folder, records)
-    if not any(record.ok for record in records):
-        reasons = sorted({record.reason or "" for record in records})
+    held = in_memory(records)
+    keep_front_models(folder, held)
+    if not any(record.ok for record in held):
+        reasons = sorted({record.reason or "" for record in held})
         raise SparsebenchError(f"every trial failed: {reasons[0] if reasons else 'none was run'}")
     # Write tables and figures, and what MLflow lacks
     problems = live.finish(records)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ...gc_pause import paused_gc
 from ...records.record import Record
-from ...records.store import latest
+from ...records.store import in_memory, latest
 from ...reports.analysis.boards import boards, on_front
 from ...reports.analysis.leaderboard import LeaderboardRow, TaskLeaderboard
 from ...reports.analysis.points import Point
@@ -27,7 +27,7 @@ def _colours(records: Iterable[Record] | Suite) -> dict[str, str]:
     if isinstance(records, Suite):
         methods = {entry.label: entry.method for entry in records.entries}
     else:
-        methods = {record.entry: record.method for record in records}
+        methods = {record.entry: record.method for record in in_memory(records)}
     dense = [entry for entry, method in methods.items() if method == "dense"]
     return {entry: style[0] for entry, style in style_of(methods, dense).items()}
 
@@ -107,9 +107,9 @@ def report_folder(folder: Path, records: Sequence[Record]) -> list[Path]:
         >>> [path.name for path in report_folder(Path("report"), [record])][:3]
         ['leaderboard.md', 'leaderboard.csv', 'pairs.csv']
     """
-    now = latest(records)
     with paused_gc():
-        return write_report(folder, now, x_max(folder), importance(now), processes=cores())
+        shares = importance(in_memory(records))
+        return write_report(folder, latest(records), x_max(folder), shares, processes=cores())
 
 
 def leaderboard_table(folder: Path, records: Sequence[Record]) -> LeaderboardTable:
@@ -133,7 +133,7 @@ def leaderboard_table(folder: Path, records: Sequence[Record]) -> LeaderboardTab
         1      dwf-3           0.587 ± 0.004...
         ...
     """
-    return LeaderboardTable(latest(records), x_max(folder))
+    return LeaderboardTable(records, x_max(folder))
 
 
 def publish_to_mlflow(
@@ -163,13 +163,14 @@ def publish_to_mlflow(
     place, shades, now = uri or default_uri(folder), _colours(records), latest(records)
     count = publish_missing(now, place, folder, shades, on_problem=on_problem) if trials else 0
     # A summary of each entry on each task, linked to the runs and models published before
+    held = in_memory(now)
     summaries = [
-        _study_summary(board, row, folder, records[0].suite)
+        _study_summary(board, row, folder, held[0].suite)
         for board in boards(now, x_max(folder))
         for row in board.rows
     ]
-    models = front_models(folder, now)
-    publish_studies(summaries, place, folder, shades, records=now, models=models, on_problem=on_problem)
+    models = front_models(folder, held)
+    publish_studies(summaries, place, folder, shades, records=held, models=models, on_problem=on_problem)
     return count
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from ...errors import SparsebenchError
-from ...records.store import latest, load_records
+from ...records.store import StoredRecords
 from .console import print_line, stderr_console, stdout_console
 
 
@@ -31,7 +31,7 @@ def print_models(folder: Path) -> None:
     """
     from ..campaign.kept_models import front_models  # scipy, which an export does without
 
-    records = latest(load_records(folder))
+    records = StoredRecords(folder).light
     models = front_models(folder, records)
     if not models:
         raise SparsebenchError(

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from ...errors import SparsebenchError
-from ...records.store import edits, load_records
+from ...records.store import StoredRecords
 from ..system.urls import without_login
 from .console import stdout_console
 from .run import _point_to
@@ -29,19 +29,21 @@ def print_report(folder: Path) -> None:
     """
     from ..campaign import publish
 
-    records = load_records(folder)
-    if not records:
-        raise SparsebenchError(f"no records in {str(folder)!r} yet")
-    _warn_of_edits(folder)
+    records = _records(folder)
     publish.report_folder(folder, records)
     out = stdout_console()
     out.print(publish.leaderboard_table(folder, records))
     _point_to(out, folder)
 
 
-def _warn_of_edits(folder: Path) -> None:
-    if said := edits(folder):
-        print(f"warning: {said}", file=sys.stderr)
+def _records(folder: Path) -> StoredRecords:
+    """Returns the records of a folder, at least one; edited lines are a warning on stderr."""
+    found = StoredRecords(folder)
+    if not found:
+        raise SparsebenchError(f"no records in {str(folder)!r} yet")
+    if found.edited:
+        print(f"warning: {found.edited}", file=sys.stderr)
+    return found
 
 
 def print_publication(folder: Path, uri: str | None) -> None:
@@ -65,10 +67,7 @@ def print_publication(folder: Path, uri: str | None) -> None:
     from ..campaign import publish
 
     problems: list[str] = []
-    records = load_records(folder)
-    if not records:
-        raise SparsebenchError(f"no records in {str(folder)!r} yet")
-    _warn_of_edits(folder)
+    records = _records(folder)
     count = publish.publish_to_mlflow(folder, records, uri, problems.append)
     if problems:
         raise SparsebenchError(problems[0])

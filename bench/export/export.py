@@ -11,7 +11,7 @@ import torch
 from ...errors import SparsebenchError
 from ...records.record import Record
 from ...records.schema_1 import recorded_arguments
-from ...records.store import latest, load_records
+from ...records.store import StoredRecords
 from ...registry import load_plugin
 from ..config.trial_spec import trial_of
 from ..models.model_file import ModelCard, read_model
@@ -123,14 +123,15 @@ def _find_record(folder: Path, trial: str | None) -> Record:
     """Returns the finished record whose id begins with `trial`; raises where there is not exactly one."""
     if not trial:
         raise SparsebenchError(f"give the id of a trial in {str(folder)!r}")
-    found = [record for record in latest(load_records(folder)) if record.id.startswith(trial)]
+    records = StoredRecords(folder)
+    found = [record for record in records.light if record.id.startswith(trial)]
     if not found:
         raise SparsebenchError(f"no trial in {str(folder)!r} has an id that begins with {trial!r}")
     if len(found) > 1:
         raise SparsebenchError(f"{len(found)} trials have an id that begins with {trial!r}: give more of it")
     if found[0].status != "ok":
         raise SparsebenchError(f"trial {found[0].id} {found[0].status}: it has no model")
-    return found[0]
+    return records.whole(found[0])
 
 
 def _retrain(

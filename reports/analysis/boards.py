@@ -7,6 +7,7 @@ from typing import Any
 from ...errors import SparsebenchError
 from ...records.pareto import X_MAX, front
 from ...records.record import Record
+from ...records.store import reader_of
 from . import measures
 from .comparison import difference
 from .grouping import by_task, chance_of, confirmed, provisional
@@ -36,7 +37,10 @@ def boards(records: Iterable[Record], x_max: float | Mapping[str, float] = X_MAX
     if not tasks:
         raise SparsebenchError("there are no records to report: run a suite first")
     return [
-        _board(task, found, x_max.get(task, X_MAX) if isinstance(x_max, Mapping) else x_max)
+        replace(
+            _board(task, found, x_max.get(task, X_MAX) if isinstance(x_max, Mapping) else x_max),
+            whole=reader_of(records),
+        )
         for task, found in tasks.items()
     ]
 

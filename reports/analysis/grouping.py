@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from ...records.record import Record
-from ...records.store import latest
+from ...records.store import in_memory
 from .points import COLLAPSE, XY, Point, SeedResult, Source
 
 
@@ -22,7 +22,7 @@ def by_task(records: Iterable[Record]) -> dict[str, list[Record]]:
         {'made_up-net': 48}
     """
     tasks: dict[str, list[Record]] = {}
-    for record in latest(records):
+    for record in in_memory(records):
         tasks.setdefault(record.task, []).append(record)
     return tasks
 

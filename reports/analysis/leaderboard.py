@@ -1,9 +1,11 @@
 """The leaderboard of one task and its rows: numbers, before any rendering. No torch."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from ...records.record import Record
+from ...records.store import unchanged
 from . import measures
 from .intervals import Interval
 from .measures import References
@@ -112,6 +114,7 @@ class TaskLeaderboard:
         rows: The rows in the order shown: by rank, then unconfirmed entries, then the dense baseline.
         points: The operating points by entry.
         records: The records of the task that the rows were computed from.
+        whole: Returns the whole record for one of `records`, which may lack its curve and its layers.
 
     Example:
         >>> [(row.entry, row.rank) for row in board.rows], board.winner
@@ -127,6 +130,7 @@ class TaskLeaderboard:
     rows: list[LeaderboardRow]
     points: dict[str, list[Point]]
     records: list[Record]
+    whole: Callable[[Record], Record] = unchanged
 
     def row(self, entry: str) -> LeaderboardRow:
         """Returns the row of an entry."""

@@ -1,7 +1,7 @@
 """The density of each layer at about the same compression: a heat map that shows which layers are pruned."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from textwrap import wrap
@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from ...records.record import Record
 from ..analysis.leaderboard import TaskLeaderboard
-from ..analysis.points import Point, SeedResult
+from ..analysis.points import Point
 from ..formatting import format_ratio, label, shortened, unique_labels
 from .canvas import WIDTH, new_figure
 from .heatmap import draw_heat, name_columns, name_rows
@@ -23,22 +24,57 @@ LEAST = 1e-4  # lower densities have this one's colour
 WRAP = 60  # most characters of a line above a panel
 
 
-def _alive(point: Point) -> list[SeedResult]:
-    """Returns the seeds of a point that did not diverge and whose records list their layers."""
-    return [o for o in point.outcomes if o.record.layers and not o.diverged]
+@dataclass(frozen=True)
+class PrunedPoint:
+    """A point of an entry with the densities of its layers, over the seeds that did not diverge.
+
+    Attributes:
+        point: The point.
+        x: Mean log10 compression of the seeds whose records list their layers.
+        densities: Mean over them of the density (nonzeros / size), from 0 to 1, by the layer's name from input
+            to output.
+
+    Example:
+        >>> found = pruned_point(board.points["dwf-3"][1], board.whole)
+        >>> f"{10**found.x:.1f}", {name: f"{density:.1%}" for name, density in found.densities.items()}
+        ('13.3', {'fc1': '7.5%', 'fc2': '22.6%', 'fc3': '37.6%'})
+    """
+
+    point: Point
+    x: float
+    densities: Mapping[str, float]
 
 
-def _x_of(point: Point) -> float:
-    """Returns the mean log10 compression of those seeds, whose layers are shown."""
-    return fmean(o.x for o in _alive(point))
+def pruned_point(point: Point, whole: Callable[[Record], Record]) -> PrunedPoint | None:
+    """Returns a point with the densities of its layers.
+
+    Args:
+        point: A configuration with one or more seeds.
+        whole: Returns the record of a seed with its layers.
+
+    Returns:
+        The point; None where all its seeds diverged, or no record lists its layers.
+
+    Example:
+        >>> pruned_point(board.points["dense"][0], board.whole).densities
+        {'fc1': 1.0, 'fc2': 1.0, 'fc3': 1.0}
+    """
+    xs, found = list[float](), dict[str, list[float]]()
+    for outcome in point.outcomes:
+        layers = () if outcome.diverged else whole(outcome.record).layers
+        for layer in layers:
+            found.setdefault(layer.name, []).append(layer.nonzeros / max(layer.size, 1))
+        xs += [outcome.x] if layers else []
+    return PrunedPoint(point, fmean(xs), {n: fmean(values) for n, values in found.items()}) if xs else None
 
 
-def nearest(points: Sequence[Point], target: float) -> Point | None:
+def nearest(points: Sequence[Point], target: float, whole: Callable[[Record], Record]) -> PrunedPoint | None:
     """Returns the point nearest to a compression on the log scale, within a factor of two of it.
 
     Args:
         points: An entry's points; those without layers in their records are passed over.
         target: The compression, as a ratio.
+        whole: Returns the record of a seed with its layers.
 
     Returns:
         The point, or None where none is so near. Its compression is taken over the seeds that did not
@@ -47,35 +83,18 @@ def nearest(points: Sequence[Point], target: float) -> Point | None:
     Example:
         >>> [f"{point.compression:.1f}" for point in board.points["dwf-3"]]
         ['1.6', '13.3', '112.1', '964.2']
-        >>> nearest(board.points["dwf-3"], 10) is board.points["dwf-3"][1]
+        >>> nearest(board.points["dwf-3"], 10, board.whole).point is board.points["dwf-3"][1]
         True
-        >>> nearest(board.points["dwf-3"], 30) is None
+        >>> nearest(board.points["dwf-3"], 30, board.whole) is None
         True
     """
     x = math.log10(target)
-    near = [p for p in points if _alive(p) and abs(_x_of(p) - x) <= NEAR]
-    return min(near, key=lambda p: (abs(_x_of(p) - x), p.key)) if near else None
-
-
-def densities(point: Point) -> dict[str, float]:
-    """Returns the density (nonzeros / size) of each layer, the mean over seeds that did not diverge.
-
-    Args:
-        point: A configuration with one or more seeds.
-
-    Returns:
-        Densities from 0 to 1 by the layer's name, from input to output.
-
-    Example:
-        >>> point = board.points["dwf-3"][1]  # compression 13.3 over all layers
-        >>> {name: f"{density:.1%}" for name, density in densities(point).items()}
-        {'fc1': '7.5%', 'fc2': '22.6%', 'fc3': '37.6%'}
-    """
-    found: dict[str, list[float]] = {}
-    for outcome in _alive(point):
-        for layer in outcome.record.layers:
-            found.setdefault(layer.name, []).append(layer.nonzeros / max(layer.size, 1))
-    return {name: fmean(values) for name, values in found.items()}
+    # Read only what can be near: a mean over seeds lies between them.
+    around = [p for p in points if min(o.x for o in p.outcomes) <= x + NEAR]
+    around = [p for p in around if max(o.x for o in p.outcomes) >= x - NEAR]
+    found = [pruned for pruned in (pruned_point(p, whole) for p in around) if pruned is not None]
+    near = [pruned for pruned in found if abs(pruned.x - x) <= NEAR]
+    return min(near, key=lambda p: (abs(p.x - x), p.point.key)) if near else None
 
 
 @dataclass(frozen=True)
@@ -89,7 +108,7 @@ class _Panel:
     """
 
     target: int
-    near: list[tuple[str, Point]]
+    near: list[tuple[str, PrunedPoint]]
     absent: list[str]
 
     @property
@@ -101,12 +120,12 @@ class _Panel:
 def _panel_of(board: TaskLeaderboard, target: int) -> _Panel:
     """Returns the panel of one compression; the dense baseline has no row."""
     ranked = [row.entry for row in board.rows if not row.baseline]
-    chosen = [(entry, nearest(board.points[entry], target)) for entry in ranked]
+    chosen = [(entry, nearest(board.points[entry], target, board.whole)) for entry in ranked]
     reasons: dict[str, list[str]] = {}
     short = unique_labels(ranked)
     for entry, point in chosen:
         if point is None:
-            reasons.setdefault(_why_absent(board.points[entry]), []).append(label(short[entry]))
+            reasons.setdefault(_why_absent(board.points[entry], board.whole), []).append(label(short[entry]))
     absent = [
         line
         for why, names in reasons.items()
@@ -115,8 +134,8 @@ def _panel_of(board: TaskLeaderboard, target: int) -> _Panel:
     return _Panel(target, [(entry, point) for entry, point in chosen if point is not None], absent)
 
 
-def _why_absent(points: Sequence[Point]) -> str:
-    if any(_alive(point) for point in points):
+def _why_absent(points: Sequence[Point], whole: Callable[[Record], Record]) -> str:
+    if any(whole(o.record).layers for point in points for o in point.outcomes if not o.diverged):
         return "no point within a factor of two"
     if not points:
         return "no result"
@@ -145,7 +164,7 @@ def draw_density(board: TaskLeaderboard) -> Figure | None:
     panels = [panel for panel in every if panel.near]
     if not panels:
         return None
-    names = list(dict.fromkeys(n for panel in panels for _, point in panel.near for n in densities(point)))
+    names = list(dict.fromkeys(n for panel in panels for _, near in panel.near for n in near.densities))
     tables = [_table(panel, names) for panel in panels]
     # Axes: panels below each other, as high as their rows and texts ask for, with one scale of colours.
     shown = _without_common_end(names)
@@ -168,7 +187,7 @@ def draw_density(board: TaskLeaderboard) -> Figure | None:
 
 
 def _table(panel: _Panel, names: Sequence[str]) -> NDArray[np.float64]:
-    found = [densities(point) for _, point in panel.near]
+    found = [near.densities for _, near in panel.near]
     return np.array([[of.get(name, np.nan) for name in names] for of in found], dtype=np.float64)
 
 
@@ -212,9 +231,7 @@ def _draw(axes: Axes, panel: _Panel, table: NDArray[np.float64], lowest: float) 
         dark_from=lambda shade: shade < 0.55 * darkest,
     )  # fmt: skip
     short = unique_labels(entry for entry, _ in panel.near)
-    name_rows(
-        axes, [f"{label(short[entry])}  ({format_ratio(10 ** _x_of(point))})" for entry, point in panel.near]
-    )
+    name_rows(axes, [f"{label(short[entry])}  ({format_ratio(10**near.x)})" for entry, near in panel.near])
     title = f"compression near {panel.target} (each entry's own in brackets)"
     axes.set_title("\n".join([title, *panel.absent]), loc="left", y=1.0, fontsize=7.5)
 

@@ -44,14 +44,10 @@ def representative(board: TaskLeaderboard, entry: str) -> Record | None:
         >>> representative(board, "magnitude") is None  # has no factors to align
         True
     """
-    runs = [
-        (abs(o.x - TYPICAL), o.seed, o.record.id, o.record)
-        for point in board.points[entry]
-        for o in point.outcomes
-        if not o.diverged and any("misalignment" in row for row in o.record.curve)
-    ]
-    alive = [run for run in runs if not run[3].has_collapsed] or runs
-    return min(alive, key=lambda run: run[:3])[3] if alive else None
+    runs = [o for point in board.points[entry] for o in point.outcomes if not o.diverged]
+    runs.sort(key=lambda o: (o.record.has_collapsed, abs(o.x - TYPICAL), o.seed, o.record.id))
+    whole = (board.whole(o.record) for o in runs)  # read one at a time, until one has it
+    return next((run for run in whole if any("misalignment" in row for row in run.curve)), None)
 
 
 def draw_phases(board: TaskLeaderboard, style: Mapping[str, Style]) -> Figure | None:

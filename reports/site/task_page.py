@@ -1,7 +1,6 @@
 """A task's page: its recipe, versions and dense baseline, its table, its front, its pairs. No torch."""
 
 from collections.abc import Sequence
-from math import prod
 from typing import Any
 
 from ...records.record import Record
@@ -45,7 +44,7 @@ def task_page(board: TaskLeaderboard, at: Addresses, found: Sequence[TaskLeaderb
     return render(
         "task.html",
         title=one_line(board.task),
-        facts=_task_facts(board.records),
+        facts=_task_facts(board),
         recipe=_recipe(board.records),
         dense=_dense(board),
         versions=_versions(board.records),
@@ -59,11 +58,12 @@ def task_page(board: TaskLeaderboard, at: Addresses, found: Sequence[TaskLeaderb
     )
 
 
-def _task_facts(records: Sequence[Record]) -> Facts:
-    first = records[0]
+def _task_facts(board: TaskLeaderboard) -> Facts:
+    records, first = board.records, board.records[0]
     arguments = [r.model_args for r in records if r.model_args]
-    shapes = {tuple(layer.shape for layer in r.layers) for r in records if r.layers}
-    sizes = {sum(map(prod, layers)) for layers in shapes}
+    # One record of each entry is read whole: its other trials have the same net.
+    nets = {r.entry: r for r in reversed(records) if r.ok}.values()
+    sizes = {sum(layer.size for layer in net.layers) for net in map(board.whole, nets) if net.layers}
     return [
         ("dataset", one_line(first.dataset)),
         ("model", one_line(first.model) + (f" ({settings(arguments[0])})" if arguments else "")),

@@ -9,10 +9,12 @@ from ..errors import SparsebenchError
 
 SEAL = "seal"
 LENGTH = 16
-LAST = re.compile(rf',"{SEAL}":"([0-9a-f]{{{LENGTH}}})"}}\Z')
+NAMED = f',"{SEAL}":"'.encode()
+LAST = re.compile(NAMED + rb'([0-9a-f]{%d})"}' % LENGTH)
 # Left out of the seal: they vary from run to run, and equal outcomes have equal seals.
-VARYING = re.compile(r',"(?:seconds|peak_memory_bytes)":(?:[-+.\deE]+|null)')
-STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
+VARYING = (b',"seconds":', b',"peak_memory_bytes":')
+VALUE = re.compile(rb"[-+.0-9eE]+|null")
+STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 
 
 def digest(content: Any) -> str:
@@ -57,10 +59,10 @@ def sealed(content: dict[str, Any]) -> str:
         '{"id":"a1","seconds":9.0,"seal":"5cc2b0b4633517b5"}'
     """
     text = _text(content)
-    return f'{text[:-1]},"{SEAL}":"{_seal(text)}"}}'
+    return f'{text[:-1]},"{SEAL}":"{_seal(_encoded(text))}"}}'
 
 
-def intact(line: str) -> bool | None:
+def intact(line: str | bytes) -> bool | None:
     """Returns whether a record's line still has the content that was sealed; spaces do not matter.
 
     Args:
@@ -75,16 +77,17 @@ def intact(line: str) -> bool | None:
         >>> intact(line), intact(line.replace("0.9", "0.99")), intact('{"id":"a1","accuracy":0.9}')
         (True, False, None)
     """
-    line = line.strip()
-    if f'"{SEAL}"' not in line:
-        return None
-    last = LAST.search(line)
-    if last and last[1] == _seal(line[: last.start()] + "}"):
+    text = (line if isinstance(line, bytes) else _encoded(line)).strip()
+    at = text.rfind(NAMED)
+    last = LAST.fullmatch(text, at) if at >= 0 else None
+    if last and last[1].decode() == _seal(text[:at] + b"}"):
         return True
+    if f'"{SEAL}"'.encode() not in text:
+        return None
     try:  # another layout than `sealed` gives may hold the same content
-        content = dict(json.loads(line))
+        content = dict(json.loads(text))
         seal = content.pop(SEAL, None)
-        return None if seal is None else bool(seal == _seal(_text(content)))
+        return None if seal is None else bool(seal == _seal(_encoded(_text(content))))
     except (TypeError, ValueError, RecursionError):  # no object, or no valid JSON
         return False
 
@@ -93,20 +96,42 @@ def _text(content: dict[str, Any]) -> str:
     return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
 
 
-def _seal(text: str) -> str:
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _seal(text: bytes) -> str:
     """Returns the hash of a line's text without the time and memory of the record itself.
 
     Nested deeper, members of these names are content, and count.
     """
-    parts, end, depth = [], 0, 0
-    for member in VARYING.finditer(text):
-        piece = text[end : member.start()]
-        bare = STRING.sub("", piece)
-        depth += bare.count("{") + bare.count("[") - bare.count("}") - bare.count("]")
-        parts.append(piece if depth == 1 else text[end : member.end()])
-        end = member.end()
-    return _hash("".join([*parts, text[end:]]))
+    hashed, end, depth = sha256(), 0, 0
+    for start, stop in _varying(text):
+        piece = text[end:start]
+        bare = _without_strings(piece)
+        depth += bare.count(b"{") + bare.count(b"[") - bare.count(b"}") - bare.count(b"]")
+        hashed.update(piece if depth == 1 else text[end:stop])
+        end = stop
+    hashed.update(text[end:])
+    return hashed.hexdigest()[:LENGTH]
+
+
+def _varying(text: bytes) -> list[tuple[int, int]]:
+    """Returns start and end of each member that the seal leaves out, at any depth."""
+    found = []
+    for name in VARYING:
+        at = text.find(name)
+        while at >= 0:
+            if value := VALUE.match(text, at + len(name)):
+                found.append((at, value.end()))
+            at = text.find(name, at + 1)
+    return sorted(found)
+
+
+def _without_strings(piece: bytes) -> bytes:
+    """Returns a part of a JSON text, which begins outside of strings, without its strings."""
+    return STRING.sub(b"", piece) if b"\\" in piece else b"".join(piece.split(b'"')[::2])
 
 
 def _hash(text: str) -> str:
-    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:LENGTH]
+    return sha256(_encoded(text)).hexdigest()[:LENGTH]

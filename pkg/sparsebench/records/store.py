@@ -1,26 +1,31 @@
 """The records file: append-only, one JSON line per trial, of which the latest of an identity counts."""
 
-import gc
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from operator import eq
 from pathlib import Path
-from typing import Any
+from typing import overload
 
 from ..errors import SparsebenchError
-from .hashing import intact
+from ..gc_pause import paused_gc
+from .lines import EDITED, FILE, edited_lines, edits, last_line, read_lines, records_file
 from .log import CONTINUE, Notify, RecordLog
 from .record import Record, parse
+from .selection import light_records, select
 
-FILE = "records.jsonl"
-EDITED = "was edited after it was written, or written anew by another tool"
-SHOWN = 10  # the most line numbers in the sentence on edited lines
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str, bool]]:
-    """Yields number, text and completeness of each line; a line without a newline was torn by a crash."""
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for number, line in enumerate(file, 1):
-            if line.strip():
-                yield number, line, line.endswith("\n")
+__all__ = [
+    "EDITED",
+    "FILE",
+    "Store",
+    "StoredRecords",
+    "WholeRecords",
+    "edits",
+    "in_memory",
+    "latest",
+    "load_records",
+    "reader_of",
+    "unchanged",
+]
 
 
 def load_records(path: str | Path) -> list[Record]:
@@ -42,65 +47,15 @@ def load_records(path: str | Path) -> list[Record]:
         >>> len(found), sorted({record.entry for record in found})
         (48, ['dense', 'dwf-3', 'magnitude'])
     """
-    file = Path(path)
-    file = file / FILE if file.is_dir() else file
-    if not file.is_file():
-        raise SparsebenchError(f"no records in {str(path)!r}: {FILE} is not there")
-    running = gc.isenabled()
-    gc.disable()  # the collector would traverse the growing list again and again, and free nothing
-    try:
-        return list(_read_records(file))
-    finally:
-        if running:
-            gc.enable()
-
-
-def _read_records(file: Path) -> Iterator[Record]:
-    """Yields the records of a file in the order written; a last line torn by a crash is left out."""
-    for number, line, complete in _lines(file):
-        try:
-            record = parse(line, f"{file}, line {number}")
-        except SparsebenchError:
-            if complete:
-                raise
-        else:
-            yield record
-
-
-def edits(folder: Path) -> str | None:
-    """Returns a sentence on the lines that were changed after they were written, as their seals show.
-
-    Args:
-        folder: An output folder, with or without records.
-
-    Returns:
-        The sentence, with the numbers of the first ten such lines; None where every sealed line is intact.
-
-    Example:
-        >>> _ = Path(FILE).write_text(record.to_json().replace("made_up", "mnist"))
-        >>> edits(Path())
-        'records.jsonl was edited after it was written, or written anew by another tool: line 1'
-    """
-    file = folder / FILE
-    lines = _lines(file) if file.is_file() else ()
-    changed = [n for n, line, whole in lines if intact(line) is False and (whole or line.endswith("}"))]
-    if not changed:
-        return None
-    where = ", ".join(map(str, changed[:SHOWN])) + (", …" if len(changed) > SHOWN else "")
-    return f"{FILE} {EDITED}: line {where}"
-
-
-def _without_bulk(record: Record) -> Record:
-    """Returns the record without its curve, layers and other bulk, which no search needs."""
-    bulk: dict[str, Any] = {
-        "curve": [],
-        "layers": [],
-        "empty_layers": None,
-        "diagnostics": {},
-        "versions": {},
-        "warnings": [],
-    }
-    return record.model_copy(update={**bulk, "collapsed": record.has_collapsed, "collapsed_layers": []})
+    file, found = records_file(path), list[Record]()
+    with paused_gc():  # the collector would traverse the growing list again and again, and free nothing
+        for line in read_lines(file):
+            try:
+                found.append(line.parse(file))
+            except SparsebenchError:
+                if line.whole:
+                    raise
+    return found
 
 
 class Store:
@@ -115,6 +70,7 @@ class Store:
 
     Attributes:
         path: The records file, which the first `append` creates.
+        edited: A sentence on the lines that were changed after they were written; None where there are none.
         log: The open file.
 
     Example:
@@ -128,9 +84,16 @@ class Store:
         self.path = folder / FILE
         self.log = RecordLog(self.path, notify)
         self._by_id: dict[str, Record] = {}
+        self._light = light_records()
+        self.edited: str | None = None
         if self.path.exists():
-            for record in _read_records(self.path):
-                self._by_id[record.id] = _without_bulk(record)
+            edited = list[int]()
+            with paused_gc():
+                for one in select(self.path, self._light):
+                    self._by_id[one.value.id] = one.value
+                    if one.edited:
+                        edited.append(one.line.number)
+            self.edited = edited_lines(edited)
             self._mend()  # after reading: a file that is no file of records stays as it is
 
     def _mend(self) -> None:
@@ -138,16 +101,14 @@ class Store:
 
         A last line that lacks its newline alone is a whole record, and gets one.
         """
-        content = self.path.read_bytes()
-        end = content.rfind(b"\n") + 1
-        if end == len(content):
+        start, torn = last_line(self.path)
+        if not torn:
             return
-        torn = content[end:].decode("utf-8", errors="replace")
         try:
-            parse(torn, str(self.path))
+            parse(torn.decode("utf-8", errors="replace"), str(self.path))
         except SparsebenchError:
             with self.path.open("r+b") as file:
-                file.truncate(end)
+                file.truncate(start)
         else:
             with self.path.open("ab") as file:
                 file.write(b"\n")
@@ -159,24 +120,25 @@ class Store:
         file cannot be brought back (see `RecordLog`).
         """
         self.log.append(record.to_json().encode() + b"\n")
-        self._by_id[record.id] = kept = _without_bulk(record)
+        self._by_id[record.id] = kept = self._light.of_record(record)
         return kept
 
     def check(self) -> None:
         """Writes the file again where it was taken away; raises `SparsebenchError` where that cannot be."""
         self.log.check()
 
-    def reload(self) -> list[Record]:
-        """Returns the latest record of each trial as the file has it, with curve and layers.
+    def reload(self) -> "StoredRecords":
+        """Returns the latest record of each trial as the file has it, whole when they are asked for.
 
         Raises `SparsebenchError` where a record that was written is missing there.
         """
         self.check()
-        found = latest(load_records(self.path)) if len(self) else []
-        if missing := len(self._by_id.keys() - {record.id for record in found}):
+        found = StoredRecords(self.path)
+        if missing := len(self._by_id.keys() - {record.id for record in found.light}):
             raise SparsebenchError(
                 f"{str(self.path)!r} lacks {missing} of the {len(self)} records that were written; {CONTINUE}"
             )
+        self._by_id = {record.id: record for record in found.light}
         return found
 
     def close(self) -> None:
@@ -195,11 +157,107 @@ class Store:
         return len(self._by_id)
 
 
-def latest(records: Iterable[Record]) -> list[Record]:
+@dataclass(frozen=True)
+class WholeRecords:
+    """Reader of single records of a file, with curve, layers and all else.
+
+    Attributes:
+        path: The records file.
+        starts: The place of each record's line in it, by the record's id.
+
+    Example:
+        >>> found = StoredRecords(folder)
+        >>> found.whole(found.light[-1]) == records[-1]
+        True
+    """
+
+    path: Path
+    starts: Mapping[str, int]
+
+    def __call__(self, record: Record) -> Record:
+        """Returns the record of this one's id; raises `SparsebenchError` where the file has changed."""
+        return next(self.each([record]))
+
+    def each(self, records: Iterable[Record]) -> Iterator[Record]:
+        """Yields the same of several records, one at a time."""
+        changed = f"{str(self.path)!r} was replaced while it was read; run the command again"
+        with self.path.open("rb") as file:
+            for record in records:
+                file.seek(self.starts[record.id])
+                try:
+                    found = parse(file.readline().decode("utf-8", errors="replace"), str(self.path))
+                except SparsebenchError:
+                    raise SparsebenchError(changed) from None
+                if found.id != record.id:
+                    raise SparsebenchError(changed)
+                yield found
+
+
+class StoredRecords(Sequence[Record]):
+    """The latest record of each trial of a folder, each read anew from the disk when it is asked for.
+
+    Memory holds them without their bulk, as `light`; iterating takes one whole record at a time.
+
+    Args:
+        path: An output folder, or a records file.
+
+    Attributes:
+        light: The records without their bulk (see `light_records`), in the order in which their identities
+            first appeared.
+        whole: Returns a record with its bulk, for one of `light`.
+        edited: A sentence on the lines that were changed after they were written; None where there are none.
+
+    Raises:
+        SparsebenchError: There is no records file, or a complete line in it is invalid.
+
+    Example:
+        >>> found = StoredRecords(folder)
+        >>> len(found), len(found.light[-1].layers), len(found[-1].layers)
+        (48, 0, 3)
+        >>> found == records
+        True
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        file, edited = records_file(path), list[int]()
+        by_id, starts = dict[str, Record](), dict[str, int]()
+        with paused_gc():
+            for one in select(file, light_records()):
+                by_id[one.value.id], starts[one.value.id] = one.value, one.line.start
+                if one.edited:
+                    edited.append(one.line.number)
+        self.light = list(by_id.values())
+        self.whole = WholeRecords(file, starts)
+        self.edited = edited_lines(edited)
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Record]: ...
+    def __getitem__(self, index: int | slice) -> Record | list[Record]:
+        chosen = self.light[index]
+        return self.whole(chosen) if isinstance(chosen, Record) else list(self.whole.each(chosen))
+
+    def __iter__(self) -> Iterator[Record]:
+        return self.whole.each(self.light)
+
+    def __len__(self) -> int:
+        return len(self.light)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the other is a sequence of equal records."""
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return len(self) == len(other) and all(map(eq, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def latest(records: Iterable[Record]) -> Sequence[Record]:
     """Returns one record for each identity, the last written: a retried failure is superseded by its success.
 
     Args:
-        records: Records in the order written.
+        records: Records in the order written, or `StoredRecords`, which are the latest already.
 
     Returns:
         The records, in the order in which their identities first appeared.
@@ -209,4 +267,55 @@ def latest(records: Iterable[Record]) -> list[Record]:
         >>> [one.status for one in latest([failed, record])]
         ['ok']
     """
+    if isinstance(records, StoredRecords):
+        return records
     return list({record.id: record for record in records}.values())
+
+
+def in_memory(records: Iterable[Record]) -> Sequence[Record]:
+    """Returns the latest records for what needs no curves and no layers: those that memory has.
+
+    Args:
+        records: Records in the order written, or `StoredRecords`, of which memory has the light ones.
+
+    Returns:
+        One record for each identity.
+
+    Example:
+        >>> [len(one.layers) for one in (*in_memory([record]), in_memory(StoredRecords(folder))[-1])]
+        [3, 0]
+    """
+    return records.light if isinstance(records, StoredRecords) else latest(records)
+
+
+def reader_of(records: Iterable[Record]) -> Callable[[Record], Record]:
+    """Returns what turns a record of `in_memory` into the whole record.
+
+    Args:
+        records: Records, or `StoredRecords`.
+
+    Returns:
+        A function, which can be pickled; of records that memory has it returns them as they are.
+
+    Example:
+        >>> found = StoredRecords(folder)
+        >>> len(reader_of(found)(found.light[-1]).layers), reader_of([record])(record) is record
+        (3, True)
+    """
+    return records.whole if isinstance(records, StoredRecords) else unchanged
+
+
+def unchanged(record: Record) -> Record:
+    """Returns the record itself, which has all that it holds in memory.
+
+    Args:
+        record: A record.
+
+    Returns:
+        The same.
+
+    Example:
+        >>> unchanged(record) is record
+        True
+    """
+    return record

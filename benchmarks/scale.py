@@ -1,0 +1,175 @@
+"""What commands take on folders of many records: seconds and peak memory of each, in a process of its own.
+
+The records are made up, but valid in every check of `pack` and `merge`.
+"""
+
+import json
+import os
+import random
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sparsebench.bench.config.suite import Budget, Entry, Suite, Task
+from sparsebench.bench.config.trial_spec import Recipe, Trial
+from sparsebench.bench.training.trial import record_of
+from sparsebench.records.fields import Measurements, TrainingResult
+from sparsebench.records.record import Record
+from sparsebench.records.store import FILE
+from timing import write
+
+CURVE_ROWS, LAYERS = 16, 8
+MODEL = "lenet_300_100"
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many records there are; `bulk` multiplies the rows of their curves and their layers."""
+
+    tasks: int
+    entries: int
+    searched: int = 160
+    points: int = 8
+    seeds: int = 5
+    bulk: int = 1
+
+    @property
+    def records(self) -> int:
+        return self.tasks * self.entries * (self.searched + self.points * self.seeds)
+
+
+def suite_json(size: Size) -> str:
+    """The `suite.json` of a folder; its first entry is dense."""
+    labels = [("dense", "dense"), *((f"magnitude-{n}", "magnitude") for n in range(1, size.entries))]
+    suite = Suite(
+        name="scale",
+        budget=Budget(trials=size.searched, points=size.points, seeds=size.seeds),
+        tasks=tuple(Task(dataset=f"d{n}", model=MODEL) for n in range(size.tasks)),
+        entries=tuple(Entry(method=method, label=label) for label, method in labels),
+    )
+    data = {task.name: f"{n:064x}" for n, task in enumerate(suite.tasks)}
+    return json.dumps({"suite": suite.model_dump(mode="json"), "data": data, "methods": {}})
+
+
+def made_up(size: Size, tasks: Iterable[int] | None = None) -> Iterator[Record]:
+    """The search and the confirmations of every entry on every task, or on some."""
+    for task in range(size.tasks) if tasks is None else tasks:
+        for entry in range(size.entries):
+            rng = random.Random(f"{task} {entry}")
+            places = [number / size.searched for number in range(size.searched)]
+            searched = [_trial(task, entry, number, places[number], rng) for number in range(size.searched)]
+            for trial, x in zip(searched, places, strict=True):
+                yield _record(trial, entry, x, rng, size.bulk)
+            for number in range(0, size.searched, size.searched // size.points)[: size.points]:
+                for seed in range(1, size.seeds + 1):
+                    confirms = {
+                        "confirms": searched[number].id,
+                        "phase": "confirm",
+                        "number": None,
+                        "seed": seed,
+                    }
+                    again = searched[number].model_copy(update=confirms)
+                    yield _record(again, entry, places[number], rng, size.bulk)
+
+
+def _trial(task: int, entry: int, number: int, x: float, rng: random.Random) -> Trial:
+    lr, decay = 10 ** rng.uniform(-2, -0.5), 10 ** rng.uniform(-5, -3)
+    knobs = {"sparsity": 1 - 10 ** (-3 * x), "scope": "global"} if entry else {}
+    return Trial(
+        suite="scale", entry=f"magnitude-{entry}" if entry else "dense", dataset=f"d{task}",
+        data_digest=f"{task:064x}", model=MODEL, recipe=Recipe(lr=lr, weight_decay=decay), number=number,
+        method="magnitude" if entry else "dense", knobs=knobs, phase="search",
+        params={"lr": lr, "weight_decay": decay, **knobs},
+    )  # fmt: skip
+
+
+def _record(trial: Trial, entry: int, x: float, rng: random.Random, bulk: int) -> Record:
+    ratio = 10 ** (3 * x) if entry else 1.0
+    accuracy = min(
+        0.999, max(0.0, 0.1 + 0.88 / (1 + 10 ** (4 * x - 2.5 - entry / 100)) + rng.gauss(0, 0.004))
+    )
+    accuracy = accuracy if entry else 0.98 + rng.gauss(0, 0.003)
+    layers = [
+        {"name": f"{n}.weight", "shape": (300, 784), "nonzeros": max(1, round(235_200 / ratio))}
+        for n in range(LAYERS * bulk)
+    ]
+    compression = 235_200 / max(1, round(235_200 / ratio))
+    curve = [_row(n / (CURVE_ROWS * bulk), accuracy, ratio, rng) for n in range(1, CURVE_ROWS * bulk + 1)]
+    measured = Measurements(
+        classes=10, val_accuracy=accuracy, compression=compression, layers=layers, threshold=0.0,
+        test_accuracy=None if trial.phase == "search" else accuracy - 0.002, speedup=max(1.0, ratio**0.8),
+        compression_exact=compression, val_accuracy_exact=accuracy, total_compression=max(1.0, ratio * 0.99),
+    )  # fmt: skip
+    result = TrainingResult(
+        curve=curve, steps=7050, budget={"train": 7050}, training_flops_ratio=1.0, training_memory_ratio=1.5,
+        diagnostics={"pruned": 1 - 1 / ratio},
+    )  # fmt: skip
+    return record_of(trial, result, measured, threads=1, device="cpu (1 thread)").model_copy(
+        update={"seconds": rng.uniform(10, 20), "peak_memory_bytes": rng.randrange(10**9)}
+    )
+
+
+def _row(t: float, accuracy: float, ratio: float, rng: random.Random) -> dict[str, float]:
+    return {
+        "step": round(7050 * t), "fraction": t, "lr": 0.1 * (1 - t), "train_loss": 2.3 * 10 ** (-2 * t),
+        "val_accuracy": round(accuracy * (1 - 10 ** (-3 * t)) + rng.gauss(0, 0.004), 6),
+        "compression": round(ratio**t, 4), "compression_at_1e-3": round(ratio**t * 1.01, 5),
+    }  # fmt: skip
+
+
+def write_folder(folder: Path, size: Size, tasks: Iterable[int] | None = None) -> Path:
+    """Writes an output folder of this size, or the part of it that some tasks have."""
+    folder.mkdir(parents=True)
+    with (folder / FILE).open("w", encoding="utf-8") as file:
+        file.writelines(record.to_json() + "\n" for record in made_up(size, tasks))
+    (folder / "suite.json").write_text(suite_json(size))
+    return folder
+
+
+def command(*words: object) -> dict[str, float]:
+    """Runs `sparsebench` with these arguments; returns its seconds, and the most memory of it or a child."""
+    start = time.perf_counter()
+    process = subprocess.Popen(["sparsebench", *map(str, words)], stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{words}: exit status {process.returncode}")
+    return {"seconds": round(time.perf_counter() - start, 2), "peak_MB": round(used.ru_maxrss / 1024, 1)}
+
+
+def measured(place: Path, size: Size) -> dict[str, dict[str, float]]:
+    """The table of one folder, and of the merge of its two halves."""
+    folder, middle = write_folder(place / "whole", size), (size.tasks + 1) // 2
+    halves = [
+        write_folder(place / f"half-{n}", size, tasks)
+        for n, tasks in enumerate((range(middle), range(middle, size.tasks)))
+    ]
+    archives = [half.with_suffix(".zip") for half in halves]
+    table = {name: command(name, folder) for name in ("status", "report", "pack")}
+    for half, archive in zip(halves, archives, strict=True):
+        command("pack", half, "--out", archive)
+    table["merge of two archives"] = command("merge", *archives, "--out", place / "merged")
+    return table
+
+
+SIZES = {
+    "50,000 records": Size(tasks=10, entries=25),
+    "200 entries on 12 tasks": Size(tasks=12, entries=200, searched=8, points=4, seeds=3),
+    "100 records of a megabyte": Size(tasks=2, entries=2, searched=10, points=5, seeds=3, bulk=300),
+}
+
+
+def main() -> None:
+    table = {}
+    for name, size in SIZES.items():
+        with tempfile.TemporaryDirectory() as place:
+            rows = measured(Path(place), size)
+        table |= {f"{name}: {row}": found for row, found in rows.items()}
+    write("scale", "whole commands on folders of many records", table)
+
+
+if __name__ == "__main__":
+    main()
