@@ -29,7 +29,8 @@ from typing import Any
 from ...datasets.api import data_root
 from ...errors import SparsebenchError
 from ...records.record import Record
-from ...records.store import Store, in_memory
+from ...records.store import Store
+from ...records.stored import in_memory
 from ..config.suite import Suite
 from ..config.trial_spec import Trial
 from ..executors.base import Executor
@@ -56,8 +57,8 @@ class Result:
 
     Attributes:
         folder: The output folder.
-        records: One record for each trial, in the order first written; failed trials are among them. Those of
-            a campaign are read from its folder when they are asked for, see `StoredRecords`.
+        records: One record for each trial, in the order first written; failed trials are among them. A
+            campaign's are read from its folder as they are asked for.
         stopped_by: Number of the signal that stopped it early; the same call continues it. Else None.
         problems: One sentence for each problem with MLflow, which affects no record.
 
@@ -293,8 +294,8 @@ def _conclude(
     held = in_memory(records)
     keep_front_models(folder, held)
     if not any(record.ok for record in held):
-        reasons = sorted({record.reason or "" for record in held})
-        raise SparsebenchError(f"every trial failed: {reasons[0] if reasons else 'none was run'}")
+        reason = min((record.reason or "" for record in held), default="none was run")
+        raise SparsebenchError(f"every trial failed: {reason}")
     # Write tables and figures, and what MLflow lacks
     problems = live.finish(records)
     interrupts.stage("stopped after all files were written: nothing is missing")

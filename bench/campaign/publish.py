@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ...gc_pause import paused_gc
 from ...records.record import Record
-from ...records.store import in_memory, latest
+from ...records.stored import in_memory, latest
 from ...reports.analysis.boards import boards, on_front
 from ...reports.analysis.leaderboard import LeaderboardRow, TaskLeaderboard
 from ...reports.analysis.points import Point

@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from ...errors import SparsebenchError
-from ...records.store import StoredRecords
+from ...records.stored import StoredRecords
 from .console import print_line, stderr_console, stdout_console
 
 

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from ...errors import SparsebenchError
-from ...records.store import StoredRecords
+from ...records.stored import StoredRecords
 from ..system.urls import without_login
 from .console import stdout_console
 from .run import _point_to

@@ -153,7 +153,7 @@ def _records(path: Path, content: bytes) -> tuple[list[Record], set[str], list[s
         if len(reasons) >= MOST_REASONS:
             rest = f"{path}: and perhaps more: reading stopped there"
             return [], set(), [*reasons[:MOST_REASONS], rest]
-    return latest(found), unsealed, reasons
+    return list(latest(found)), unsealed, reasons
 
 
 def _read_method_docs(records: Sequence[Record], content: bytes | None) -> tuple[Methods, list[str]]:

@@ -11,7 +11,7 @@ import torch
 from ...errors import SparsebenchError
 from ...records.record import Record
 from ...records.schema_1 import recorded_arguments
-from ...records.store import StoredRecords
+from ...records.stored import StoredRecords
 from ...registry import load_plugin
 from ..config.trial_spec import trial_of
 from ..models.model_file import ModelCard, read_model

@@ -7,7 +7,7 @@ from typing import Any
 from ...errors import SparsebenchError
 from ...records.pareto import X_MAX, front
 from ...records.record import Record
-from ...records.store import reader_of
+from ...records.stored import reader_of
 from . import measures
 from .comparison import difference
 from .grouping import by_task, chance_of, confirmed, provisional

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from ...records.record import Record
-from ...records.store import in_memory
+from ...records.stored import in_memory
 from .points import COLLAPSE, XY, Point, SeedResult, Source
 
 

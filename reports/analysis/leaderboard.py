@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from ...records.record import Record
-from ...records.store import unchanged
+from ...records.stored import unchanged
 from . import measures
 from .intervals import Interval
 from .measures import References

@@ -31,8 +31,7 @@ class PrunedPoint:
     Attributes:
         point: The point.
         x: Mean log10 compression of the seeds whose records list their layers.
-        densities: Mean over them of the density (nonzeros / size), from 0 to 1, by the layer's name from input
-            to output.
+        densities: Mean over them of the density (nonzeros / size) by the layer's name, from input to output.
 
     Example:
         >>> found = pruned_point(board.points["dwf-3"][1], board.whole)

@@ -187,9 +187,11 @@ def test_curves_on_one_place_show_each_other(count: int) -> None:
 def test_densities_are_means_over_seeds() -> None:
     layers = [[{"name": "fc", "shape": (10, 10), "nonzeros": n}] for n in (10, 20)]
     records = [confirm("l1", "a", s, 0.9, 10.0, layers=layers[s]) for s in (0, 1)]
-    point = boards(records)[0].points["l1"][0]
-    assert density.densities(point) == pytest.approx({"fc": 0.15})
-    assert density.nearest([point], 10) is point and density.nearest([point], 30) is None
+    [board] = boards(records)
+    [point] = board.points["l1"]
+    near = density.nearest([point], 10, board.whole)
+    assert near is not None and near.point is point and near.densities == pytest.approx({"fc": 0.15})
+    assert density.nearest([point], 30, board.whole) is None
 
 
 def test_the_layers_say_who_is_absent_and_why_and_have_numbers() -> None:
