@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SparsebenchError
+from ..reasons import message
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp"})
 
@@ -126,9 +127,8 @@ def decode(name: str, path: Path, size: int) -> Tensor:
     except PermissionError:
         raise SparsebenchError(f"dataset {name!r}: {str(path)!r} is not readable") from None
     except Exception as error:  # Pillow raises many classes on broken files
-        text = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SparsebenchError(
-            f"dataset {name!r}: {str(path)!r} is not a whole image ({text}): mend it or take it out"
+            f"dataset {name!r}: {str(path)!r} is not a whole image ({message(error)}): mend it or take it out"
         ) from None
     return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
 

@@ -11,10 +11,11 @@ from typing import Any
 import torch
 
 from ...errors import SparsebenchError
+from ...reasons import message, reason
 from ...records.record import Record
 from ..config.trial_spec import Trial
 from ..models.model_file import ModelSaveError
-from ..output_folder.layout import model_path
+from ..output_folder.layout import LOG, model_path
 from ..training import trial as trials
 from ..training.checkpointing import EVERY_SECONDS, Checkpointer, TrialPaused, never
 from ..training.checkpointing import checkpoint_path as checkpoint_of
@@ -59,6 +60,7 @@ def execute_trial(
     models: Path | None = None,
     every_seconds: float = EVERY_SECONDS,
     asked: Callable[[], bool] = never,
+    log: str = LOG,
 ) -> Record:
     """Returns the record of a trial, which it runs in this process; an error inside it is a failed record.
 
@@ -71,6 +73,7 @@ def execute_trial(
         models: The folder that gets the finished model of a trial of the confirm phase; None writes none.
         every_seconds: Time between checkpoints.
         asked: Returns whether the trial is asked to pause; without `checkpoints` it is not called.
+        log: The name of the file that standard error goes to: tracebacks and whole texts are there.
 
     Returns:
         The record: "ok", "diverged", or "failed" with the error as its `reason`. Where only the model's file
@@ -92,24 +95,23 @@ def execute_trial(
         checkpointer = Checkpointer(checkpoint_of(checkpoints, trial.id), trial.id, every_seconds, asked)
     try:
         return trials.run(
-            trial, data_root=data_root, device=device, checkpointer=checkpointer, save=_model(trial, models)
-        )
+            trial, data_root=data_root, device=device, checkpointer=checkpointer, save=_model(trial, models),
+            log=log,
+        )  # fmt: skip
     except TrialPaused:
         raise
     except ModelSaveError as error:
         with suppress(OSError):
             print(error, file=sys.stderr)
         return error.record
-    except SparsebenchError as error:
-        reason = _line(error)
     except Exception as error:
-        with suppress(OSError):  # the log may be on a full disk
-            traceback.print_exc(file=sys.stderr)
-        name, text = type(error).__name__, _line(error)
-        reason = f"{name}: {text}" if text else name
+        why = reason(error, where=log)
+        if not isinstance(error, SparsebenchError) or why != message(error):
+            with suppress(OSError):  # the log may be on a full disk
+                traceback.print_exc(file=sys.stderr)
         if _is_memory(error):
-            raise OutOfMemory(f"out of memory: {reason[:300]}" if text else "out of memory") from error
-    return trials.failed(trial, reason, device=device, seconds=time.perf_counter() - start)
+            raise OutOfMemory(f"out of memory: {reason(error, 300)}") from error
+    return trials.failed(trial, why, device=device, seconds=time.perf_counter() - start)
 
 
 def answer_of(
@@ -148,13 +150,8 @@ def _model(trial: Trial, models: Path | None) -> Path | None:
     return model_path(models, trial.id) if models and trial.phase == "confirm" else None
 
 
-def _line(error: Exception) -> str:
-    """Returns an error's message as one line."""
-    return " ".join(str(error).split())
-
-
 def _is_memory(error: Exception) -> bool:
     """Returns whether an error means out of memory: Python's, CUDA's, or torch's RuntimeError on a CPU."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return isinstance(error, RuntimeError) and "can't allocate memory" in message(error)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import SparsebenchError
+from ...reasons import reason, root_cause
 from ..models.model_file import KEY, ModelCard, write_model
 from .load_snippet import build_network
 
@@ -89,8 +90,10 @@ def _onnx(state: dict[str, Tensor], card: ModelCard, path: Path) -> None:
                 verbose=False,
             )
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise SparsebenchError(f"torch cannot export {card.model!r} to ONNX: {reason}") from error
+        why = reason(root_cause(error))  # the errors around it are the exporter's advice to its developers
+        raise SparsebenchError(
+            f"torch cannot export {card.model!r} to ONNX ({why}): choose .pt or .safetensors"
+        ) from error
     assert program is not None
     program.model.metadata_props[KEY] = card.to_json()
     program.save(path, external_data=False)

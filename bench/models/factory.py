@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ...errors import SparsebenchError
+from ...reasons import reason
 from .networks import OURS
 
 
@@ -61,7 +62,7 @@ def create(name: str, shape: tuple[int, int, int], classes: int, **args: Any) ->
             logits = model.eval()(torch.zeros(2, *shape))
     except Exception as error:
         raise SparsebenchError(
-            f"model {name!r} cannot take images of {_size(shape)}: {_first_line(error)}"
+            f"model {name!r} cannot take images of {_size(shape)}: {reason(error)}"
         ) from error
     if logits.shape != (2, classes):
         raise SparsebenchError(
@@ -126,7 +127,7 @@ def _build(
             if index + 1 < len(attempts) and "img_size" in str(error):
                 continue
             raise SparsebenchError(
-                f"model {name!r} does not take these arguments: {_first_line(error)}"
+                f"model {name!r} does not take these arguments: {reason(error)}"
             ) from error
         except Exception as error:
             doing = (
@@ -134,13 +135,9 @@ def _build(
                 if args.get("pretrained")
                 else f"build for {_size(shape)} images"
             )
-            raise SparsebenchError(f"cannot {doing} {name!r}: {_first_line(error)}") from error
+            raise SparsebenchError(f"cannot {doing} {name!r}: {reason(error)}") from error
     raise AssertionError("the last attempt returns or raises")
 
 
 def _size(shape: tuple[int, int, int]) -> str:
     return "×".join(map(str, shape))
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

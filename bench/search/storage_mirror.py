@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial
 from sqlalchemy import text
 
 from ...errors import SparsebenchError
+from ...reasons import reason
 from ..system.urls import sqlite_url, without_login
 from .optuna_search import DIRECTIONS, Search
 
@@ -43,7 +44,7 @@ class StudyMirror:
         try:
             self._open()
         except Exception as error:
-            said = without_login(f"{url!r}: {str(error).splitlines()[0]}", url)
+            said = without_login(f"{url!r}: {reason(error)}", url)
             raise SparsebenchError(f"Optuna cannot open the storage {said}") from error
 
     @classmethod
@@ -85,7 +86,7 @@ class StudyMirror:
             self._written[search.key] = states
         except Exception as error:  # of any database driver: the copy must not stop a campaign
             self.broken = True
-            say(without_login(f"cannot write to Optuna's storage {self.url!r}: {error}", self.url))
+            say(without_login(f"cannot write to Optuna's storage {self.url!r}: {reason(error)}", self.url))
 
     def _write(self, name: str, trials: list[FrozenTrial]) -> None:
         """Appends the trials that the stored study lacks; writes it anew where the stored ones differ."""

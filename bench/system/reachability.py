@@ -13,6 +13,8 @@ from urllib.error import HTTPError
 from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import Request, urlopen
 
+from ...reasons import message
+
 PATIENCE = 4.0  # seconds
 
 T = TypeVar("T")
@@ -142,7 +144,7 @@ def check_database(url: str, seconds: float = PATIENCE) -> None:
     except ImportError as error:
         raise Unreachable(f"its driver is not installed: pip install {error.name}") from None
     except (SQLAlchemyError, OSError, ValueError) as error:
-        raise Unreachable(str(getattr(error, "orig", None) or error).strip().splitlines()[0]) from None
+        raise Unreachable(message(getattr(error, "orig", None) or error)) from None
 
 
 def _check_sqlite(file: Path) -> None:

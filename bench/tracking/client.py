@@ -10,6 +10,7 @@ from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from ...reasons import message, shortened
 from ..system.urls import sqlite_url, without_login
 from .chart_view import save_view
 from .trial_values import experiment_name
@@ -157,12 +158,11 @@ def mlflow_message(uri: str, error: BaseException) -> str:
         error: The exception, of MLflow, the database or the network.
 
     Returns:
-        The sentence, with the first line of the exception's message (at most 200 characters).
+        The sentence, with the exception's message (at most 200 characters).
 
     Example:
         >>> mlflow_message("http://me:secret@host:5000", ConnectionError("refused by me:secret@host"))
         'MLflow at http://host:5000 could not be written to (refused by host); records.jsonl has everything'
     """
-    reason = (str(error).strip() or repr(error)).splitlines()[0]
-    shown, reason = (without_login(text, uri) for text in (uri, reason))
-    return f"MLflow at {shown} could not be written to ({reason[:200]}); records.jsonl has everything"
+    shown, why = (without_login(text, uri) for text in (uri, message(error)))
+    return f"MLflow at {shown} could not be written to ({shortened(why, 200)}); records.jsonl has everything"

@@ -13,6 +13,7 @@ from torch import nn
 from ...datasets.api import Data, full_batches
 from ...errors import SparsebenchError
 from ...methods.api import Diverged, Net, Plan, Sparsifier
+from ...reasons import WHOLE, message, reason
 from ...records.fields import TrainingResult
 from ..config.trial_spec import Recipe
 from ..measurement.compression import prunable_weights
@@ -95,7 +96,11 @@ class Training:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             groups = self.method.attach(self.net, plan, probe)
-        self.result.warnings = [str(w.message) for w in caught if issubclass(w.category, UserWarning)]
+        self.result.warnings = [
+            message(w.message, WHOLE)  # type: ignore[arg-type] # caught, it is the warning itself, no text
+            for w in caught
+            if issubclass(w.category, UserWarning)
+        ]
         # The optimizers, and all tensors whose gradients a step has to clear.
         self.optimizers = Optimizers(groups, recipe, weight_decay, self.net.sgd)
         self.net.optimizers = self.optimizers.all
@@ -138,7 +143,7 @@ class Training:
             while self.clock.step < end and self.result.status == "ok" and not pause():
                 self._step()
         except Diverged as error:
-            self._diverged(str(error))
+            self._diverged(reason(error))
         if self.done:
             self._finish()
         return self.result
@@ -232,6 +237,6 @@ class Training:
             try:
                 method.finalize(self.net)
             except Diverged as error:
-                self._diverged(str(error))
+                self._diverged(reason(error))
         self.net.collapse()
         set_memory_format(self.model, torch.contiguous_format)

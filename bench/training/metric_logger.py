@@ -9,6 +9,7 @@ from torch import nn
 
 from ...datasets.api import Data
 from ...methods.api import Net
+from ...records.bounds import bounded_names
 from ..config.trial_spec import Recipe
 from ..measurement.accuracy import accuracy
 from ..measurement.compression import FLOAT32_EPS
@@ -122,7 +123,8 @@ def _compression_at(net: Net, threshold: float) -> float:
 def finite(values: Mapping[str, float]) -> dict[str, float]:
     """Returns the finite values, rounded to six significant digits, which suffice for a chart.
 
-    JSON has neither NaN nor infinity: a diagnostic that is not finite is left out.
+    JSON has neither NaN nor infinity: a diagnostic that is not finite is left out. Names that a record cannot
+    have are bounded.
 
     Args:
         values: Numbers by name.
@@ -134,7 +136,8 @@ def finite(values: Mapping[str, float]) -> dict[str, float]:
         >>> finite({"misalignment": 1 / 3, "spread": math.nan})
         {'misalignment': 0.333333}
     """
-    return {key: float(f"{value:.6g}") for key, value in values.items() if math.isfinite(value)}
+    kept = {key: float(f"{value:.6g}") for key, value in values.items() if math.isfinite(value)}
+    return bounded_names(kept)
 
 
 def memory_ratio(

@@ -1,5 +1,6 @@
 """One trial, run as a pure function from a frozen trial spec to a record."""
 
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ import torch
 from ...datasets.api import Data, open_dataset
 from ...errors import SparsebenchError
 from ...methods.api import Sparsifier, configure, keep_count
+from ...records.bounds import bounded_layers, bounded_result
 from ...records.fields import Layer, Measurements, TrainingResult
 from ...records.hashing import digest
 from ...records.record import Record
@@ -81,6 +83,7 @@ def run(
     save: Path | None = None,
     on_event: Callable[[dict[str, Any]], None] | None = None,
     checkpointer: Checkpointer | None = None,
+    log: str = "standard error",
 ) -> Record:
     """Trains the model of a trial and measures it; reads test data only outside the search phase.
 
@@ -93,6 +96,7 @@ def run(
         save: A safetensors file for the finished model of a trial that did not diverge.
         on_event: Called with warnings and rows of the curve, as by `Training.run`.
         checkpointer: Resumes the trial and writes its checkpoints; without it there are none.
+        log: The name of the file that standard error goes to: a text that the record shortens is there.
 
     Returns:
         The record, whose `status` is "ok" or "diverged".
@@ -131,12 +135,20 @@ def run(
     peak, name = peak_memory.peak(place), _device_name(place)
     earlier = checkpointer.spent if checkpointer else 0.0
     record = record_of(
-        trial, result, measured, threads=torch.get_num_threads(), data_digest=data.digest, device=name,
+        trial, _bounded(result, log), measured, threads=torch.get_num_threads(), data_digest=data.digest, device=name,
         peak_memory_bytes=peak, seconds=earlier + time.perf_counter() - start,
     )  # fmt: skip
     if save is not None and record.status == "ok":
         save_model(model, data, record, save)
     return record
+
+
+def _bounded(result: TrainingResult, log: str) -> TrainingResult:
+    """Returns a result with its texts within bounds; what they lose goes to standard error, named `log`."""
+    stored = bounded_result(result, log)
+    if (stored.reason, stored.warnings) != (result.reason, result.warnings):
+        print(*result.warnings, result.reason or "", sep="\n", file=sys.stderr)
+    return stored
 
 
 def _trained(
@@ -182,8 +194,9 @@ def record_of(
         (True, 4.0, 2)
     """
     return Record.assemble(
-        trial, result, measured, id=trial.id, config=trial.config, recipe=trial.recipe.model_dump(),
-        trial=trial.number, threads=threads, command=trial.command_on(threads), versions=versions(), **more,
+        trial, bounded_result(result), bounded_layers(measured), id=trial.id, config=trial.config,
+        recipe=trial.recipe.model_dump(), trial=trial.number, threads=threads,
+        command=trial.command_on(threads), versions=versions(), **more,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from .errors import SparsebenchError, UnknownName
+from .reasons import reason
 
 T = TypeVar("T")
 
@@ -79,8 +80,9 @@ class Registry(Mapping[str, T], Generic[T]):
                 point.load()
             except (Exception, SystemExit) as error:
                 self._plugins_loaded = False  # so that the next look-up raises it again
+                why = reason(error, place=False)
                 raise SparsebenchError(
-                    f"the installed plugin {point.value!r} ({self.group}) does not import: {error!r}"
+                    f"the installed plugin {point.value!r} ({self.group}) does not import: {why}"
                 ) from error
 
     def __getitem__(self, name: str) -> T:
@@ -126,7 +128,7 @@ def load_plugin(path: str | Path) -> None:
         >>> load_plugin("bad.py")
         Traceback (most recent call last):
             ...
-        sparsebench.errors.SparsebenchError: plugin file 'bad.py' fails to import at line 2: ValueError(...)
+        sparsebench.errors.SparsebenchError: plugin file 'bad.py' fails to import at line 2: ValueError: ...
     """
     file = Path(path).resolve()
     if file.is_dir():
@@ -146,7 +148,9 @@ def load_plugin(path: str | Path) -> None:
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         line = _line_in(error, file)
-        raise SparsebenchError(f"plugin file {str(path)!r} fails to import{line}: {error!r}") from error
+        raise SparsebenchError(
+            f"plugin file {str(path)!r} fails to import{line}: {reason(error, place=False)}"
+        ) from error
 
 
 def _line_in(error: BaseException, file: Path) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ....errors import SparsebenchError
 from ....files import write_atomic
+from ....reasons import reason
 from ....registry import load_plugin
 from ...config.trial_spec import Trial
 from ...output_folder.layout import MODELS, model_path
@@ -73,7 +74,7 @@ class TrialActor:
             self.checkpoints = Path(self.config.folder) if shares else own_folder() / self.config.mark
             self.models = Path(self.config.models) if shares else self.checkpoints / MODELS
         except (SparsebenchError, OSError) as error:
-            return WorkerReady(error=str(error)).model_dump_json()
+            return WorkerReady(error=reason(error)).model_dump_json()
         return WorkerReady(device=self._device(), shares=shares).model_dump_json()
 
     def _compare(self) -> None:
@@ -121,6 +122,7 @@ class TrialActor:
                 models=self.models,
                 every_seconds=self.config.checkpoint_seconds,
                 asked=self.asked.is_set,
+                log="the worker's log, which Ray keeps on its node",
             )
         except TrialPaused:
             return "paused"

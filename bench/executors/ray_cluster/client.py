@@ -24,6 +24,7 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ....errors import SparsebenchError
+from ....reasons import reason
 from ...system.environment import cores
 from .actor import TrialActor
 from .private_head import LOOPBACK, private_head
@@ -132,7 +133,7 @@ def answer(call: Call) -> str:
     try:
         return str(ray.get(call))
     except RayError as error:
-        raise WorkerLost(f"{type(error).__name__}: {error}") from error
+        raise WorkerLost(reason(error)) from error
 
 
 def content(call: Call, timeout: float) -> bytes:
@@ -157,7 +158,7 @@ def content(call: Call, timeout: float) -> bytes:
     try:
         return bytes(ray.get(call, timeout=timeout))
     except RayError as error:
-        raise WorkerLost(f"{type(error).__name__}: {error}") from error
+        raise WorkerLost(reason(error)) from error
 
 
 class Cluster:
@@ -257,10 +258,9 @@ def _connect(address: str) -> None:
         with _signals_kept():
             ray.init(address, log_to_driver=False, logging_level="error", **options)
     except Exception as error:
-        first = str(error).strip().partition("\n")[0]
         what = "start Ray here" if address == "local" else f"join the Ray cluster at {address!r}"
         hint = "" if "RAY_AUTH_MODE" in os.environ else "; where it asks for a token, set RAY_AUTH_MODE=token"
-        raise SparsebenchError(f"cannot {what}: {first or type(error).__name__}{hint}") from error
+        raise SparsebenchError(f"cannot {what}: {reason(error)}{hint}") from error
 
 
 def _reach(address: str, seconds: float) -> None:

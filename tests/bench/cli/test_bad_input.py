@@ -108,7 +108,7 @@ BAD: dict[str, Bad] = {
     "save below a file": train("cannot save to 'file/model'", "--save", "file/model", file="mine"),
     "plugin missing": train("plugin file 'no.py' does not exist", "--plugin", "no.py"),
     "plugin is a folder": train("plugin 'dir' is a folder: name a Python file in it", "--plugin", "dir", **{"dir/x": ""}),
-    "plugin leaves": train("plugin file 'p.py' fails to import at line 1: SystemExit(3)", "--plugin", "p.py", **{"p.py": "raise SystemExit(3)"}),
+    "plugin leaves": train("plugin file 'p.py' fails to import at line 1: SystemExit: 3", "--plugin", "p.py", **{"p.py": "raise SystemExit(3)"}),
     "plugin broken": train(
         "plugin file 'p.py' fails to import at line 2: ZeroDivisionError", "--plugin", "p.py", **{"p.py": "\n1/0"}
     ),

@@ -9,6 +9,8 @@ from sparsebench.bench.executors.execute import OutOfMemory, execute_trial
 from sparsebench.bench.training import trial as trials
 from sparsebench.errors import SparsebenchError
 
+PLACE = "(test_execute.py:18: raise error)"
+
 
 def raising(error: Exception) -> Callable[..., Any]:
     def run(*args: Any, **more: Any) -> Any:
@@ -23,19 +25,21 @@ def raising(error: Exception) -> Callable[..., Any]:
         (ValueError("bad luck\nsecond line"), "ValueError: bad luck second line"),
         (SparsebenchError("no data:\n  none"), "no data: none"),
         (ValueError(), "ValueError"),
+        (KeyError("head"), "KeyError: 'head'"),
     ],
 )
 def test_a_reason_is_one_line(
     error: Exception, reason: str, make_trial: Callable[..., Trial], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trials, "run", raising(error))
-    assert execute_trial(make_trial(), device="cpu").reason == reason
+    found = execute_trial(make_trial(), device="cpu").reason
+    assert found == reason if isinstance(error, SparsebenchError) else found == f"{reason} {PLACE}"
 
 
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (MemoryError(), "out of memory"),
+        (MemoryError(), "out of memory: MemoryError"),
         (MemoryError("5 GB\nwanted"), "out of memory: MemoryError: 5 GB wanted"),
     ],
 )
@@ -45,4 +49,4 @@ def test_too_little_memory_is_said_with_what_there_is_to_say(
     monkeypatch.setattr(trials, "run", raising(error))
     with pytest.raises(OutOfMemory) as met:
         execute_trial(make_trial(), device="cpu")
-    assert str(met.value) == reason
+    assert str(met.value) == f"{reason} {PLACE}"
