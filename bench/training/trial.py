@@ -4,13 +4,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ...datasets.api import Data, open_dataset
+from ...datasets.api import Data
 from ...errors import SparsebenchError
 from ...methods.api import Sparsifier, configure, keep_count
 from ...records.bounds import bounded_layers, bounded_result
@@ -35,37 +34,7 @@ from ..system import peak_memory
 from ..system.environment import versions
 from .checkpointing import Checkpointer
 from .loop import Training
-
-
-@lru_cache(maxsize=4)
-def _opened(name: str, root: str | None, args: tuple[tuple[str, Any], ...]) -> Data:
-    return open_dataset(name, root, **dict(args))
-
-
-def open_data(name: str, root: str | Path | None = None, args: dict[str, Any] | None = None) -> Data:
-    """Returns a dataset, which the process keeps open: the next trial on it need not read it again.
-
-    The four datasets that were opened last are cached.
-
-    Args:
-        name: Name of a registered dataset.
-        root: The folder of datasets; SPARSEBENCH_DATA or the user's cache where it is None.
-        args: Arguments of the dataset.
-
-    Returns:
-        The opened dataset; the same object for the same arguments.
-
-    Example:
-        >>> planted = open_data("planted", args={"n": 320, "valid": 64})
-        >>> planted.shape, planted is open_data("planted", args={"valid": 64, "n": 320})
-        ((1, 8, 8), True)
-    """
-    key = tuple(sorted((args or {}).items()))
-    try:
-        hash(key)
-    except TypeError:  # such as a list: no dataset takes one, and opening it raises
-        return open_dataset(name, root, **(args or {}))
-    return _opened(name, None if root is None else str(root), key)
+from .opened_data import open_data as open_data
 
 
 def _device_name(device: torch.device) -> str:
@@ -135,7 +104,8 @@ def run(
     peak, name = peak_memory.peak(place), _device_name(place)
     earlier = checkpointer.spent if checkpointer else 0.0
     record = record_of(
-        trial, _bounded(result, log), measured, threads=torch.get_num_threads(), data_digest=data.digest, device=name,
+        trial, _bounded(result, log), measured, threads=torch.get_num_threads(),
+        data_digest=data.digest, device=name,
         peak_memory_bytes=peak, seconds=earlier + time.perf_counter() - start,
     )  # fmt: skip
     if save is not None and record.status == "ok":

@@ -9,7 +9,7 @@ from sparsebench.bench.executors.execute import OutOfMemory, execute_trial
 from sparsebench.bench.training import trial as trials
 from sparsebench.errors import SparsebenchError
 
-PLACE = "(test_execute.py:18: raise error)"
+PLACE = "(test_execute.py:17: raise error)"
 
 
 def raising(error: Exception) -> Callable[..., Any]:
