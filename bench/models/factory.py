@@ -9,6 +9,7 @@ from torch import nn
 
 from ...errors import SparsebenchError
 from ...reasons import reason
+from .logits import checked_logits
 from .networks import OURS
 
 
@@ -57,17 +58,18 @@ def create(name: str, shape: tuple[int, int, int], classes: int, **args: Any) ->
     """
     model, _ = _build(name, shape, classes, args)
     try:
-        with warnings.catch_warnings(), torch.inference_mode():
+        # Not in inference mode: the parameters of lazy layers, made here, could not be trained.
+        with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
-            logits = model.eval()(torch.zeros(2, *shape))
+            output = model.eval()(torch.zeros(2, *shape))
     except Exception as error:
         raise SparsebenchError(
             f"model {name!r} cannot take images of {_size(shape)}: {reason(error)}"
         ) from error
-    if logits.shape != (2, classes):
-        raise SparsebenchError(
-            f"model {name!r} gives {tuple(logits.shape)} for two images, not (2, {classes})"
-        )
+    try:
+        checked_logits(output, 2, classes)
+    except SparsebenchError as error:
+        raise SparsebenchError(f"model {name!r}: {error}") from None
     return model.train()
 
 

@@ -17,6 +17,7 @@ from ...reasons import WHOLE, message, reason
 from ...records.fields import TrainingResult
 from ..config.trial_spec import Recipe
 from ..measurement.compression import prunable_weights
+from ..models.logits import checked_logits
 from .batches import BatchStream
 from .clock import TrainingClock
 from .lr_schedule import eta_sum, rate, round_steps
@@ -161,7 +162,7 @@ class Training:
         # The gradient of the mean cross-entropy and the method's penalty.
         x, y = next(self.batches)
         with self._precision():
-            loss = F.cross_entropy(self.model(x), y)
+            loss = F.cross_entropy(checked_logits(self.model(x), len(x), self.data.classes), y)
         penalty = method.penalty(net, clock)
         torch.autograd.backward(loss + penalty if isinstance(penalty, torch.Tensor) else loss)
         self.metrics.count(loss)

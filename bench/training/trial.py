@@ -92,9 +92,8 @@ def run(
     torch.manual_seed(trial.seed)
     model = create(trial.model, data.shape, data.classes, **trial.model_args).to(place)
     method = configure(trial.method, trial.knobs)
-    training = Training(
-        model, method, data, trial.recipe, seed=trial.seed, device=place, keep_dense=trial.keep_dense
-    )
+    options: dict[str, Any] = {"seed": trial.seed, "device": place, "keep_dense": trial.keep_dense}
+    training = Training(model, method, data, trial.recipe, **options)
     # Training, then the measurements of the finished model.
     result = _trained(training, on_event, checkpointer)
     if result.status == "ok" and not all(bool(p.isfinite().all()) for p in model.parameters()):
@@ -104,9 +103,8 @@ def run(
     peak, name = peak_memory.peak(place), _device_name(place)
     earlier = checkpointer.spent if checkpointer else 0.0
     record = record_of(
-        trial, _bounded(result, log), measured, threads=torch.get_num_threads(),
-        data_digest=data.digest, device=name,
-        peak_memory_bytes=peak, seconds=earlier + time.perf_counter() - start,
+        trial, _bounded(result, log), measured, threads=torch.get_num_threads(), peak_memory_bytes=peak,
+        data_digest=data.digest, device=name, seconds=earlier + time.perf_counter() - start,
     )  # fmt: skip
     if save is not None and record.status == "ok":
         save_model(model, data, record, save)

@@ -99,7 +99,7 @@ def test_trying_a_model_leaves_its_statistics_and_the_random_numbers_alone() -> 
         ("lenet5", GREY, {"widht": 2}, "takes no argument 'widht'"),
         ("resnet18", COLOUR, {"widht": 2}, "does not take these arguments"),
         ("test_vit", COLOUR, {"patch_size": "four"}, "'test_vit'"),
-        ("resnet18", COLOUR, {"num_classes": 3}, r"gives \(2, 3\) for two images, not \(2, 10\)"),
+        ("resnet18", COLOUR, {"num_classes": 3}, r"shape \(2, 3\), not one tensor of logits \(2, 10\)"),
         ("resnet18", COLOUR, {"global_pool": "no"}, "'resnet18'"),
         ("resnet18", COLOUR, {"checkpoint_path": "/no/such/file"}, "'resnet18'"),
     ],
