@@ -33,9 +33,10 @@ PACKAGES = """
 7 | reports.write   | reports.write               | reports.analysis reports.tables reports.figures reports.site
 8 | bench.system    | bench bench.system*         |
 8 | bench.config    | bench.config*               | methods.api datasets.api
+8 | bench.data      | bench.data*                 | datasets.api
 8 | bench.models    | bench.models* bench.networks | datasets.api
 8 | bench.measurement | bench.measurement*        | datasets.api
-9 | bench.training  | bench.training*             | methods.api datasets.api bench.config bench.system bench.models bench.measurement
+9 | bench.training  | bench.training*             | methods.api datasets.api bench.config bench.system bench.data bench.models bench.measurement
 9 | bench.search    | bench.search*               | methods.api bench.config bench.system
 9 | bench.tracking  | bench.tracking*             | bench.system
 9 | bench.output_folder | bench.output_folder*    | methods.api bench.config
@@ -59,8 +60,8 @@ OWNERS = {
     "optuna": "bench.search",
     "mlflow": "bench.tracking",
     "ray": "bench.executors.ray_cluster.client bench.executors.ray_cluster.private_head",
-    "torch": "methods datasets bench.system bench.models bench.measurement bench.training bench.executors "
-    "bench.export bench.conformance bench.campaign.dry_run bench.cli.run",
+    "torch": "methods datasets bench.system bench.data bench.models bench.measurement bench.training "
+    "bench.executors bench.export bench.conformance bench.campaign.dry_run bench.cli.run",
     "torchvision": "datasets",
     "sklearn": "datasets",
     "timm": "bench.models",

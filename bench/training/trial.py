@@ -17,6 +17,7 @@ from ...records.fields import Layer, Measurements, TrainingResult
 from ...records.hashing import digest
 from ...records.record import Record
 from ..config.trial_spec import Trial
+from ..data.opened import open_data as open_data
 from ..measurement.accuracy import accuracy
 from ..measurement.compression import (
     collapsed_layers,
@@ -34,7 +35,6 @@ from ..system import peak_memory
 from ..system.environment import versions
 from .checkpointing import Checkpointer
 from .loop import Training
-from .opened_data import open_data as open_data
 
 
 def _device_name(device: torch.device) -> str:
