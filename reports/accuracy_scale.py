@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..records.learning import learned
+
 LOWER = 0.2  # the compressed range's share of the axis
 STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)  # tick distances, as fractions
 
@@ -52,7 +54,7 @@ def focus_on(accuracies: Sequence[float], chance: float, dense: float | None, lo
 
     The expanded range ends 2.5 times the median loss below the best accuracy (the largest of the points and
     dense), at least a tenth (and two points of accuracy) and at most six tenths of the way to chance, on a
-    tick. The median is over accuracies above 1.5 × chance: collapsed points do not widen the range.
+    tick. The median is over networks that have learned something: the others do not widen the range.
 
     Args:
         accuracies: Mean accuracies, as fractions, whose range is to be expanded: those of the fronts.
@@ -68,7 +70,7 @@ def focus_on(accuracies: Sequence[float], chance: float, dense: float | None, lo
         Focus(bottom=0.0, bend=0.65, top=0.92)
     """
     best = max([*accuracies, chance + 1e-3, *([dense] if dense is not None else [])])
-    alive = sorted(y for y in accuracies if y > 1.5 * chance) or [best]
+    alive = sorted(y for y in accuracies if learned(y, chance)) or [best]
     loss = 2.5 * (best - alive[len(alive) // 2])
     whole = best - chance
     bend = best - min(max(loss, 0.1 * whole, 0.02), 0.6 * whole)

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from ...records.learning import chance_on
 from ...records.record import Record
 from ...records.store import Store
 from ...reports.analysis.boards import on_front
-from ...reports.analysis.grouping import by_task, chance_of, confirmed
+from ...reports.analysis.grouping import by_task, confirmed
 from ...reports.analysis.points import Point
 from ..output_folder.layout import MODELS, model_files, model_path
 
@@ -34,11 +35,11 @@ def confirmed_fronts(records: Iterable[Record]) -> list[Point]:
 
     Example:
         >>> [(p.entry, round(p.compression)) for p in confirmed_fronts(records)]
-        [('dense', 1), ('dwf-3', 2), ('dwf-3', 13), ..., ('magnitude', 119), ('magnitude', 1022)]
+        [('dense', 1), ('dwf-3', 2), ('dwf-3', 13), ..., ('magnitude', 119)]
     """
     found: list[Point] = []
     for own in by_task(records).values():
-        points, _ = confirmed(own, chance_of(own))
+        points, _ = confirmed(own, chance_on(own, "test"))
         for entry in dict.fromkeys(point.entry for point in points):
             found += on_front([point for point in points if point.entry == entry])
     return found

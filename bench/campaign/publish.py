@@ -180,6 +180,7 @@ def _study_summary(board: TaskLeaderboard, row: LeaderboardRow, folder: Path, su
         "hypervolume": row.hypervolume,
         "hypervolume_raw": row.hypervolume_raw,
         "best_top1": row.best_accuracy,
+        "learned": float(row.learned),
         "largest_compression": row.largest_compression,
         "largest_compression_exact": row.largest_compression_exact,
         "failures": row.failed + row.diverged + row.collapsed,

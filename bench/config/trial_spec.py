@@ -4,9 +4,9 @@ import json
 import shlex
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
-from ...records.fields import Phase, TrialFields
+from ...records.fields import Metric, Phase, TrialFields
 from ...records.hashing import digest
 from ...records.record import Record
 from ...records.schema_1 import recorded_arguments
@@ -30,6 +30,8 @@ class Recipe(BaseModel):
         warmup: Fraction of the schedule in which the rate rises linearly.
         augment: Random crops of the padded image, horizontal flips, or both.
         precision: "bfloat16" trains in mixed precision.
+        metric: The accuracy by which trials are searched for, compared and ranked; "balanced_accuracy" is the
+            mean over the classes of the accuracy on each, for classes of unequal size.
 
     Example:
         >>> Recipe(epochs=60, augment="crop_flip").model_dump(exclude_defaults=True)
@@ -49,6 +51,15 @@ class Recipe(BaseModel):
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
     augment: Literal["none", "flip", "crop", "crop_flip"] = "none"
     precision: Literal["float32", "bfloat16"] = "float32"
+    metric: Metric = "accuracy"
+
+    @model_serializer(mode="wrap")
+    def _older_than_its_metric(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leaves the usual metric out, as identities and folders of before there was a choice do."""
+        content: dict[str, Any] = written(self)
+        if content.get("metric") == "accuracy":
+            del content["metric"]
+        return content
 
 
 class Trial(TrialFields):

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
+from ...records.learning import chance_of, learned
 from ...records.pareto import front
 from ...records.record import Record
 from ...records.store import latest
@@ -24,14 +25,14 @@ class FrontSummary(_Facts):
     """The Pareto front of a search so far, in four numbers. Accuracies are fractions, on validation data.
 
     Attributes:
-        points: The number of points on the front of accuracy against compression.
+        points: The number of points on the front of accuracy against compression, of networks that learned.
         best: The best accuracy of all trials.
         at_10: The best accuracy of the trials with a compression of at least 10; None without such a trial.
         at_100: The same for a compression of at least 100.
 
     Example:
         >>> front_summary(r for r in records if r.entry == "dwf-3" and r.phase == "search")
-        FrontSummary(points=4, best=0.976..., at_10=0.969..., at_100=0.704...)
+        FrontSummary(points=3, best=0.976..., at_10=0.969..., at_100=0.704...)
     """
 
     points: int
@@ -162,19 +163,24 @@ def front_summary(records: Iterable[Record]) -> FrontSummary | None:
         >>> front_summary([record.model_copy(update={"compression": 20.0, "val_accuracy": 0.9})])
         FrontSummary(points=1, best=0.9, at_10=0.9, at_100=None)
     """
-    points = [
-        (record.log_compression, record.val_accuracy)
-        for record in records
-        if record.status == "ok" and record.val_accuracy is not None
-    ]
-    if not points:
+    found = [r for r in records if r.status == "ok" and r.val_accuracy is not None]
+    if not found:
         return None
+    # Networks that learned nothing are on no front, and still have an accuracy to show.
+    points = [
+        (r.log_compression, r.val_accuracy)
+        for r in found
+        if r.val_accuracy is not None and learned(r.val_accuracy, chance_of(r, "validation") or 0.0)
+    ]
 
     def best(decades: float) -> float | None:
         return max((accuracy for x, accuracy in points if x >= decades), default=None)
 
     return FrontSummary(
-        points=len(front(points)), best=max(y for _, y in points), at_10=best(1.0), at_100=best(2.0)
+        points=len(front(points)),
+        best=max(r.val_accuracy or 0.0 for r in found),
+        at_10=best(1.0),
+        at_100=best(2.0),
     )
 
 

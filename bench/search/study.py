@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...methods.api import registry
+from ...records.learning import chance_of, learned
 from ...records.pareto import front, spread
 from ...records.record import Record
 from ...records.store import Store
@@ -12,8 +13,6 @@ from ..config.search_space import free_knobs, full_knobs, settle_recipe, split_s
 from ..config.suite import Entry, Suite, Task
 from ..config.trial_spec import Trial
 from .optuna_search import Search
-
-COLLAPSED = 1.5  # a front point at or below this many times chance is not worth confirming
 
 
 class Study:
@@ -148,16 +147,16 @@ class Study:
 
     def chosen(self) -> list[Record]:
         """Returns the points to confirm: of the search's Pareto front by validation accuracy, spread over log
-        compression. Points near chance accuracy are left out where there are others."""
+        compression. Points that learned nothing are left out where there are others."""
         in_order = [self.found[number] for number in sorted(self.found)]  # of equals the first is chosen
         distinct = {record.id: record for record in in_order}
         alive = [r for r in distinct.values() if r.status == "ok" and r.val_accuracy is not None]
-        learned = [r for r in alive if (r.val_accuracy or 0) > COLLAPSED / (r.classes or 1)]
+        able = [r for r in alive if learned(r.val_accuracy or 0.0, chance_of(r, "validation") or 0.0)]
 
         def place(record: Record) -> tuple[float, float]:
             return record.log_compression, record.val_accuracy or 0.0
 
-        return spread(front(learned or alive, key=place), self.suite.budget.points, key=place)
+        return spread(front(able or alive, key=place), self.suite.budget.points, key=place)
 
     def _confirm_trials(self, points: Iterable[Record]) -> Iterable[Trial]:
         for record in points:

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 
+from ...records.learning import chance_of, learned
 from ...records.record import Record
 from .text_tables import short_text
 
@@ -136,6 +137,7 @@ def tags_of(record: Record, colour: str | None = None) -> dict[str, str]:
         "bench.phase": record.phase,
         "bench.status": record.status,
         "bench.reason": record.reason,
+        "bench.learned": _learned(record),
         "bench.dataset": record.dataset,
         "bench.model": record.model,
         "bench.data_digest": record.data_digest,
@@ -145,6 +147,16 @@ def tags_of(record: Record, colour: str | None = None) -> dict[str, str]:
     }
     tags |= {f"version.{_key(key)}": value for key, value in record.versions.items()}
     return {key: value[:4000] for key, value in tags.items() if value}
+
+
+def _learned(record: Record) -> str | None:
+    """Returns whether the network has learned something, as "yes" or "no"; None without an accuracy."""
+    if record.status == "diverged":
+        return "no"
+    chance = chance_of(record, "validation")
+    if record.val_accuracy is None or chance is None:
+        return None
+    return "yes" if learned(record.val_accuracy, chance) else "no"
 
 
 def curve_of(record: Record) -> list[tuple[str, float, int]]:

@@ -78,7 +78,9 @@ class Training:
         self.rounds = method.rounds()
         self._check_rounds()
         self._attach(recipe.weight_decay)
-        self.metrics = MetricLogger(self.clock, self.net, model, data, device, method.diagnostics)
+        self.metrics = MetricLogger(
+            self.clock, self.net, model, data, device, method.diagnostics, recipe.metric
+        )
         self._notify: Notify = lambda event: None
 
     def _check_rounds(self) -> None:

@@ -10,6 +10,7 @@ from torch import nn
 from ...datasets.api import Data
 from ...methods.api import Net
 from ...records.bounds import bounded_names
+from ...records.fields import Metric
 from ..config.trial_spec import Recipe
 from ..measurement.accuracy import accuracy
 from ..measurement.compression import FLOAT32_EPS
@@ -30,6 +31,7 @@ class MetricLogger:
         data: Its dataset; a row has the accuracy on the validation split.
         device: The device that trains.
         diagnostics: The method's scalars for a row.
+        metric: The accuracy that a row has.
 
     Example:
         >>> clock, cpu = TrainingClock(steps=160, momentum=0.9), torch.device("cpu")
@@ -48,9 +50,10 @@ class MetricLogger:
         data: Data,
         device: torch.device,
         diagnostics: Callable[[Net], Mapping[str, float]],
+        metric: Metric = "accuracy",
     ) -> None:
         self.clock, self.net, self.model, self.data, self.device = clock, net, model, data, device
-        self.diagnostics = diagnostics
+        self.diagnostics, self.metric = diagnostics, metric
         self.every = max(1, clock.steps // CURVE_POINTS)
         self.cost = macs(model, data.shape, device)
         self.loss = torch.zeros((), device=device)
@@ -97,7 +100,7 @@ class MetricLogger:
             "fraction": self.clock.fraction,
             "lr": self.clock.lr,
             "train_loss": loss,
-            "val_accuracy": accuracy(self.model, self.data.valid, self.device),
+            "val_accuracy": accuracy(self.model, self.data.valid, self.device, self.metric),
             "compression": _compression_at(self.net, FLOAT32_EPS),
             "compression_at_1e-3": _compression_at(self.net, 1e-3),
             **self.diagnostics(self.net),

@@ -18,7 +18,7 @@ from ...records.hashing import digest
 from ...records.record import Record
 from ..config.trial_spec import Trial
 from ..data.opened import open_data as open_data
-from ..measurement.accuracy import accuracy
+from ..measurement.accuracy import Evaluation, class_sizes
 from ..measurement.compression import (
     collapsed_layers,
     compression,
@@ -28,7 +28,7 @@ from ..measurement.compression import (
     zero_below,
 )
 from ..measurement.flops import speedup
-from ..measurement.zero_threshold import OperatingPoint, validated_threshold
+from ..measurement.zero_threshold import validated_threshold
 from ..models.factory import create
 from ..models.model_file import save_model as save_model
 from ..system import peak_memory
@@ -194,40 +194,40 @@ def failed(
 
 
 def _chance(trial: Trial, data: Data) -> Measurements:
-    """Returns the measurements of a diverged training: chance accuracy at compression 1."""
-    chance = 1 / data.classes
-    test = None if trial.phase == "search" else chance
-    return Measurements(classes=data.classes, val_accuracy=chance, test_accuracy=test, compression=1.0)
+    """Returns the measurements of a diverged training: what guessing reaches, at compression 1."""
+    metric = trial.recipe.metric
+    valid = class_sizes(data.valid).chance(metric)
+    test = None if trial.phase == "search" else class_sizes(data.test).chance(metric)
+    return Measurements(
+        classes=data.classes, val_accuracy=valid, test_accuracy=test, val_chance=valid, test_chance=test,
+        compression=1.0,
+    )  # fmt: skip
 
 
 def _measured(trial: Trial, training: Training, data: Data, place: torch.device) -> Measurements:
     """Returns the measurements at both operating points; the model is at the reported one afterwards."""
-    # The two operating points.
+    # The two thresholds.
     model, method = training.model, training.method
     weights = [training.net.weight(name) for name in training.prunable]
-    if method.exact_zeros:
-        exact = chosen = OperatingPoint(0.0, accuracy(model, data.valid, place))
-    else:
-        exact, chosen = validated_threshold(model, weights, data.valid, place)
+    exact = chosen = 0.0
+    if not method.exact_zeros:
+        exact, chosen = (p.threshold for p in validated_threshold(model, weights, data.valid, place))
     # The exact point, then the reported one.
     tests = trial.phase != "search"
-    zero_below(weights, exact.threshold)
+    zero_below(weights, exact)
     compression_exact = compression(layer_table(model, training.prunable))
-    test_exact = accuracy(model, data.test, place) if tests else None
-    zero_below(weights, chosen.threshold)
+    first = Evaluation.of(model, data, place, tests=tests)
+    zero_below(weights, chosen)
     layers = layer_table(model, training.prunable)
-    same = chosen.threshold == exact.threshold
+    found = first if chosen == exact else Evaluation.of(model, data, place, tests=tests)
     density = {layer.name: layer.nonzeros / layer.size for layer in layers}
     target, missed_by = _target(method, layers)
     return Measurements(
         classes=data.classes,
-        val_accuracy=chosen.val_accuracy,
-        val_accuracy_exact=exact.val_accuracy,
-        test_accuracy=test_exact if same or not tests else accuracy(model, data.test, place),
-        test_accuracy_exact=test_exact,
+        **found.accuracies(trial.recipe.metric, first),
         compression=compression(layers),
         compression_exact=compression_exact,
-        threshold=chosen.threshold,
+        threshold=chosen,
         target=target,
         missed_by=missed_by,
         total_compression=total_compression(model),

@@ -5,14 +5,15 @@ from dataclasses import replace
 from typing import Any
 
 from ...errors import SparsebenchError
+from ...records.learning import chance_on
 from ...records.pareto import X_MAX, front
 from ...records.record import Record
 from ...records.stored import reader_of
 from . import measures
 from .comparison import difference
-from .grouping import by_task, chance_of, confirmed, provisional
+from .grouping import by_task, confirmed, provisional
 from .leaderboard import DENSE, LeaderboardRow, TaskLeaderboard
-from .points import Point, Source
+from .points import Point, Source, learning
 
 
 def boards(records: Iterable[Record], x_max: float | Mapping[str, float] = X_MAX) -> list[TaskLeaderboard]:
@@ -64,10 +65,10 @@ def rows(records: Iterable[Record], x_max: float | Mapping[str, float] = X_MAX) 
 
 def _board(task: str, records: list[Record], x_max: float) -> TaskLeaderboard:
     # Operating points: the confirmed ones of an entry, else those of its search
-    chance = chance_of(records)
-    tested, tested_failures = confirmed(records, chance)
-    guessed, guessed_failures = provisional(records, chance)
+    tested, tested_failures = confirmed(records, chance_on(records, "test"))
+    guessed, guessed_failures = provisional(records, chance_on(records, "validation"))
     source: Source = "test" if tested else "validation"
+    chance = chance_on(records, source)
     names = sorted({record.entry for record in records})
     chosen = {entry: [p for p in tested if p.entry == entry] for entry in names}
     # An entry whose confirming runs all failed has failed: its search is no substitute
@@ -144,7 +145,7 @@ def _tied(board: TaskLeaderboard, above: LeaderboardRow, row: LeaderboardRow) ->
 
 
 def on_front(points: Sequence[Point]) -> list[Point]:
-    """Returns the points on the front of means: those that no other point dominates.
+    """Returns the points on the front of means: those that learned something and that no other dominates.
 
     Args:
         points: The operating points of one entry.
@@ -154,6 +155,6 @@ def on_front(points: Sequence[Point]) -> list[Point]:
 
     Example:
         >>> [round(point.compression) for point in on_front(board.points["magnitude"])]
-        [2, 13, 119, 1022]
+        [2, 13, 119]
     """
-    return front(points, lambda p: p.xy)
+    return front(learning(points), lambda p: p.xy)

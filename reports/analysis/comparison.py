@@ -10,44 +10,47 @@ from typing import Literal
 
 from ...records.pareto import X_MAX, front, hypervolume
 from .intervals import CONFIDENCE, Interval
-from .points import Point, SeedResult
+from .points import Point, learning
 
 NOTHING = 1e-12  # differences and errors below it are rounding
 
 
-def replicates(points: Sequence[Point], chance: float, x_max: float = X_MAX) -> dict[int, float]:
+def replicates(points: Sequence[Point], x_max: float = X_MAX) -> dict[int, float]:
     """Returns the hypervolume of each replicate of an entry's front: of the outcomes that share a seed.
 
     Only seeds that every point of the front of means has are replicates, so that no front lacks a point.
     Where fewer than two are shared, replicate j takes the j-th seed of every point and is numbered −1 − j;
-    such replicates are never paired with those of another entry.
+    such replicates are never paired with those of another entry. Points and outcomes that have learned
+    nothing add nothing.
 
     Args:
         points: The operating points of one entry.
-        chance: Chance accuracy, above which the area counts.
         x_max: log10 compression at which the area is cut off.
 
     Returns:
         Hypervolumes in accuracy × decades of compression, by seed.
 
     Example:
-        >>> found = replicates(board.points["dwf-3"], chance=0.1)
+        >>> found = replicates(board.points["dwf-3"])
         >>> {seed: round(volume, 2) for seed, volume in found.items()}
         {1000: 1.54, 1001: 1.55, 1002: 1.56}
     """
-    line = front(points, lambda p: p.xy)
+    used = learning(points) or points
+    line = front(used, lambda p: p.xy)
     shared = set.intersection(*({o.seed for o in p.outcomes} for p in line)) if line else set()
     fewest = min((len(point.outcomes) for point in line), default=0)
     if len(shared) < min(2, fewest):
-        picked = {-1 - j: [p.outcomes[j] for p in points if j < len(p.outcomes)] for j in range(fewest)}
+        picked = {-1 - j: [p.outcomes[j] for p in used if j < len(p.outcomes)] for j in range(fewest)}
     else:
-        every = [o for p in points for o in p.outcomes]
+        every = [o for p in used for o in p.outcomes]
         picked = {seed: [o for o in every if o.seed == seed] for seed in sorted(shared)}
-    return {seed: _volume(outcomes, chance, x_max) for seed, outcomes in picked.items()}
-
-
-def _volume(outcomes: Sequence[SeedResult], chance: float, x_max: float) -> float:
-    return hypervolume([(o.x, o.accuracy) for o in outcomes], (0.0, chance), x_max)
+    alive = any(point.learned for point in points)
+    return {
+        seed: hypervolume(
+            ((o.x, o.accuracy) for o in outcomes if alive and o.learned), (0.0, used[0].chance), x_max
+        )
+        for seed, outcomes in picked.items()
+    }
 
 
 @dataclass(frozen=True)

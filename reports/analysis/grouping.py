@@ -3,9 +3,10 @@
 import math
 from collections.abc import Iterable, Sequence
 
+from ...records.learning import learned
 from ...records.record import Record
 from ...records.stored import in_memory
-from .points import COLLAPSE, XY, Point, SeedResult, Source
+from .points import XY, Point, SeedResult, Source
 
 
 def by_task(records: Iterable[Record]) -> dict[str, list[Record]]:
@@ -27,28 +28,12 @@ def by_task(records: Iterable[Record]) -> dict[str, list[Record]]:
     return tasks
 
 
-def chance_of(records: Iterable[Record]) -> float:
-    """Returns the chance accuracy of a task, 1/classes.
-
-    Args:
-        records: The records of one task.
-
-    Returns:
-        The accuracy as a fraction; 0 where no record has the number of classes.
-
-    Example:
-        >>> chance_of(records)  # ten classes
-        0.1
-    """
-    return next((1 / record.classes for record in records if record.classes), 0.0)
-
-
 def confirmed(records: Sequence[Record], chance: float) -> tuple[list[Point], dict[str, int]]:
     """Returns the points of a task's confirm phase, with test accuracy.
 
     Args:
         records: The records of one task; those of other phases are ignored.
-        chance: Chance accuracy, which a diverged run gets.
+        chance: Accuracy of guessing on the test set, which a diverged run gets.
 
     Returns:
         The points, by entry and rising compression, each made of the runs that repeat one search trial; and
@@ -68,7 +53,7 @@ def provisional(records: Sequence[Record], chance: float) -> tuple[list[Point], 
 
     Args:
         records: The records of one task; those of the confirm phase are ignored.
-        chance: Chance accuracy, which a diverged run gets.
+        chance: Accuracy of guessing on the validation split, which a diverged run gets.
 
     Returns:
         The points, by entry and rising compression, each made of the runs of one configuration; and by entry
@@ -108,7 +93,7 @@ def seed_result(record: Record, chance: float, source: Source) -> SeedResult | N
 
     Args:
         record: The record of the run.
-        chance: Chance accuracy of the task.
+        chance: Accuracy of guessing on that split.
         source: The split whose accuracy is wanted, "test" or "validation".
 
     Returns:
@@ -124,14 +109,14 @@ def seed_result(record: Record, chance: float, source: Source) -> SeedResult | N
     accuracy = record.test_accuracy if source == "test" else record.val_accuracy
     if record.status == "diverged":
         at = (0.0, chance)
-        return SeedResult(record.seed, chance, 0.0, at, chance, 1.0, True, False, record)
+        return SeedResult(record.seed, chance, 0.0, at, chance, 1.0, True, False, record, chance)
     if record.status == "failed" or accuracy is None or record.compression is None:
         return None
-    collapsed = record.has_collapsed or accuracy <= COLLAPSE * chance
+    collapsed = record.has_collapsed or not learned(accuracy, chance)
     exact = _exact(record, accuracy, source)
     return SeedResult(
         record.seed, accuracy, record.log_compression, exact, record.val_accuracy, record.speedup,
-        False, collapsed, record,
+        False, collapsed, record, chance,
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from .measures import References
 from .points import Point, Source
 
 DENSE = "dense"  # the method of a dense baseline
+IMBALANCED = 1.5
 
 
 @dataclass(frozen=True)
@@ -35,16 +36,17 @@ class LeaderboardRow:
         hypervolume_raw: The same area in accuracy × decades of compression.
         accuracy_at: Accuracy of the front at each of `COMPRESSIONS`; None beyond its largest compression.
         within: Largest measured compression with accuracy at most each of `TOLERANCES` below dense.
+        learned: Whether a point has learned something; else all areas are 0 and `best_accuracy` is marked.
         best_accuracy: Accuracy of the most accurate point.
         best_compression: Compression of that point.
-        largest_compression: Largest compression with accuracy of at least 1.5 × chance.
+        largest_compression: Largest compression of a point that has learned something.
         speedup: Theoretical speed-up of the point at `within[0.05]`.
         points: The number of operating points.
         seeds: The least number of seeds of a point on the front.
         runs: The number of runs behind the points, failed ones included.
         failed: Runs among them without a result.
         diverged: Runs among them that diverged.
-        collapsed: Runs among them with a layer without nonzero weights, or accuracy at most 1.5 × chance.
+        collapsed: Runs among them with a layer without nonzero weights, or that learned nothing.
         search_trials: The number of trials of the search.
         search_failed: Trials among them without a result.
         search_diverged: Trials among them that diverged.
@@ -77,6 +79,7 @@ class LeaderboardRow:
     within: dict[float, float | None] = field(default_factory=dict)
     within_interval: dict[float, Interval | None] = field(default_factory=dict)
     within_exact: dict[float, float | None] = field(default_factory=dict)
+    learned: bool = True
     best_accuracy: float | None = None
     best_accuracy_sd: float | None = None
     best_accuracy_interval: Interval | None = None
@@ -107,7 +110,7 @@ class TaskLeaderboard:
     Attributes:
         task: The task, dataset-model.
         source: "test" where an entry is confirmed, else "validation".
-        chance: Chance accuracy, 1/classes.
+        chance: Accuracy of guessing on the split of `source`: the share of its largest class.
         dense: Accuracy of the tuned dense baseline; None without one.
         dense_sd: Its sample standard deviation over seeds.
         x_max: log10 compression at which hypervolumes are cut off.
@@ -143,13 +146,24 @@ class TaskLeaderboard:
         return ranked[1].entry if 1 in ranked and 2 in ranked and ranked[2].tied is False else None
 
     @property
+    def metric(self) -> str:
+        """The accuracy that is compared, as the recipe says: "accuracy" or "balanced_accuracy"."""
+        return str(self.records[0].recipe.get("metric", "accuracy")) if self.records else "accuracy"
+
+    @property
+    def imbalanced(self) -> bool:
+        """Whether guessing reaches half as much again as it would with classes of equal size."""
+        classes = next((record.classes for record in self.records if record.classes), None)
+        return classes is not None and self.chance > IMBALANCED / classes
+
+    @property
     def references(self) -> References:
         """Chance, dense accuracy and the limit of x, which every measure needs."""
         return References(self.chance, self.dense, self.x_max)
 
     @property
     def scale(self) -> float | None:
-        """The raw hypervolume that is normalised to 1; None without a dense accuracy above chance."""
+        """The raw hypervolume that is normalised to 1; None without a dense network that learned."""
         return self.references.scale
 
     @cached_property

@@ -12,7 +12,7 @@ from ...records.pareto import accuracy_at, compression_at, front, hypervolume, h
 from .comparison import replicates
 from .front_intervals import accuracy_interval, within_interval
 from .intervals import Interval, deviation, t_interval
-from .points import COLLAPSE, Point, SeedResult
+from .points import Point, SeedResult, learning, learning_at_eps, most_accurate
 
 COMPRESSIONS = (2, 4, 8, 16, 32, 64, 128, 256, 512)
 TOLERANCES = (0.01, 0.05, 0.10)
@@ -23,7 +23,7 @@ class References:
     """The references of a task, the same for all its entries.
 
     Attributes:
-        chance: Chance accuracy, 1/classes.
+        chance: Accuracy of guessing on the split that `dense` is of.
         dense: Accuracy of the tuned dense baseline; None without one.
         x_max: log10 compression at which hypervolumes are cut off.
 
@@ -38,12 +38,14 @@ class References:
 
     @property
     def scale(self) -> float | None:
-        """The raw hypervolume that is normalised to 1; None without a dense accuracy above chance."""
+        """The raw hypervolume that is normalised to 1; None without a dense network that learned."""
         return hypervolume_scale(self.chance, self.dense, self.x_max)
 
 
 def volumes(at: References, points: Sequence[Point]) -> dict[str, Any]:
     """Returns the hypervolume of the front of means, with its sd and t-interval over replicates.
+
+    Points that have learned nothing add nothing, however near to the dense accuracy chance is.
 
     The interval is centred on the hypervolume of the front of means; its width comes from the hypervolumes
     of the fronts of single seeds.
@@ -60,13 +62,13 @@ def volumes(at: References, points: Sequence[Point]) -> dict[str, Any]:
         >>> round(found["hypervolume"], 3), round(found["hypervolume_sd"], 3)
         (0.587, 0.004)
     """
-    reference = (0.0, at.chance)
-    raw = hypervolume([p.xy for p in points], reference, at.x_max)
-    at_eps = [xy for xy in (p.xy_exact for p in points) if xy is not None]
-    exact = hypervolume(at_eps, reference, at.x_max) if at_eps else None
+    chance = points[0].chance
+    raw = hypervolume([p.xy for p in learning(points)], (0.0, chance), at.x_max)
+    known = any(p.xy_exact is not None for p in points)
+    exact = hypervolume(learning_at_eps(points), (0.0, chance), at.x_max) if known else None
     several = list(repeated(at, points).values())
     raw_sd = deviation(several) if len(several) > 1 else None
-    interval = t_interval(several, raw, least=0.0, most=at.x_max * (1 - at.chance))
+    interval = t_interval(several, raw, least=0.0, most=at.x_max * (1 - chance))
     scale = at.scale
     return {
         "hypervolume_raw": raw,
@@ -94,43 +96,45 @@ def repeated(at: References, points: Sequence[Point]) -> dict[int, float]:
         >>> {seed: round(volume, 2) for seed, volume in found.items()}
         {1000: 1.54, 1001: 1.55, 1002: 1.56}
     """
-    return replicates(points, at.chance, at.x_max) if points and points[0].source == "test" else {}
+    return replicates(points, at.x_max) if points and points[0].source == "test" else {}
 
 
 def accuracies_and_compressions(at: References, points: Sequence[Point]) -> dict[str, Any]:
     """Returns the accuracies, compressions and the speed-up that are read off an entry's points.
+
+    The best accuracy is that of all points, everything else is of those that have learned something.
 
     Args:
         at: The references of the task.
         points: The operating points of one entry.
 
     Returns:
-        The fields `accuracy_at…`, `within…`, `best_…`, `largest_…` and `speedup…`.
+        The fields `learned`, `accuracy_at…`, `within…`, `best_…`, `largest_…` and `speedup…`.
 
     Example:
         >>> found = accuracies_and_compressions(board.references, board.points["dwf-3"])
         >>> round(found["accuracy_at"][64], 2), round(found["within"][0.05], 1)
         (0.77, 13.3)
     """
-    xy = [p.xy for p in points]
-    at_eps = [pair for pair in (p.xy_exact for p in points) if pair is not None]
-    best = max(points, key=lambda p: (p.accuracy.mean, p.x.mean))
-    alive = COLLAPSE * at.chance + 1e-12
+    best = most_accurate(points)
+    alive, at_eps = learning(points), learning_at_eps(points)
+    xy = [p.xy for p in alive]
     floors = {tol: at.dense - tol if at.dense is not None and at.scale else None for tol in TOLERANCES}
     within = _each(floors, lambda floor: compression_at(xy, floor))
-    speeds = _speeds(points, within[0.05])
+    speeds = _speeds(alive, within[0.05])
     return {
+        "learned": bool(alive),
         "accuracy_at": {c: accuracy_at(xy, c) for c in COMPRESSIONS},
-        "accuracy_at_interval": {c: accuracy_interval(points, c) for c in COMPRESSIONS},
+        "accuracy_at_interval": {c: accuracy_interval(alive, c) for c in COMPRESSIONS},
         "within": within,
-        "within_interval": _each(floors, lambda floor: within_interval(points, floor)),
+        "within_interval": _each(floors, lambda floor: within_interval(alive, floor)),
         "within_exact": _each(floors, lambda floor: compression_at(at_eps, floor)),
         "best_accuracy": best.accuracy.mean,
         "best_accuracy_sd": best.accuracy.sd,
         "best_accuracy_interval": best.accuracy_interval,
         "best_compression": best.compression,
-        "largest_compression": compression_at(xy, alive),
-        "largest_compression_exact": compression_at(at_eps, alive),
+        "largest_compression": compression_at(xy, 0.0),
+        "largest_compression_exact": compression_at(at_eps, 0.0),
         "speedup": fmean(speeds) if speeds else None,
         "speedup_interval": t_interval(speeds, least=1.0) if _confirmed(points) else None,
     }
@@ -171,7 +175,7 @@ def run_counts(points: Sequence[Point], failures: int) -> dict[str, Any]:
     """
     return {
         "points": len(points),
-        "seeds": min(len(p.outcomes) for p in front(points, lambda p: p.xy)),
+        "seeds": min(len(p.outcomes) for p in front(learning(points) or points, lambda p: p.xy)),
         "runs": sum(len(p.outcomes) for p in points) + failures,
         "diverged": sum(p.diverged for p in points),
         "collapsed": sum(p.collapses for p in points),

@@ -1,17 +1,17 @@
 """Operating points: the seeds of one configuration, with their means and spreads. No torch."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
 from typing import Literal
 
+from ...records.learning import balanced_accuracy, learned
 from ...records.record import Record
 from .intervals import Interval, deviation, t_interval
 
 Source = Literal["test", "validation"]
-COLLAPSE = 1.5  # an accuracy up to this many times chance counts as collapsed
 XY = tuple[float, float]
 
 
@@ -54,8 +54,9 @@ class SeedResult:
         val_accuracy: Validation accuracy, by which configurations are chosen.
         speedup: Theoretical speed-up: multiply-accumulates of the dense model over the sparse one's.
         diverged: Whether training diverged.
-        collapsed: Whether a layer has no nonzero weight or accuracy is at most 1.5 × chance, undiverged.
+        collapsed: Whether a layer has no nonzero weight or the network learned nothing, undiverged.
         record: The record of the run.
+        chance: Accuracy of guessing on the split that `accuracy` is of.
 
     Example:
         >>> result = board.points["dwf-3"][1].outcomes[0]
@@ -72,6 +73,12 @@ class SeedResult:
     diverged: bool
     collapsed: bool
     record: Record
+    chance: float = 0.0
+
+    @property
+    def learned(self) -> bool:
+        """Whether the network has learned something (`records/learning.py`)."""
+        return not self.diverged and learned(self.accuracy, self.chance)
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,16 @@ class Point:
     def accuracy(self) -> Stat:
         """Accuracy over seeds, on the split that `source` names."""
         return _required(_stat([o.accuracy for o in self.outcomes]))
+
+    @property
+    def chance(self) -> float:
+        """Accuracy of guessing on the split that `source` names."""
+        return self.outcomes[0].chance
+
+    @property
+    def learned(self) -> bool:
+        """Whether networks of the mean accuracy have learned something; else the point is on no front."""
+        return learned(self.accuracy.mean, self.chance)
 
     @cached_property
     def x(self) -> Stat:
@@ -181,11 +198,65 @@ class Point:
         """The number of seeds that collapsed."""
         return sum(o.collapsed for o in self.outcomes)
 
+    @property
+    def balanced_accuracy(self) -> float | None:
+        """Mean over seeds of the balanced accuracy on the split that `source` names; None in old records."""
+        return self.mean_of(lambda record: balanced_accuracy(record, self.source))
+
     def mean_of(self, value: Callable[[Record], float | None]) -> float | None:
         """Returns the mean over seeds of a number in their records; None where no record has it."""
         found = [value(o.record) for o in self.outcomes]
         numbers = [number for number in found if number is not None]
         return fmean(numbers) if numbers else None
+
+
+def most_accurate(points: Iterable[Point]) -> Point:
+    """Returns the point with the best mean accuracy, the sparsest of equals.
+
+    Args:
+        points: The operating points of one entry, at least one.
+
+    Returns:
+        The point, which may have learned nothing.
+
+    Example:
+        >>> round(most_accurate(board.points["dwf-3"]).accuracy.mean, 3)
+        0.978
+    """
+    return max(points, key=lambda p: (p.accuracy.mean, p.x.mean))
+
+
+def learning(points: Iterable[Point]) -> list[Point]:
+    """Returns the points that have learned something, the only ones of which fronts are made.
+
+    Args:
+        points: The operating points of one entry.
+
+    Returns:
+        Those whose mean accuracy is beyond a twentieth of the way from chance to 1, in their order.
+
+    Example:
+        >>> [round(point.compression) for point in learning(board.points["dwf-3"])]  # without 964
+        [2, 13, 112]
+    """
+    return [point for point in points if point.learned]
+
+
+def learning_at_eps(points: Iterable[Point]) -> list[XY]:
+    """Returns `xy_exact` of the points that have it and have learned something there.
+
+    Args:
+        points: The operating points of one entry.
+
+    Returns:
+        Pairs of log10 compression and accuracy, both at zeros of float32 eps.
+
+    Example:
+        >>> len(learning_at_eps(board.points["dwf-3"]))
+        3
+    """
+    pairs = ((p.xy_exact, p.chance) for p in points)
+    return [xy for xy, chance in pairs if xy is not None and learned(xy[1], chance)]
 
 
 def _required(value: Stat | None) -> Stat:

@@ -58,6 +58,7 @@ def draw_fronts(board: TaskLeaderboard, style: Styles) -> Figure | None:
     # Names: legend, axes and title.
     _legend(figure, board, style, shown)
     kind = "test accuracy (%)" if board.source == "test" else "validation accuracy, not confirmed (%)"
+    kind = f"balanced {kind}" if board.metric == "balanced_accuracy" else kind
     axes.set_xlabel("compression: prunable weights / nonzero weights")
     axes.set_ylabel(kind)
     axes.set_title(label(board.task), loc="left", y=1.0)
@@ -66,16 +67,20 @@ def draw_fronts(board: TaskLeaderboard, style: Styles) -> Figure | None:
 
 
 def _entry(axes: Axes, points: Sequence[Point], style: Style, level: float) -> None:
-    """Draws the front as a line with markers and error bars of one sample sd both ways; the rest faint."""
+    """Draws the front as a line with markers and error bars of one sample sd both ways; the rest faint.
+
+    Points that learned nothing are crosses.
+    """
     colour, marker, _ = style
     line = on_front(points)
     draw_line(axes, line, style, level)
     draw_bars(axes, line, colour, level - 0.5, 0.9)
-    rest = [p for p in points if p not in line]
-    axes.scatter(
-        [p.compression for p in rest], [p.accuracy.mean for p in rest], s=13, color=colour, marker=marker,
-        alpha=0.28, linewidths=0, zorder=2,
-    )  # fmt: skip
+    for learned, look in ((True, {"marker": marker, "linewidths": 0}), (False, {"marker": "x"})):
+        rest = [p for p in points if p.learned == learned and p not in line]
+        axes.scatter(
+            [p.compression for p in rest], [p.accuracy.mean for p in rest], s=13, color=colour, alpha=0.28,
+            zorder=2, **look,
+        )  # fmt: skip
 
 
 def _references(axes: Axes, board: TaskLeaderboard) -> None:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from ...records.learning import learned
 from ...records.pareto import front
 from ...records.record import Record
 from ..accuracy_scale import focus_on
@@ -85,11 +86,17 @@ def _points(number: int, board: TaskLeaderboard, names: Sequence[str]) -> list[P
     made = []
     for e, name in enumerate(names):
         own = board.points.get(name, [])
-        fronts = [{id(p) for p in front([p for p in own if xy(p)], _known(xy))} for xy in AXES]
+        fronts = [{id(p) for p in front([p for p in own if _learned(p, xy)], _known(xy))} for xy in AXES]
         for point in own:
             flags = [int(id(point) in members) for members in fronts]
             made.append({"t": number, "e": e, "fronts": flags, **_point(point, searched)})
     return made
+
+
+def _learned(point: Point, xy: Callable[[Point], XY | None]) -> bool:
+    """Whether a point has a place on an axis and has learned something there."""
+    at = xy(point)
+    return at is not None and learned(at[1], point.chance)
 
 
 def _xy(point: Point) -> XY | None:
@@ -121,6 +128,7 @@ def _point(point: Point, searched: Mapping[str, Record]) -> Payload:
         "x": [_digits(point.compression), exact and _digits(10 ** exact[0]), _digits(point.speedup)],
         "y": _digits(point.accuracy.mean),
         "sd": _digits(point.accuracy.sd),
+        **({} if point.learned else {"dead": 1}),
         "ye": exact and _digits(exact[1]),
         "trial": f"{number}{one_line(origin.id)}; seeds {seeds}",
         "knobs": knobs(origin),

@@ -18,8 +18,8 @@ NEEDED = 50  # columns with a lower `need` are hidden until "all columns" is che
 MEANING = {
     "rank": "by hypervolume; ≈: not distinguishable from the entry above",
     "hypervolume": "area under the front above chance, 1 is dense accuracy kept throughout; ± sample sd",
-    "best acc": "the best accuracy of any point, in %",
-    "largest": "largest compression above 1.5 × chance",
+    "best acc": "the best accuracy of any point, in %; †: learned nothing, so on no front",
+    "largest": "largest compression of a point that learned something",
     "largest exact": "the same counting only weights below float32 eps as zeros",
     "speed-up": "theoretical, in multiply-accumulates, at the compression within 5 points of dense",
     "fail/div/coll": "runs that failed, diverged or collapsed",

@@ -60,7 +60,8 @@ def _within(tolerance: float) -> Callable[[LeaderboardRow], str]:
 
 
 def _best(row: LeaderboardRow) -> str:
-    return with_sd(format_percent(row.best_accuracy), format_percent(row.best_accuracy_sd))
+    text = with_sd(format_percent(row.best_accuracy), format_percent(row.best_accuracy_sd))
+    return text if row.learned else text + notes.NOTHING_LEARNED
 
 
 def columns(board: TaskLeaderboard) -> list[Column]:

@@ -13,7 +13,7 @@ SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
     "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}",
     ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}", "≈": r"$\approx$", "±": r"$\pm$",
-    "×": r"$\times$", "λ": r"$\lambda$", NOTHING: "--", "…": r"\ldots{}",
+    "×": r"$\times$", "λ": r"$\lambda$", NOTHING: "--", "…": r"\ldots{}", "†": r"$\dagger$", "−": r"$-$",
 }  # fmt: skip
 SHOWN = (4, 16, 64, 256)  # compressions in the table of a paper; the CSV has all
 
@@ -67,6 +67,7 @@ def _board(board: TaskLeaderboard, number: int) -> str:
     caption = (
         f"{lead} Accuracies in \\%; acc@$c$ at compression $c$; ``within $n$'': largest compression with at "
         "most $n$ points below dense. Bold: not distinguishable from the best."
+        + (r" $\dagger$: learned nothing." if any(not row.learned for row in board.rows) else "")
     )
     return _table(caption, f"tab:sparsebench-{number}", "rl" + "r" * (len(titles) - 2), titles, lines)
 
@@ -91,10 +92,13 @@ def _columns(board: TaskLeaderboard) -> list[tuple[str, Callable[[LeaderboardRow
         found += [(f"within {round(100 * tol)}", _within(tol)) for tol in (0.01, 0.05, 0.10)]
         found.append(("speed-up", lambda row: "" if row.baseline else escaped(format_ratio(row.speedup))))
     found.append(("training", lambda row: _cell(row.training_flops_ratio, format_ratio)))
-    found.append(
-        ("best acc", lambda row: _plus_minus(row.best_accuracy, row.best_accuracy_sd, format_percent))
-    )
+    found.append(("best acc", _best_accuracy))
     return found
+
+
+def _best_accuracy(row: LeaderboardRow) -> str:
+    text = _plus_minus(row.best_accuracy, row.best_accuracy_sd, format_percent)
+    return text if row.learned else text + escaped(notes.NOTHING_LEARNED)
 
 
 def _accuracy(compression: int) -> Callable[[LeaderboardRow], str]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from ..analysis.across_tasks import TasksComparison
 from ..analysis.intervals import Interval
 from ..analysis.leaderboard import LeaderboardRow, TaskLeaderboard
+from ..analysis.points import most_accurate
 from ..formatting import NOTHING, format_percent, one_line, span
 
 WHAT = (
@@ -21,8 +22,11 @@ WHAT = (
     "acc@c is the front's accuracy at compression c, linear in log compression between confirmed points; "
     "'within n points' is the largest compression measured with at most n points of accuracy below dense. "
     "Where points lie far apart the first can be high between them and the second is the point before.",
+    "Chance is the accuracy of guessing: the share of the largest class in the data that are measured on. A "
+    "network has learned something when (accuracy − chance) / (1 − chance) is above 0.05; one that has not "
+    "is on no front and adds to no hypervolume or rank, and † marks its accuracy.",
     "A run that diverged counts as chance accuracy at compression 1. Collapsed: a layer without a nonzero "
-    "weight, or accuracy at most 1.5 × chance. Failed runs gave no result and are in no mean; neither are "
+    "weight, or a network that learned nothing. Failed runs gave no result and are in no mean; neither are "
     "diverged ones in the training cost. Speed-up and training cost are arithmetic means.",
 )
 TIES = (
@@ -39,7 +43,8 @@ INTERVALS = (
 TOLERANCE = (
     "The tolerances and the normalised hypervolume need a dense baseline: add an entry with method 'dense'."
 )
-UNTRAINED = "The dense baseline is not a point above chance: no tolerances, no normalised hypervolume."
+UNTRAINED = "The dense baseline has learned nothing: no tolerances, no normalised hypervolume."
+NOTHING_LEARNED = " †"
 CHANCE = "No record says how many classes this task has: chance is taken as 0."
 
 
@@ -56,10 +61,13 @@ def basis(board: TaskLeaderboard) -> str:
         >>> basis(board)
         'test accuracy, mean ± sample sd over 3 seeds; points chosen on validation accuracy'
     """
+    balanced = "balanced " if board.metric == "balanced_accuracy" else ""
     if board.source == "validation":
-        return "VALIDATION accuracy, not confirmed: nothing was retrained with fresh seeds"
+        return f"{balanced.upper()}VALIDATION accuracy, not confirmed: nothing was retrained with fresh seeds"
     seeds = span(row.seeds for row in board.rows if row.points and row.source == "test")
-    return f"test accuracy, mean ± sample sd over {seeds} seeds; points chosen on validation accuracy"
+    return (
+        f"{balanced}test accuracy, mean ± sample sd over {seeds} seeds; points chosen on validation accuracy"
+    )
 
 
 def references(board: TaskLeaderboard) -> str:
@@ -127,6 +135,10 @@ def remarks(board: TaskLeaderboard) -> list[str]:
         found.append(TOLERANCE if board.dense is None else UNTRAINED)
     if board.chance == 0:
         found.append(CHANCE)
+    found += _balanced(board)
+    dead = [one_line(row.entry) for row in board.rows if row.points and not row.learned]
+    if dead:
+        found.append(f"Learned nothing ({NOTHING_LEARNED.strip()}): {', '.join(dead)}.")
     rest = [row for row in board.rows if board.source == "test" and row.source == "validation" and row.points]
     if rest:
         names = ", ".join(one_line(row.entry) for row in rest)
@@ -154,6 +166,20 @@ def explanations(board: TaskLeaderboard) -> list[str]:
     """
     general = [text.format(limit=10**board.x_max) if "{limit" in text else text for text in WHAT]
     return [*general, INTERVALS, TIES] if board.source == "test" else general
+
+
+def _balanced(board: TaskLeaderboard) -> list[str]:
+    """Returns the note on classes of unequal size, with the balanced accuracy of each entry's best point."""
+    if not board.imbalanced or board.metric == "balanced_accuracy":
+        return []
+    best = {row.entry: most_accurate(board.points[row.entry]) for row in board.rows if row.points}
+    values = {entry: point.balanced_accuracy for entry, point in best.items()}
+    found = [f"{one_line(e)} {format_percent(value)} %" for e, value in values.items() if value is not None]
+    return [
+        f"The classes are of unequal size: one answer for all reaches {format_percent(board.chance)} %. "
+        f"Balanced accuracy of the most accurate points: {', '.join(found) or 'not recorded'}. With metric = "
+        '"balanced_accuracy" in its recipe a task is searched and ranked by it.'
+    ]
 
 
 def rank(row: LeaderboardRow) -> str:

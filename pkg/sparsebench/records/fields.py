@@ -13,6 +13,7 @@ Ratio = Annotated[float, Field(ge=1)]
 Finite = Annotated[float, AllowInfNan(False)]
 Phase = Literal["search", "confirm", "single"]
 Status = Literal["ok", "diverged", "failed"]
+Metric = Literal["accuracy", "balanced_accuracy"]
 Dimension = Annotated[int, Field(ge=1, le=LARGEST)]
 
 
@@ -134,10 +135,11 @@ class Measurements(BaseModel):
 
     Attributes:
         classes: Number of classes of the dataset.
-        val_accuracy: Accuracy on the held-out part of the training set.
+        val_accuracy: Accuracy on the held-out part of the training set; balanced over the classes where the
+            recipe's `metric` says so, as all accuracies of the record then are.
         test_accuracy: Accuracy on the test set; None in the search phase, which reads no test data.
-        val_chance: Share of the largest class of the validation split: the accuracy of guessing, see
-            `learning.py`. None in old records.
+        val_chance: Accuracy of guessing on the validation split, see `learning.py`: the share of its largest
+            class; of the balanced accuracy one over the number of its classes. None in old records.
         test_chance: The same of the test set; None in the search phase.
         val_balanced_accuracy: Mean over the classes of the validation split of the accuracy on each.
         test_balanced_accuracy: The same on the test set; None in the search phase.

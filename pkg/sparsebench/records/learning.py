@@ -72,6 +72,23 @@ def chance_of(record: Record, split: Split) -> float | None:
     return 1 / record.classes if record.classes else None
 
 
+def balanced_accuracy(record: Record, split: Split) -> float | None:
+    """Returns the mean over the classes of a split of the accuracy on each.
+
+    Args:
+        record: The record.
+        split: "test" or "validation".
+
+    Returns:
+        A fraction; None for a record of before it was measured.
+
+    Example:
+        >>> balanced_accuracy(record.model_copy(update={"test_balanced_accuracy": 0.8}), "test")
+        0.8
+    """
+    return record.test_balanced_accuracy if split == "test" else record.val_balanced_accuracy
+
+
 def chance_on(records: Iterable[Record], split: Split) -> float:
     """Returns the accuracy of guessing on a split of a task, one number for all its records.
 

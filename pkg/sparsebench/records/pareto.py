@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import Any, TypeVar, overload
 
+from .learning import learned
+
 XY = tuple[float, float]
 T = TypeVar("T")
 
 X_MAX = 3.0
 SLACK = 1e-9  # for rounding errors: a floor of 0.96 - 0.05 must still admit an accuracy of 0.91
-LEARNED = 0.01  # the least accuracy above chance of a dense network that others are measured against
 
 
 def _itself(item: Any) -> XY:
@@ -146,21 +147,21 @@ def hypervolume_scale(chance: float, dense: float | None, x_max: float = X_MAX) 
     """Returns x_max·(dense − chance), the hypervolume of the dense accuracy retained up to 10^x_max.
 
     Args:
-        chance: Accuracy of guessing, 1/classes.
+        chance: Accuracy of guessing.
         dense: Accuracy of the dense network; None where there is none.
         x_max: The log10 compression at which hypervolumes are cut off.
 
     Returns:
-        The divisor that normalises a hypervolume; None where the dense accuracy is missing or less than a
-        point (0.01) above chance, as no other method can be measured against such a network.
+        The divisor that normalises a hypervolume; None where the dense accuracy is missing or that of a
+        network that has learned nothing, as no other method can be measured against it.
 
     Example:
         >>> hypervolume_scale(chance=0.25, dense=0.75, x_max=3.0)
         1.5
-        >>> print(hypervolume_scale(chance=0.25, dense=0.2525))
+        >>> print(hypervolume_scale(chance=0.25, dense=0.28))
         None
     """
-    if dense is None or dense < chance + LEARNED - SLACK or x_max <= 0:
+    if dense is None or not learned(dense, chance) or x_max <= 0:
         return None
     return x_max * (dense - chance)
 
@@ -172,7 +173,7 @@ def normalised_hypervolume(
 
     Args:
         points: `(x, y)` pairs; they need not be a front.
-        chance: Accuracy of guessing, 1/classes.
+        chance: Accuracy of guessing.
         dense: Accuracy of the dense network; None where there is none.
         x_max: The log10 compression at which the hypervolume is cut off.
 

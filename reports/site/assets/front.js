@@ -53,8 +53,8 @@ function trace(found, entry, axis, place, kind) {
     hoverinfo: "text",
     mode: kind === "front" ? "lines+markers" : "markers",
     opacity: { front: 1, rest: 0.45, searched: 0.9 }[kind],
-    marker: { color: shade, symbol: entry.symbol + (kind === "searched" ? "-open" : ""), size: { front: 8, rest: 6, searched: 8 }[kind],
-      line: { width: kind === "searched" ? 1.8 : 0 } },
+    marker: { color: shade, symbol: found.map((p) => p.dead ? "x-thin" : entry.symbol + (kind === "searched" ? "-open" : "")), size: { front: 8, rest: 6, searched: 8 }[kind],
+      line: { color: shade, width: found.map((p) => kind === "searched" || p.dead ? 1.8 : 0) } },
     line: { color: shade, dash: entry.dash, width: 1.6 },
     xaxis: `x${place}`,
     yaxis: `y${place}`,
@@ -64,7 +64,7 @@ function trace(found, entry, axis, place, kind) {
 
 const label = (p, entry, axis) =>
   `${escaped(short(entry.name, 40))}<br>${figure(height(p, axis))} % at ${figure(p.x[axis])}×`
-  + `<br>${escaped(short(p.trial, 60))}`;
+  + (p.dead ? "<br>learned nothing" : "") + `<br>${escaped(short(p.trial, 60))}`;
 
 function traces(tasks, axis) {
   const entries = chosen("entries");

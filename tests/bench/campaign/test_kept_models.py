@@ -81,7 +81,7 @@ def test_in_the_end_only_the_fronts_models_are_left(make_record: Make, tmp_path:
 def test_a_campaign_keeps_one_model_for_every_point_of_its_fronts(finished: Path) -> None:
     records = load_records(finished)
     points = confirmed_fronts(records)
-    assert len(points) >= 4, "two entries on two tasks"
+    assert len({(point.task, point.entry) for point in points}) >= 3, "of two entries on two tasks"
     models = model_files(finished / MODELS)
     assert len(models) == len(points)
     by_id = {record.id: record for record in records}

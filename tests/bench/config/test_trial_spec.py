@@ -23,11 +23,12 @@ Make = Callable[..., Trial]
 RECIPE = {
     "epochs": 2, "batch_size": 64, "optimizer": "adam", "lr": 0.1, "weight_decay": 0.1, "momentum": 0.5,
     "nesterov": True, "schedule": "linear", "warmup": 0.1, "augment": "flip", "precision": "bfloat16",
+    "metric": "balanced_accuracy",
 }  # fmt: skip
 DECIDING: dict[str, Any] = {
     "dataset": "digits", "dataset_args": {"seed": 1}, "data_digest": "other", "model": "lenet5",
     "model_args": {"x": 1}, "keep_dense": ("5",), "method": "random", "method_version": 2,
-    "knobs": {"sparsity": 0.5}, "phase": "confirm",
+    "knobs": {"sparsity": 0.5}, "phase": "confirm", "start_digest": "other",
 }  # fmt: skip
 LABELS: dict[str, Any] = {
     "suite": "other", "entry": "other", "confirms": "other", "number": 7, "params": {"lr": 0.1},

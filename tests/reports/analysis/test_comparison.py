@@ -123,7 +123,7 @@ def test_replicates_share_a_seed_where_they_can() -> None:
             for i, some in enumerate(seeds)
             for seed in some
         ]
-        return replicates(boards(records)[0].points["l1"], 0.1)
+        return replicates(boards(records)[0].points["l1"])
 
     assert volumes([[1, 2, 3], [1, 2, 3]]) == pytest.approx({1: 0.92, 2: 0.94, 3: 0.96})
     assert set(volumes([[1, 2, 3], [2, 3]])) == {2, 3}
