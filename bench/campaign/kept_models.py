@@ -125,7 +125,7 @@ def keep_front_models(folder: Path, records: Iterable[Record]) -> None:
         >>> (folder / MODELS / ".half.safetensors.17").touch()  # its worker was killed
         >>> keep_front_models(folder, records)
         >>> len(records), len(list((folder / MODELS).iterdir())), len(confirmed_fronts(records))
-        (48, 9, 9)
+        (48, 7, 7)
     """
     wanted = set(front_models(folder, records).values())
     for path in (folder / MODELS).glob("*"):

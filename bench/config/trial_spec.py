@@ -10,6 +10,7 @@ from ...records.fields import Metric, Phase, TrialFields
 from ...records.hashing import digest
 from ...records.record import Record
 from ...records.schema_1 import recorded_arguments
+from ...records.start_file import with_start_paths
 
 # Part of every identity. It is not the schema of records: a new field there leaves identities as they are.
 IDENTITY_SCHEMA = 1
@@ -68,6 +69,7 @@ class Trial(TrialFields):
     Attributes:
         recipe: How the network is trained, everything decided.
         number: The trial's number in its search; None outside searches.
+        base: The folder in which relative paths in its arguments are looked for; it decides nothing.
 
     Example:
         >>> again = trial.model_copy(update={"seed": 1})
@@ -84,15 +86,20 @@ class Trial(TrialFields):
     seed: int = 0
     phase: Phase = "single"
     number: int | None = None
+    base: str | None = None
 
     @property
     def content(self) -> dict[str, Any]:
         """Everything that decides the outcome but the seed; library versions are recorded, not part of it."""
+        # A start from a file is identified by the file's content, wherever it lies.
+        started = self.start_digest is not None
+        model_args = with_start_paths(self.model_args, lambda path: None) if started else self.model_args
         return {
             "schema": IDENTITY_SCHEMA,
             "data": self.data_digest,
+            **({"start": self.start_digest} if started else {}),
             "dataset": [self.dataset, self.dataset_args],
-            "model": [self.model, self.model_args, list(self.keep_dense)],
+            "model": [self.model, model_args, list(self.keep_dense)],
             "recipe": self.recipe.model_dump(),
             "method": [self.method, self.method_version, self.knobs],
             "phase": self.phase,
@@ -155,8 +162,8 @@ def trial_of(record: Record) -> Trial:
     arguments = recorded_arguments(record)
     return Trial(
         suite=record.suite, entry=record.entry, dataset=record.dataset, data_digest=record.data_digest,
-        dataset_args=arguments.dataset_args, model=record.model, model_args=record.model_args,
-        keep_dense=arguments.keep_dense, recipe=Recipe(**record.recipe), method=record.method,
-        method_version=record.method_version, knobs=record.knobs, params=record.params, seed=record.seed,
-        phase=record.phase, confirms=record.confirms, number=record.trial,
+        start_digest=record.start_digest, dataset_args=arguments.dataset_args, model=record.model,
+        model_args=record.model_args, keep_dense=arguments.keep_dense, recipe=Recipe(**record.recipe),
+        method=record.method, method_version=record.method_version, knobs=record.knobs, params=record.params,
+        seed=record.seed, phase=record.phase, confirms=record.confirms, number=record.trial,
     )  # fmt: skip

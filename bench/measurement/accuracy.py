@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -183,9 +184,9 @@ class Evaluation:
         test = by_class(model, data.test, device) if tests else None
         return cls(by_class(model, data.valid, device), test)
 
-    def accuracies(self, metric: Metric, exact: "Evaluation") -> dict[str, float | None]:
+    def accuracies(self, metric: Metric, exact: "Evaluation") -> dict[str, Any]:
         """Returns the accuracies and the chance of a record; `exact` is the evaluation at exact zeros."""
-        found: dict[str, float | None] = {}
+        found: dict[str, Any] = {}
         for name, counts, first in (("val", self.valid, exact.valid), ("test", self.test, exact.test)):
             if counts is not None and first is not None:
                 found |= {

@@ -33,7 +33,7 @@ def replicates(points: Sequence[Point], x_max: float = X_MAX) -> dict[int, float
     Example:
         >>> found = replicates(board.points["dwf-3"])
         >>> {seed: round(volume, 2) for seed, volume in found.items()}
-        {1000: 1.54, 1001: 1.55, 1002: 1.56}
+        {1000: 1.53, 1001: 1.53, 1002: 1.55}
     """
     used = learning(points) or points
     line = front(used, lambda p: p.xy)

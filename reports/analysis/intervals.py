@@ -25,7 +25,7 @@ class Interval(NamedTuple):
     Example:
         >>> interval = board.row("dwf-3").hypervolume_interval
         >>> round(interval.low, 3), round(interval.high, 3)
-        (0.577, 0.596)
+        (0.574, 0.588)
     """
 
     low: float

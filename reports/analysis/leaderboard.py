@@ -57,7 +57,7 @@ class LeaderboardRow:
     Example:
         >>> row = board.row("dwf-3")
         >>> row.rank, round(row.hypervolume, 3), round(row.within[0.05], 1)
-        (1, 0.587, 13.3)
+        (1, 0.581, 13.3)
     """
 
     task: str

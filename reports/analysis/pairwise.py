@@ -35,7 +35,7 @@ class Pair:
     Example:
         >>> pair = compare_pairs(board)[0]
         >>> pair.first, pair.second, round(pair.difference, 2), [round(end, 2) for end in pair.interval]
-        ('dwf-3', 'magnitude', 0.19, [0.18, 0.2])
+        ('dwf-3', 'magnitude', 0.18, [0.18, 0.19])
     """
 
     task: str

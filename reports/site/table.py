@@ -55,7 +55,7 @@ class Cell:
     Example:
         >>> best = lines(board, 0, Addresses.of([board]), headings([board]), marks([board]))[0]
         >>> best.cells[:2]  # rank, hypervolume
-        [Cell(text='1', interval=''), Cell(text='0.587 ± 0.004', interval='[0.577, 0.596]')]
+        [Cell(text='1', interval=''), Cell(text='0.581 ± 0.003', interval='[0.574, 0.588]')]
     """
 
     text: str

@@ -140,7 +140,7 @@ def interval_columns(board: TaskLeaderboard) -> list[Column]:
     Example:
         >>> second = interval_columns(board)[1]
         >>> second.title, second.cell(board.row("dwf-3"))
-        ('hypervolume', '0.587 [0.577, 0.596]')
+        ('hypervolume', '0.581 [0.574, 0.588]')
     """
     found = [
         Column("entry", _name, 0, right=False),

@@ -23,7 +23,7 @@ def to_markdown(found: Sequence[TaskLeaderboard], figures: Mapping[str, Sequence
 
     Example:
         >>> print(to_markdown([board]).splitlines()[8])
-        | 1 | dwf-3 | 0.587 ± 0.004 | 97.8 | 97.7 | 97.7 | 95.2 | ...
+        | 1 | dwf-3 | 0.581 ± 0.003 | 97.8 | 97.7 | 97.7 | 95.2 | ...
     """
     shown = figures or {}
     lines = ["# Leaderboard", ""]

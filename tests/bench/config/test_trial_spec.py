@@ -32,6 +32,7 @@ DECIDING: dict[str, Any] = {
 }  # fmt: skip
 LABELS: dict[str, Any] = {
     "suite": "other", "entry": "other", "confirms": "other", "number": 7, "params": {"lr": 0.1},
+    "base": "/elsewhere",
 }  # fmt: skip
 
 
