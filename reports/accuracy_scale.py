@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..records.learning import learned
+from ..learning import learned
 
 LOWER = 0.2  # the compressed range's share of the axis
 STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)  # tick distances, as fractions

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from ...records.learning import chance_on
+from ...learning import chance_on
 from ...records.record import Record
 from ...records.store import Store
 from ...reports.analysis.boards import on_front

@@ -10,7 +10,7 @@ from ...records.fields import Metric, Phase, TrialFields
 from ...records.hashing import digest
 from ...records.record import Record
 from ...records.schema_1 import recorded_arguments
-from ...records.start_file import with_start_paths
+from ...start_file import with_start_paths
 
 # Part of every identity. It is not the schema of records: a new field there leaves identities as they are.
 IDENTITY_SCHEMA = 1

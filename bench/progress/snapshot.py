@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from ...records.learning import chance_of, learned
+from ...learning import chance_of, learned
 from ...records.pareto import front
 from ...records.record import Record
 from ...records.store import latest

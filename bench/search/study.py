@@ -4,8 +4,8 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ...learning import chance_of, learned
 from ...methods.api import registry
-from ...records.learning import chance_of, learned
 from ...records.pareto import front, spread
 from ...records.record import Record
 from ...records.store import Store

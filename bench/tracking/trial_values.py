@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 
-from ...records.learning import chance_of, learned
+from ...learning import chance_of, learned
 from ...records.record import Record
 from .text_tables import short_text
 

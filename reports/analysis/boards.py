@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...errors import SparsebenchError
-from ...records.learning import chance_on
+from ...learning import chance_on
 from ...records.pareto import X_MAX, front
 from ...records.record import Record
 from ...records.stored import reader_of

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from ...records.learning import learned
+from ...learning import learned
 from ...records.record import Record
 from ...records.stored import in_memory
 from .points import XY, Point, SeedResult, Source

@@ -7,7 +7,7 @@ from functools import cached_property
 from statistics import fmean
 from typing import Literal
 
-from ...records.learning import balanced_accuracy, learned
+from ...learning import balanced_accuracy, learned
 from ...records.record import Record
 from .intervals import Interval, deviation, t_interval
 
@@ -77,7 +77,7 @@ class SeedResult:
 
     @property
     def learned(self) -> bool:
-        """Whether the network has learned something (`records/learning.py`)."""
+        """Whether the network has learned something (`learning.py`)."""
         return not self.diverged and learned(self.accuracy, self.chance)
 
 

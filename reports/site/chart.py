@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ...records.learning import learned
+from ...learning import learned
 from ...records.pareto import front
 from ...records.record import Record
 from ..accuracy_scale import focus_on

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import Any, TypeVar, overload
 
-from .learning import learned
+from ..learning import learned
 
 XY = tuple[float, float]
 T = TypeVar("T")

@@ -1,15 +1,42 @@
 """Chance, and whether a network has learned something: one rule for search, models, tables and figures."""
 
 from collections.abc import Iterable
-from typing import Literal
-
-from .record import Record
+from typing import Literal, Protocol
 
 Split = Literal["test", "validation"]
 
 LEAST_SHARE = 0.05
 """A network has learned something from this share on of the way from chance to an accuracy of 1."""
 SLACK = 1e-12  # accuracies are ratios of counts
+
+
+class Measured(Protocol):
+    """What a record says of the splits that it was measured on; `Record` is one.
+
+    Example:
+        >>> chance_on([record], "validation")
+        0.1
+    """
+
+    @property
+    def classes(self) -> int | None:
+        """Number of classes of the dataset."""
+
+    @property
+    def val_chance(self) -> float | None:
+        """Accuracy of guessing on the validation split."""
+
+    @property
+    def test_chance(self) -> float | None:
+        """Accuracy of guessing on the test set."""
+
+    @property
+    def val_balanced_accuracy(self) -> float | None:
+        """Balanced accuracy on the validation split."""
+
+    @property
+    def test_balanced_accuracy(self) -> float | None:
+        """Balanced accuracy on the test set."""
 
 
 def learned(accuracy: float, chance: float) -> bool:
@@ -49,7 +76,7 @@ def least_accuracy(chance: float) -> float:
     return chance + LEAST_SHARE * (1 - chance)
 
 
-def chance_of(record: Record, split: Split) -> float | None:
+def chance_of(record: Measured, split: Split) -> float | None:
     """Returns the accuracy of guessing on a split that a record was measured on.
 
     Args:
@@ -72,7 +99,7 @@ def chance_of(record: Record, split: Split) -> float | None:
     return 1 / record.classes if record.classes else None
 
 
-def balanced_accuracy(record: Record, split: Split) -> float | None:
+def balanced_accuracy(record: Measured, split: Split) -> float | None:
     """Returns the mean over the classes of a split of the accuracy on each.
 
     Args:
@@ -89,7 +116,7 @@ def balanced_accuracy(record: Record, split: Split) -> float | None:
     return record.test_balanced_accuracy if split == "test" else record.val_balanced_accuracy
 
 
-def chance_on(records: Iterable[Record], split: Split) -> float:
+def chance_on(records: Iterable[Measured], split: Split) -> float:
     """Returns the accuracy of guessing on a split of a task, one number for all its records.
 
     What the split holds is decided by the data digest, so that one record that has the share of the largest

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from sparsebench.records.learning import chance_of, chance_on, learned, least_accuracy
+from sparsebench.learning import chance_of, chance_on, learned, least_accuracy
 from sparsebench.records.record import Record
 
 Make = Callable[..., Record]
