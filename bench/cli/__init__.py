@@ -2,3 +2,7 @@
 
 Belongs here: options, messages and exit codes. Does not: any work that Python users would want too.
 """
+
+from ..system.import_path import drop_working_folder
+
+drop_working_folder()  # before any other import

@@ -259,7 +259,7 @@ def ui(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; if taken, a free one is used.")] = 5000,
     browser: Annotated[bool, typer.Option("--open", help="Open the pages in the browser.")] = False,
 ) -> None:
-    """Serve MLflow's pages of a run, on this machine only, until Ctrl-C."""
+    """Serve MLflow's pages of a run to you alone, until Ctrl-C: the printed addresses hold a token."""
     from ..tracking.server import serve
 
     serve(folder, port, open_browser=browser)

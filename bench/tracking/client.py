@@ -10,6 +10,7 @@ from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from ...errors import SparsebenchError
 from ...reasons import message, shortened
 from ..system.urls import sqlite_url, without_login
 from .chart_view import save_view
@@ -113,6 +114,12 @@ class Tracker:
         # A server decides for itself where artifacts go; a bare database would take the working directory.
         remote = self.uri.startswith(("http://", "https://", "databricks"))
         place = None if remote else (self.folder / ARTIFACTS).as_uri()
+        if self.uri == default_uri(self.folder) and known is not None and known.artifact_location != place:
+            # of a folder that was moved, or of a stranger's: nothing is written outside the folder
+            raise SparsebenchError(
+                f"{DATABASE} keeps its files in {known.artifact_location!r}, which is not this folder's "
+                f"{ARTIFACTS}: delete {DATABASE}, `sparsebench track` writes a new one"
+            )
         identity = known.experiment_id if known is not None else self.client.create_experiment(name, place)
         save_view(self.client, identity)
         self.client.set_experiment_tag(identity, KIND, "custom_model_development")

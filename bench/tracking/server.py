@@ -4,6 +4,7 @@ import contextlib
 import ipaddress
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -12,25 +13,61 @@ import tempfile
 import time
 import webbrowser
 from collections.abc import Callable, Iterator
+from html import escape
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
-from typing import IO
+from typing import IO, NamedTuple
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from ...errors import SparsebenchError
+from ...errors import SparsebenchError, printable
+from . import guarded_app
 from .chart_view import TAG, unknown_to, view_path
 from .client import ARTIFACTS, DATABASE, default_uri
+from .guarded_app import TOKEN
 
 START = 180.0  # seconds that the server may take until it answers
 
 Notify = Callable[[str], None]
 
 
+class Running(NamedTuple):
+    """A server that answers.
+
+    Attributes:
+        address: Such as `http://127.0.0.1:5000`.
+        token: What the server asks every request for.
+        process: Its process.
+
+    Example:
+        >>> Running("http://127.0.0.1:5000", "abc", process=None).link("/#/experiments/1")
+        'http://127.0.0.1:5000/?token=abc#/experiments/1'
+    """
+
+    address: str
+    token: str
+    process: subprocess.Popen[bytes]
+
+    def link(self, path: str = "/") -> str:
+        """Returns the address of a page, with the token, for a browser."""
+        place, mark, page = path.partition("#")
+        return f"{self.address}{place}{'&' if '?' in place else '?'}token={self.token}{mark}{page}"
+
+    def ask(self, path: str, body: bytes | None = None) -> bytes:
+        """Returns the server's answer to a request: a GET, or with a body a POST of JSON."""
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        with urlopen(Request(self.address + path, body, headers), timeout=30) as answer:
+            return bytes(answer.read())
+
+
 def serve(
     folder: Path, port: int = 5000, host: str = "127.0.0.1", open_browser: bool = False, say: Notify = print
 ) -> None:
-    """Serves an output folder's MLflow database until Ctrl-C or SIGTERM, then ends the server's processes.
+    """Serves an output folder's MLflow database until Ctrl-C or SIGTERM, then ends the server's process.
+
+    The server asks for a token, which the printed addresses hold: MLflow's pages show whatever the server's
+    user can read, and every user of a machine reaches its loopback address.
 
     Args:
         folder: Output folder with `mlflow.db`.
@@ -48,35 +85,40 @@ def serve(
         Traceback (most recent call last):
         sparsebench.errors.SparsebenchError: no mlflow.db in '...run'; `sparsebench track DIR` writes it ...
     """
-    with running(folder, port, host, say) as (address, server):
-        paths = _views(address)
+    with running(folder, port, host, say) as server, TemporaryDirectory(prefix="sparsebench-") as private:
+        paths = _views(server)
         for name, path in paths.items():
-            say(f"{name}  {address}{path}")
+            say(f"{printable(name)}  {server.link(path)}")
         if not paths:
-            say(f"no experiment has been published yet  {address}")
+            say(f"no experiment has been published yet  {server.link()}")
         if warning := unknown_to():
             say(warning)
+        say("who has the address with its token can read what you can read: keep it to yourself")
         say("Ctrl-C ends it")
         if open_browser:
-            webbrowser.open(address + next(iter(paths.values()), ""))
+            # Other users see the command lines of processes, a browser's too: the address is in a file.
+            page = Path(private) / "open.html"
+            link = escape(server.link(next(iter(paths.values()), "/")))
+            page.write_text(f'<meta http-equiv="refresh" content="0;url={link}">', encoding="utf-8")
+            webbrowser.open(page.as_uri())
         with _terminated_like_interrupted(), contextlib.suppress(KeyboardInterrupt):
-            server.wait()
+            server.process.wait()
 
 
 @contextlib.contextmanager
 def running(
     folder: Path, port: int = 5000, host: str = "127.0.0.1", say: Notify = print
-) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+) -> Iterator[Running]:
     """Starts an MLflow server on an output folder's database, and ends its process group on exit.
 
     Args:
-        folder: Output folder with `mlflow.db`.
+        folder: Output folder with `mlflow.db`. Nothing in it is run: the server works in an empty folder.
         port: Port to listen on; one that is taken is replaced by a free one.
         host: Loopback address to listen on.
         say: Called with a line for the user where another port is used.
 
     Yields:
-        The address, such as `http://127.0.0.1:5000`, and the process of a server that answers.
+        The server, which answers. SPARSEBENCH_UI_TOKEN sets its token, which else is random.
 
     Raises:
         SparsebenchError: `folder` has no database or a file that is none, `host` is not a loopback address,
@@ -84,10 +126,10 @@ def running(
 
     Example:
         >>> _ = Path("mlflow.db").write_bytes(b"SQLite format 3")
-        >>> with running(Path(), host="0.0.0.0") as (address, server):
-        ...     print(address)
+        >>> with running(Path(), host="0.0.0.0") as server:
+        ...     print(server.address)
         Traceback (most recent call last):
-        sparsebench.errors.SparsebenchError: '0.0.0.0' is not a loopback address: MLflow has no login, use ...
+        sparsebench.errors.SparsebenchError: '0.0.0.0' is not a loopback address: ...
     """
     # The database and the address.
     folder = Path(folder).absolute()
@@ -101,29 +143,26 @@ def running(
                 f"{str(folder / DATABASE)!r} is not a database: delete it, the records can be published again"
             )
     if not _loopback(host):
-        raise SparsebenchError(f"{host!r} is not a loopback address: MLflow has no login, use 127.0.0.1")
+        raise SparsebenchError(f"{host!r} is not a loopback address: what it sends is not encrypted")
     chosen = free_port(host, port)
     if chosen != port:
         say(f"port {port} is taken, using {chosen}")
     address = f"http://{f'[{host}]' if ':' in host else host}:{chosen}"
+    token = os.environ.get(TOKEN) or secrets.token_urlsafe(24)
     # The server; its output is for the message of a failed start.
-    with tempfile.TemporaryFile() as log:
-        server = _start(folder, host, chosen, log)
+    with tempfile.TemporaryFile() as log, TemporaryDirectory(prefix="sparsebench-") as empty:
+        server = _start(folder, host, chosen, token, Path(empty), log)
         try:
             wait_until_up(server, address, log)
-            yield address, server
+            yield Running(address, token, server)
         finally:
             _end(server)
 
 
-def _views(address: str) -> dict[str, str]:
+def _views(server: Running) -> dict[str, str]:
     """Returns the path that opens the saved charts, by the name of each experiment that has them."""
     body = json.dumps({"max_results": 1000, "order_by": ["name ASC"]}).encode()
-    request = Request(
-        f"{address}/api/2.0/mlflow/experiments/search", body, {"Content-Type": "application/json"}
-    )
-    with urlopen(request, timeout=30) as answer:
-        found = json.load(answer).get("experiments", [])
+    found = json.loads(server.ask("/api/2.0/mlflow/experiments/search", body)).get("experiments", [])
     return {
         experiment["name"]: view_path(experiment["experiment_id"])
         for experiment in found
@@ -167,30 +206,20 @@ def _loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _start(folder: Path, host: str, port: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Starts the server in a process group of its own."""
+def _start(
+    folder: Path, host: str, port: int, token: str, empty: Path, log: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    """Starts the server in a process group of its own, with an empty working folder."""
     environment = os.environ | {
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # 2 processes instead of 13
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # else 12 processes, and code from the database
         "MLFLOW_DISABLE_TELEMETRY": "true",
-        "PYTHONSAFEPATH": "1",  # a folder called datasets/ in the working directory is not Hugging Face's
+        TOKEN: token,
     }
-    command = [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "server",
-        "--host",
-        host,
-        "--port",
-        str(port),
-        "--workers",
-        "1",
-    ]
-    command += ["--backend-store-uri", default_uri(folder)]
-    command += ["--default-artifact-root", (folder / ARTIFACTS).as_uri()]
+    command = [sys.executable, "-P", "-m", guarded_app.__name__, host, str(port)]
+    command += [default_uri(folder), (folder / ARTIFACTS).as_uri()]
     return subprocess.Popen(
         command,
-        cwd=folder,
+        cwd=empty,
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=log,

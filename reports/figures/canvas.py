@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 import seaborn as sns  # type: ignore[import-untyped, unused-ignore]
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -50,7 +50,8 @@ def paper_style() -> Iterator[None]:
         "text.usetex": False,
     }
     themes = sns.axes_style("ticks") | sns.plotting_context("paper", font_scale=1.0)
-    with matplotlib.rc_context(themes | fixed), warnings.catch_warnings():
+    # Matplotlib reads a matplotlibrc of the working folder; its own defaults first, that one changes nothing.
+    with style.context(["default", themes | fixed]), warnings.catch_warnings():
         # A character that the font lacks is a box in the PNG; the SVG holds it as text.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield

@@ -21,6 +21,7 @@ for _name, _value in {
 
 import ray
 from ray.exceptions import RayError
+from ray.job_config import JobConfig
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ....errors import SparsebenchError
@@ -240,6 +241,13 @@ def _node_of(node: dict[str, Any]) -> Node:
     )
 
 
+class _Job(JobConfig):  # type: ignore[misc] # Ray has no types
+    """A job whose workers import what is installed, and nothing from the driver's working folder."""
+
+    def _runtime_env_has_working_dir(self) -> bool:
+        return True  # else Ray puts that folder and the script's on the workers' path
+
+
 def _connect(address: str) -> None:
     """Connects this process to Ray; raises `SparsebenchError` with what to do where that fails."""
     options: dict[str, Any] = {}
@@ -256,7 +264,7 @@ def _connect(address: str) -> None:
         ) from error
     try:
         with _signals_kept():
-            ray.init(address, log_to_driver=False, logging_level="error", **options)
+            ray.init(address, log_to_driver=False, logging_level="error", job_config=_Job(), **options)
     except Exception as error:
         what = "start Ray here" if address == "local" else f"join the Ray cluster at {address!r}"
         hint = "" if "RAY_AUTH_MODE" in os.environ else "; where it asks for a token, set RAY_AUTH_MODE=token"

@@ -246,18 +246,21 @@ class Outage:
 
 
 def test_mlflow_killed_in_mid_campaign_gets_what_it_missed_when_it_is_back(
-    finished: Path, tiny: Path, told: Told, cli: Callable[..., Any], tmp_path: Path
-) -> None:
+    finished: Path, tiny: Path, told: Told, cli: Callable[..., Any], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    for name in ("SPARSEBENCH_UI_TOKEN", "MLFLOW_TRACKING_TOKEN"):
+        monkeypatch.setenv(name, "of both")
     home, out, port = tmp_path / "home", tmp_path / "out", free_port("127.0.0.1", 0)
     home.mkdir()
     Tracker(default_uri(home), home)
-    with running(home, port) as (uri, server):
+    with running(home, port) as (uri, _, server):
         done = run(tiny, out=out, devices="cpu:2", tracking_uri=uri, display=Outage(server))
     assert done.complete
     assert told(out) == told(finished)
     assert len(done.problems) == 1
     assert "records.jsonl has everything" in done.problems[0]
-    with running(home, port) as (uri, _):
+    with running(home, port) as (uri, _, _):
         said = [cli("track", out, "--tracking-uri", uri) for _ in range(2)]
         tracker = Tracker(uri, home)
         runs = [

@@ -276,10 +276,12 @@ def test_closing_does_not_wait_for_a_silent_server(tmp_path: Path, silent: str) 
 
 
 @pytest.mark.usefixtures("tracker")
-def test_a_server_that_is_killed_and_comes_back(folder: Path) -> None:
+def test_a_server_that_is_killed_and_comes_back(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SPARSEBENCH_UI_TOKEN", "MLFLOW_TRACKING_TOKEN"):
+        monkeypatch.setenv(name, "of both")
     records, problems = [trial(n, suite="killed") for n in range(6)], []
     colours, port = COLOURS, free_port("127.0.0.1", 0)
-    with running(folder, port) as (uri, server):
+    with running(folder, port) as (uri, _, server):
         publisher = Publisher(uri, folder, colours, on_problem=problems.append)
         for record in records[:3]:
             publisher.put(record)
@@ -291,7 +293,7 @@ def test_a_server_that_is_killed_and_comes_back(folder: Path) -> None:
             publisher.put(record)
         assert publisher.close(timeout=60) == 3
         assert len(problems) == 1
-    with running(folder, port) as (uri, _):
+    with running(folder, port) as (uri, _, _):
         assert publish_missing(records, uri, folder, colours, on_problem=problems.append) == 3
         assert publish_missing(records, uri, folder, colours, on_problem=problems.append) == 0
         assert len(the_runs(Tracker(uri, folder), "killed")) == 6

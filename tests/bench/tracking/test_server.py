@@ -11,7 +11,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.parse import parse_qs, urlsplit
+from urllib.request import Request, urlopen
 
 import pytest
 from chromium import FOUND, PATIENCE, Chromium
@@ -109,7 +111,41 @@ def test_it_takes_a_free_port_and_says_the_address_of_the_charts(
     name, _, address = said[1].partition("  ")
     assert name == "quickstart: digits-lenet_300_100"
     assert address.startswith("http://127.0.0.1:")
-    assert address.endswith(view_path("1"))
+    token = parse_qs(urlsplit(address).query)["token"][0]
+    assert len(token) >= 32
+    assert address.endswith(f"/?token={token}{view_path('1')[1:]}")
+
+
+def answers(address: str, **headers: str) -> int:
+    try:
+        with urlopen(Request(address, headers=headers), timeout=30) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        return error.code
+
+
+def test_it_answers_nobody_without_the_token_of_its_address(
+    pages: tuple[subprocess.Popen[str], list[str], int],
+) -> None:
+    link = urlsplit(pages[1][1].partition("  ")[2])
+    token = parse_qs(link.query)["token"][0]
+    address = f"{link.scheme}://{link.netloc}"
+    search = f"{address}/api/2.0/mlflow/experiments/get?experiment_id=1"
+    for page in (f"{address}/", search, f"{address}/get-artifact?path=x", f"{address}/ajax-api/3.0/mlflow/x"):
+        assert answers(page) == 401
+        assert answers(page, Authorization=f"Bearer {token[:-1]}") == 401
+        assert answers(page, Cookie=f"sparsebench-ui-{link.port}=x; token={token}") == 401
+    assert answers(f"{address}/?token=x") == 401
+    # A browser's first request sets a cookie for the others; MLflow's own clients send a header.
+    with urlopen(f"{address}/?token={token}", timeout=30) as answer:
+        cookie = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert answers(search, Cookie=cookie.partition(";")[0]) == 200
+    assert answers(search, Authorization=f"Bearer {token}") == 200
+    # Other users read command lines, not environments.
+    for process in descendants(pages[0].pid):
+        assert token.encode() not in Path(f"/proc/{process}/cmdline").read_bytes()
 
 
 @pytest.fixture
@@ -157,8 +193,8 @@ def test_a_studys_page_leads_to_its_trials_and_models_and_shows_its_figure(
     study = next(r for r in tracker.runs(experiment, "study") if r.data.tags["bench.entry"] == "dwf-3")
     models = [model for model in tracker.models(experiment) if model.tags["bench.entry"] == "dwf-3"]
     assert models
-    with running(folder, 0) as (address, _):
-        browser.go(f"{address}/{run_path(experiment, study.info.run_id)}")
+    with running(folder, 0) as server:
+        browser.go(server.link(f"/{run_path(experiment, study.info.run_id)}"))
         page = browser.document("summary/hypervolume", "get-artifact", "lenet_300_100")
         for number, words in (
             (r'href="(#/experiments/\d+/runs/[^"]*)"[^>]*>c=', ["bench.phase", "confirm", "eval/test_top1"]),
@@ -167,14 +203,14 @@ def test_a_studys_page_leads_to_its_trials_and_models_and_shows_its_figure(
             found = re.search(number, page)
             assert found, "the front is linked"
             browser.go("about:blank")  # or the words might still be those of the page before
-            browser.go(f"{address}/{found.group(1).replace('&amp;', '&')}")
+            browser.go(f"{server.address}/{found.group(1).replace('&amp;', '&')}")
             browser.document(*words)
         image = re.search(r'<img[^>]*src="(get-artifact[^"]*)"', page)
         assert image, "the figure stands under the front"
-        with urlopen(f"{address}/{image.group(1).replace('&amp;', '&')}", timeout=30) as answer:
-            assert answer.read() == (folder / "fronts-digits-lenet_300_100.png").read_bytes()
+        picture = server.ask(f"/{image.group(1).replace('&amp;', '&')}")
+        assert picture == (folder / "fronts-digits-lenet_300_100.png").read_bytes()
         browser.go("about:blank")
-        browser.go(f"{address}/#/experiments/{experiment}/models?workflowType=machine_learning")
+        browser.go(f"{server.address}/#/experiments/{experiment}/models?workflowType=machine_learning")
         browser.document(*(model.name for model in models))
 
 
