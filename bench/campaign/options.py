@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import suggest
 from ...registry import load_plugin
+from ..system.mlflow_address import check_tracking_address, named_address
 
 if TYPE_CHECKING:
     from ..config.suite import Suite
@@ -34,7 +35,7 @@ class RunOptions:
         per_device: Trials that share one GPU.
         data: Folder of the datasets; SPARSEBENCH_DATA by default, else a cache folder.
         storage: Optuna's storage as a URL; a database in `out` by default.
-        tracking_uri: MLflow's server or database; a database in `out` by default.
+        tracking_uri: MLflow's server or database; MLFLOW_TRACKING_URI by default, else a database in `out`.
         plugins: Python files that register methods, datasets or models.
         extend: Continue a run whose suite has gained entries, tasks, trials or seeds.
         time_limit: Seconds that one trial may take; None for no limit.
@@ -86,10 +87,15 @@ class RunOptions:
         return Resources(self.devices, self.per_device, self.time_limit, self.executor, self.address)
 
     def resolve(self, suite: "str | Path | Suite") -> "Suite":
-        """Returns the suite as it will run: plugins loaded, file read, overrides applied, names checked."""
+        """Returns the suite as it will run: plugins loaded, file read, overrides applied, names checked.
+
+        Raises `SparsebenchError` for these, and for an address of MLflow that can never work.
+        """
         from ..config.suite import Suite, check, load_suite
         from ..config.suite_override import override
 
+        if address := named_address(self.tracking_uri):
+            check_tracking_address(address)
         for plugin in self.plugins:
             load_plugin(plugin)
         changed = override(

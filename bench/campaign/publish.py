@@ -16,6 +16,7 @@ from ..config.suite import Suite
 from ..output_folder.folder import x_max
 from ..search.importance import importance
 from ..system.environment import cores
+from ..system.mlflow_address import named_address
 from ..tracking.publisher import Publisher, StudySummary, default_uri, publish_missing, publish_studies
 from .kept_models import front_models
 
@@ -39,7 +40,7 @@ class LivePublisher:
     nothing.
 
     Args:
-        uri: MLflow's server or database; None for `mlflow.db` in the folder.
+        uri: MLflow's server or database; None for MLFLOW_TRACKING_URI, else `mlflow.db` in the folder.
         folder: The output folder.
         suite: The suite, for the entries' colours and the tasks' experiments.
         say: Called with a sentence for the user at a problem, possibly from the thread.
@@ -56,7 +57,7 @@ class LivePublisher:
 
     def __init__(self, uri: str | None, folder: Path, suite: Suite, say: Notify, begun: bool = False) -> None:
         self.folder, self.say, self.begun, self.problems = folder, say, begun, list[str]()
-        self.uri = uri or default_uri(folder)
+        self.uri = named_address(uri) or default_uri(folder)
         tasks = [(suite.name, task.name) for task in suite.tasks]
         self.publisher = Publisher(self.uri, folder, _colours(suite), tasks=tasks, on_problem=self._problem)
 
@@ -144,7 +145,7 @@ def publish_to_mlflow(
     Args:
         folder: The output folder, for models, figures and the database.
         records: Its records in the order written; of each identity the latest counts.
-        uri: MLflow's server or database; None for `mlflow.db` in the folder.
+        uri: MLflow's server or database; None for MLFLOW_TRACKING_URI, else `mlflow.db` in the folder.
         on_problem: Called with one sentence at a failure of MLflow, which raises nothing.
         trials: Whether to look for missing trials; False where all of them were published live.
 
@@ -160,7 +161,7 @@ def publish_to_mlflow(
         0
     """
     # The trials that MLflow lacks
-    place, shades, now = uri or default_uri(folder), _colours(records), latest(records)
+    place, shades, now = named_address(uri) or default_uri(folder), _colours(records), latest(records)
     count = publish_missing(now, place, folder, shades, on_problem=on_problem) if trials else 0
     # A summary of each entry on each task, linked to the runs and models published before
     held = in_memory(now)

@@ -9,15 +9,15 @@ from importlib import metadata
 from pathlib import Path
 from shlex import quote
 from typing import Literal
-from urllib.parse import urlsplit
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from pydantic import BaseModel
 
 from ...errors import SparsebenchError
-from ..system.reachability import Unreachable, check_database, check_server, check_writable, free_bytes
-from ..system.urls import without_login
+from ..system.mlflow_address import check_tracking_store, named_address
+from ..system.reachability import Unreachable, check_database, check_writable, free_bytes
+from ..system.urls import shown_address, sqlite_url
 from ..tracking.client import default_uri
 
 Mark = Literal["ok", "note", "warning", "missing"]
@@ -198,34 +198,41 @@ def check_tracking(uri: str | None, folder: Path) -> Iterator[Check]:
     """Checks MLflow's server, or the database that a run would make; nothing is written.
 
     Args:
-        uri: The server or database; None for `mlflow.db` in the output folder.
+        uri: The server or database; None for MLFLOW_TRACKING_URI, else `mlflow.db` in the output folder.
         folder: The output folder of a run.
 
     Yields:
-        One check; at worst a `warning`, since a campaign runs without MLflow too. Logins are not shown.
+        One check: `missing` for an address that a run refuses; a `warning` where MLflow does not answer,
+        since a campaign runs without it too. Logins are not shown.
 
     Example:
         >>> next(check_tracking(None, Path("runs"))).found
         'sqlite:////.../runs/mlflow.db'
         >>> next(check_tracking("nonsense://host", Path("runs"))).mark
-        'warning'
+        'missing'
     """
+    address, uri = named_address(uri), named_address(uri)
+    where = f"{shown_address(address)}: " if address else ""
+    advice = "runs go on without it, and `sparsebench track DIR` publishes later"
     try:
-        address = uri or default_uri(folder)
-        if urlsplit(address).scheme in ("http", "https"):
-            check_server(address, "/health")
-        elif urlsplit(address).scheme in ("", "file"):
-            check_writable(Path(urlsplit(address).path))
-        elif "://" in address:
-            check_database(address)
-    except (Unreachable, SparsebenchError) as error:
-        where = f"{without_login(uri)}: " if uri else ""
+        address = address or default_uri(folder)
+        if uri:
+            check_tracking_store(address)
+        else:
+            _check_own(folder, address)
+    except Unreachable as error:
+        yield Check(group="tracking", name="MLflow", mark="warning", found=f"{where}{error}", advice=advice)
+    except SparsebenchError as error:  # an address that `run` and `track` refuse
         yield Check(
-            group="tracking", name="MLflow", mark="warning", found=f"{where}{error}",
-            advice="runs go on without it, and `sparsebench track DIR` publishes later",
-        )  # fmt: skip
-        return
-    yield Check(group="tracking", name="MLflow", mark="ok", found=without_login(address))
+            group="tracking", name="MLflow", mark="missing", found=str(error), advice="mend the address"
+        )
+    else:
+        yield Check(group="tracking", name="MLflow", mark="ok", found=shown_address(address))
+
+
+def _check_own(folder: Path, address: str) -> None:
+    """Checks a database of the output folder, which a run makes together with the folder."""
+    check_database(address) if folder.exists() else check_writable(folder)
 
 
 def check_studies(url: str | None, folder: Path) -> Iterator[Check]:
@@ -243,17 +250,23 @@ def check_studies(url: str | None, folder: Path) -> Iterator[Check]:
         >>> next(check_studies("nonsense://host", Path("runs"))).mark
         'missing'
     """
-    address = url or f"sqlite:///{(folder / 'optuna.db').absolute()}"
     try:
-        check_database(address)
+        address = url or sqlite_url(folder / "optuna.db")
+        if url:
+            check_database(address)
+        else:
+            _check_own(folder, address)
+    except SparsebenchError as error:  # a path that no address can hold
+        yield Check(group="tracking", name="Optuna", mark="missing", found=str(error))
+        return
     except Unreachable as error:
         advice = "mend the address after --storage, or leave it out for a file beside the records"
-        found = f"{without_login(address)}: {error}"
+        found = f"{shown_address(address)}: {error}"
         yield Check(
             group="tracking", name="Optuna", mark="missing", found=found, advice=advice if url else ""
         )
         return
-    yield Check(group="tracking", name="Optuna", mark="ok", found=without_login(address))
+    yield Check(group="tracking", name="Optuna", mark="ok", found=shown_address(address))
 
 
 def check_disk(folder: Path) -> Iterator[Check]:

@@ -46,7 +46,11 @@ Extend = Annotated[
 ]
 
 Tracking = Annotated[
-    str | None, typer.Option(help="URI of MLflow's server or database.", show_default="<folder>/mlflow.db")
+    str | None,
+    typer.Option(
+        help="URI of MLflow's server or database.",
+        show_default="MLFLOW_TRACKING_URI, else <folder>/mlflow.db",
+    ),
 ]
 
 Storage = Annotated[

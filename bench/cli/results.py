@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ...errors import SparsebenchError
 from ...records.stored import StoredRecords
+from ..system.mlflow_address import check_tracking_address, named_address
 from ..system.urls import without_login
 from .console import stdout_console
 from .run import _point_to
@@ -53,7 +54,7 @@ def print_publication(folder: Path, uri: str | None) -> None:
 
     Args:
         folder: The output folder whose records are published.
-        uri: MLflow's server or database; None for `mlflow.db` in the folder.
+        uri: MLflow's server or database; None for MLFLOW_TRACKING_URI, else `mlflow.db` in the folder.
 
     Raises:
         SparsebenchError: The folder has no records, or MLflow refused them (the first problem is named).
@@ -67,6 +68,9 @@ def print_publication(folder: Path, uri: str | None) -> None:
     from ..campaign import publish
 
     problems: list[str] = []
+    uri = named_address(uri)
+    if uri:
+        check_tracking_address(uri)
     records = _records(folder)
     count = publish.publish_to_mlflow(folder, records, uri, problems.append)
     if problems:

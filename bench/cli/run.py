@@ -9,6 +9,7 @@ from rich.console import Console
 
 from ...errors import SparsebenchError
 from ..campaign.options import RunOptions
+from ..system.mlflow_address import named_address
 from ..system.urls import without_login
 from ..tracking.client import DATABASE
 from .console import print_line, stderr_console, stdout_console
@@ -113,7 +114,7 @@ def print_run(suite: str, options: RunOptions) -> None:
         sys.exit(128 + result.stopped_by)
     out = stdout_console()
     out.print(publish.leaderboard_table(result.folder, result.records))
-    _point_to(out, result.folder, options.tracking_uri)
+    _point_to(out, result.folder, named_address(options.tracking_uri))
 
 
 def _point_to(out: Console, folder: Path, tracked: str | None = None) -> None:

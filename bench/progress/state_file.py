@@ -1,7 +1,6 @@
 """The file state.json of an output folder: where its driver runs, and the campaign's snapshot. No torch."""
 
 import os
-import re
 import shlex
 import socket
 import sys
@@ -17,6 +16,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from ...errors import SparsebenchError
 from ...files import write_atomic
 from ..output_folder.layout import SUITE
+from ..system.urls import HIDDEN, without_logins
 from .snapshot import CampaignSnapshot
 
 FILE = "state.json"
@@ -98,7 +98,8 @@ class StateFile:
             return
         # A full disk; a working directory that is gone, or whose name is no text.
         with suppress(SparsebenchError, OSError, ValueError):
-            write_atomic(self.folder / FILE, self._state(snapshot).model_dump_json() + "\n")
+            text = self._state(snapshot).model_dump_json() + "\n"
+            write_atomic(self.folder / FILE, text, private="://" in (self._command or ""))
 
     def _state(self, snapshot: CampaignSnapshot | None) -> State:
         return State(
@@ -142,7 +143,8 @@ def command_line() -> str | None:
     """
     if Path(sys.argv[0]).stem != "sparsebench":
         return None
-    return re.sub(r"://[^/@\s]+@", "://…@", shlex.join(["sparsebench", *sys.argv[1:]]))
+    words = [word.replace(HIDDEN, "%HIDDEN%") for word in without_logins(sys.argv[1:])]  # needs no quotes
+    return shlex.join(["sparsebench", *words]).replace("%HIDDEN%", HIDDEN)
 
 
 def read_state(folder: Path) -> State | None:

@@ -11,10 +11,12 @@ from sqlalchemy import text
 
 from ...errors import SparsebenchError
 from ...reasons import reason
+from ..system.reachability import Unreachable, check_database
 from ..system.urls import sqlite_url, without_login
 from .optuna_search import DIRECTIONS, Search
 
 FILE = "optuna.db"
+SECONDS = 30.0  # until a database counts as not there
 DAMAGED = ("is malformed", "is not a database")  # in SQLite's messages about a damaged file
 METRICS = ["validation accuracy", "log10 compression"]
 
@@ -42,9 +44,11 @@ class StudyMirror:
     def __init__(self, url: str) -> None:
         self.url, self.broken = url, False
         try:
+            check_database(url, SECONDS)  # as `doctor` does
             self._open()
         except Exception as error:
-            said = without_login(f"{url!r}: {reason(error)}", url)
+            cause = str(error) if isinstance(error, Unreachable) else reason(error)
+            said = without_login(f"{url!r}: {cause}", url)
             raise SparsebenchError(f"Optuna cannot open the storage {said}") from error
 
     @classmethod

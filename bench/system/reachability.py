@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from base64 import b64encode
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TypeVar
@@ -13,9 +14,13 @@ from urllib.error import HTTPError
 from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import Request, urlopen
 
-from ...reasons import message
+from ...errors import printable
+from ...reasons import WHOLE, message, shortened
+from .urls import without_login
 
 PATIENCE = 4.0  # seconds
+# What to install for a driver's module, where it has another name or would have to be compiled.
+PACKAGES = {"MySQLdb": "mysqlclient", "psycopg": "'psycopg[binary]'", "psycopg2": "psycopg2-binary"}
 
 T = TypeVar("T")
 
@@ -90,13 +95,13 @@ def check_server(address: str, path: str, seconds: float = PATIENCE) -> None:
             ...
         sparsebench.bench.system.reachability.Unreachable: unknown url type: htp
     """
-    parts = urlsplit(address)
-    login, _, host = parts.netloc.rpartition("@")
-    request = Request(urlunsplit((parts.scheme, host, parts.path.rstrip("/") + path, "", "")))
-    if login:
-        request.add_header("Authorization", f"Basic {b64encode(unquote(login).encode()).decode()}")
 
     def get() -> None:
+        parts = urlsplit(address)
+        login, _, host = parts.netloc.rpartition("@")
+        request = Request(urlunsplit((parts.scheme, host, parts.path.rstrip("/") + path, "", "")))
+        if login:
+            request.add_header("Authorization", f"Basic {b64encode(unquote(login).encode()).decode()}")
         with urlopen(request, timeout=seconds):
             pass
 
@@ -105,8 +110,9 @@ def check_server(address: str, path: str, seconds: float = PATIENCE) -> None:
     except HTTPError as error:
         error.close()
         raise Unreachable(f"it answers {error.code} {error.reason} to {path}") from None
-    except (OSError, ValueError) as error:  # URLError and TimeoutError are OSErrors
-        raise Unreachable(str(getattr(error, "reason", None) or error)) from None
+    except (OSError, ValueError, HTTPException) as error:  # URLError and TimeoutError are OSErrors
+        reason = str(getattr(error, "reason", None) or error)
+        raise Unreachable(printable(without_login(reason, address))) from None
 
 
 def check_database(url: str, seconds: float = PATIENCE) -> None:
@@ -131,6 +137,7 @@ def check_database(url: str, seconds: float = PATIENCE) -> None:
     try:
         address = make_url(url)
         if address.get_backend_name() == "sqlite":
+            address.get_dialect()  # a driver that there is not
             if address.database not in (None, "", ":memory:"):
                 _check_sqlite(Path(address.database or ""))
             return
@@ -142,15 +149,19 @@ def check_database(url: str, seconds: float = PATIENCE) -> None:
 
         within(seconds, connect)
     except ImportError as error:
-        raise Unreachable(f"its driver is not installed: pip install {error.name}") from None
+        package = PACKAGES.get(error.name or "", error.name)
+        raise Unreachable(f"its driver is not installed: pip install {package}") from None
     except (SQLAlchemyError, OSError, ValueError) as error:
-        raise Unreachable(message(getattr(error, "orig", None) or error)) from None
+        whole = without_login(message(getattr(error, "orig", None) or error, WHOLE), url)
+        raise Unreachable(shortened(whole)) from None
 
 
 def _check_sqlite(file: Path) -> None:
     """Checks that a SQLite file can be written, or made; raises `Unreachable`."""
     if not file.exists():
-        check_writable(file.parent)
+        if not file.absolute().parent.exists():
+            raise Unreachable(f"the folder {str(file.absolute().parent)!r} does not exist")
+        check_writable(file.absolute().parent)
         return
     if not os.access(file, os.W_OK):
         raise Unreachable(f"{str(file)!r} may not be written")

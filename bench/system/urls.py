@@ -1,9 +1,16 @@
 """Addresses of databases and servers: as SQLAlchemy reads them, and as they may be shown. No torch."""
 
+import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, quote_plus, unquote
 
 from ...errors import SparsebenchError
+
+HIDDEN = "…"
+SECRET = re.compile(r"pass|pwd|secret|token|key|auth|cred|sig|cert|session|code", re.IGNORECASE)
+LEAST = 4  # characters: a shorter secret is hidden where it stands alone, not inside of words
 
 
 def sqlite_url(file: Path) -> str:
@@ -36,12 +43,58 @@ def sqlite_url(file: Path) -> str:
     )
 
 
-def without_login(text: str, address: str | None = None) -> str:
-    """Returns an address, or a text about one, without the name and password in the address.
+def shown_address(address: str) -> str:
+    """Returns an address as it may be printed: without its login, and with its query's names alone.
+
+    No parser tells where a password with `@`, `/`, `#` or `?` ends: all that could belong to one is hidden.
 
     Args:
-        text: The address, or a text that contains it.
-        address: The address, where `text` is not the address itself.
+        address: The address; one without a scheme, such as the path of a file, may hold a login too.
+
+    Returns:
+        The address, where "…" stands for what is hidden.
+
+    Example:
+        >>> shown_address("postgresql://ann:s/e#c@t@example.org/studies?sslmode=require")
+        'postgresql://example.org/studies?sslmode=…'
+        >>> shown_address("https://example.org/mlflow?token=secret#part")
+        'https://example.org/mlflow?token=…#…'
+    """
+    scheme, mark, rest = address.partition("://")
+    if not mark:
+        login, _, place = address.rpartition("@")
+        return place if ":" in login or "/" not in login else address
+    if _is_file(scheme):
+        path, mark, query = rest.partition("?")
+        return f"{scheme}://{path}" + (f"?{_names(query)}" if mark else "")
+    place, mark, query = rest.partition("?")
+    if "@" in query:  # in the query, or in a password before which the "?" stands
+        return f"{scheme}://{HIDDEN}"
+    query, fragment, _ = query.partition("#")
+    place, early, _ = place.rpartition("@")[2].partition("#")
+    return (
+        f"{scheme}://{place}"
+        + (f"?{_names(query)}" if mark else "")
+        + (f"#{HIDDEN}" if fragment or early else "")
+    )
+
+
+def _is_file(scheme: str) -> bool:
+    return scheme.partition("+")[0] in ("sqlite", "file")
+
+
+def _names(query: str) -> str:
+    parts = (part.partition("=") for part in query.split("&"))
+    return "&".join(f"{name}={HIDDEN}" if equals else HIDDEN for name, equals, _ in parts)
+
+
+def without_login(text: str, address: str | None = None) -> str:
+    """Returns an address, or a text about one, without what is secret in it.
+
+    Args:
+        text: The address, or a text that may contain it or parts of it, such as the message of a driver.
+        address: The address, where `text` is not the address itself. Passwords and tokens in the environment
+            (`MLFLOW_TRACKING_TOKEN`, `PGPASSWORD`) are hidden too.
 
     Returns:
         The text, which may be printed.
@@ -49,6 +102,88 @@ def without_login(text: str, address: str | None = None) -> str:
     Example:
         >>> without_login("postgresql://ann:secret@example.org/studies")
         'postgresql://example.org/studies'
+        >>> without_login("no login for ann:s@c with 's%40c'", "mysql://ann:s%40c@example.org/studies")
+        "no login for … with '…'"
     """
-    login = urlsplit(address or text).netloc.rpartition("@")[0]
-    return text.replace(f"{login}@", "") if login else text
+    if address is None:
+        return shown_address(text)
+    text = text.replace(address, shown_address(address))
+    for secret in sorted({*_secrets(address), *_in_environment()}, key=len, reverse=True):
+        if len(secret) >= LEAST:
+            text = text.replace(secret, HIDDEN)
+        else:
+            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", HIDDEN, text)
+    return text
+
+
+def _secrets(address: str) -> Iterator[str]:
+    """Yields what is secret in an address, in every spelling that a message may have."""
+    scheme, mark, rest = address.partition("://")
+    if not mark:
+        rest = address
+    query = rest.partition("?")[2]
+    if not (_is_file(scheme) if mark else shown_address(address) == address):
+        # The login up to the last "@", before the query, and before what ends a host: parsers differ.
+        for body in {rest, rest.partition("?")[0], re.split(r"[/?#]", rest)[0]}:
+            name, colon, password = body.rpartition("@")[0].partition(":")
+            yield from _spellings(f"{name}:{password}" if colon else name)
+            for part in re.split(r"[@/#?]", password):  # what a parser takes for a host or a path
+                yield from _spellings(part)
+            yield from _spellings(password)
+    for part in query.split("&"):
+        name, equals, value = part.partition("=")
+        if not equals or SECRET.search(name) or "=" in unquote(value):
+            for found in (value or name, *re.split(r"[=;#]", unquote(value))[1:]):
+                yield from _spellings(found)
+
+
+def _in_environment() -> Iterator[str]:
+    for name, value in os.environ.items():
+        if re.search(r"PASSWORD|PASSWD|TOKEN$|SECRET", name) and len(value) >= LEAST:
+            yield from _spellings(value)
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    """Yields a secret as it stands, decoded, and encoded."""
+    decoded = unquote(secret)
+    yield from {text for text in (secret, decoded, quote(decoded, safe=""), quote_plus(decoded)) if text}
+
+
+def without_logins(words: list[str]) -> list[str]:
+    """Returns a command's words without what is secret in their addresses.
+
+    Args:
+        words: The words of a command line.
+
+    Returns:
+        The words; an address, also one behind `--option=` or `name=`, as `shown_address` gives it.
+
+    Example:
+        >>> without_logins(["run", "--storage=mysql://me:se/cret@host/x", "--tracking-uri", "tok@host:5000"])
+        ['run', '--storage=mysql://…@host/x', '--tracking-uri', '…@host:5000']
+    """
+    found = []
+    for before, word in zip(["", *words], words, strict=False):
+        start = re.match(r"(?:[\w.-]+=)?", word)
+        assert start is not None
+        name, address = start[0], word[start.end() :]
+        if (
+            "://" in address
+            or before in ("--storage", "--tracking-uri")
+            or name in ("--storage=", "--tracking-uri=")
+        ):
+            address = _marked(address)
+        found.append(name + address)
+    return found
+
+
+def _marked(address: str) -> str:
+    """Returns an address for a command that is to be completed: "…@" stands where a login was."""
+    shown, scheme = shown_address(address), address.partition("://")[0]
+    if "@" in address and "@" not in shown and HIDDEN not in shown:
+        return (
+            shown.replace(f"{scheme}://", f"{scheme}://{HIDDEN}@", 1)
+            if "://" in shown
+            else f"{HIDDEN}@{shown}"
+        )
+    return shown

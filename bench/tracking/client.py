@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from ...errors import SparsebenchError
-from ...reasons import message, shortened
+from ...reasons import WHOLE, message, shortened
 from ..system.urls import sqlite_url, without_login
 from .chart_view import save_view
 from .trial_values import experiment_name
@@ -171,5 +171,5 @@ def mlflow_message(uri: str, error: BaseException) -> str:
         >>> mlflow_message("http://me:secret@host:5000", ConnectionError("refused by me:secret@host"))
         'MLflow at http://host:5000 could not be written to (refused by host); records.jsonl has everything'
     """
-    shown, why = (without_login(text, uri) for text in (uri, message(error)))
+    shown, why = (without_login(text, uri) for text in (uri, message(error, WHOLE)))
     return f"MLflow at {shown} could not be written to ({shortened(why, 200)}); records.jsonl has everything"

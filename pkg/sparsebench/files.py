@@ -9,12 +9,13 @@ from pathlib import Path
 from .errors import SparsebenchError
 
 
-def write_atomic(path: Path, content: bytes | str) -> Path:
+def write_atomic(path: Path, content: bytes | str, *, private: bool = False) -> Path:
     """Writes a file atomically, in place of an old one of that name.
 
     Args:
         path: The file; its folder is created where it is missing.
         content: The whole content; text is encoded as UTF-8, with its line ends unchanged.
+        private: Whether only the user may read it, whatever the umask.
 
     Returns:
         The path, for chaining.
@@ -30,7 +31,7 @@ def write_atomic(path: Path, content: bytes | str) -> Path:
     """
     data = content.encode() if isinstance(content, str) else content
     try:
-        with replacing(path) as temporary:
+        with replacing(path, private=private) as temporary:
             temporary.write_bytes(data)
     except OSError as error:
         raise SparsebenchError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
@@ -38,7 +39,7 @@ def write_atomic(path: Path, content: bytes | str) -> Path:
 
 
 @contextmanager
-def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
+def replacing(path: Path, *, durable: bool = False, private: bool = False) -> Iterator[Path]:
     """Context manager that replaces a file by a temporary one when the block ends without an error.
 
     A reader sees the old file or the new one in full, also where the process is killed in between.
@@ -47,6 +48,7 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
         path: The file to replace or create; its folder is created where it is missing.
         durable: Whether to wait, before the replacement, until the content is on the disk (fsync), so that
             it also survives a loss of power.
+        private: Whether only the user may read it, whatever the umask.
 
     Yields:
         The path of an empty temporary file in the same folder, for the block to write to.
@@ -67,6 +69,8 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         temporary.touch()  # with the permissions of the user's umask
+        if private:
+            temporary.chmod(0o600)
         mode = temporary.stat().st_mode
         yield temporary
         temporary.chmod(mode)  # some writers create the file anew, readable by its owner alone

@@ -126,23 +126,6 @@ def test_a_server_is_asked_for_its_health_with_the_login(http: tuple[str, list[d
     assert (found.mark, found.found) == ("warning", f"{address}/no: it answers 401 Unauthorized to /health")
 
 
-@pytest.mark.parametrize(
-    ("uri", "part"),
-    [
-        ("nonsense://x", "Can't load plugin"),
-        ("http://", "no host given"),
-        ("sqlite:///no.db", "file is not a database"),
-        ("sqlite:////proc/x.db", "cannot be written"),
-        ("mysql+pymysql://x/y", "its driver is not installed: pip install pymysql"),
-    ],
-)
-def test_an_address_of_no_use_is_told(uri: str, part: str) -> None:
-    Path("no.db").write_text("is no database " * 100)
-    found = only(machine_checks.check_tracking(uri, Path("out")))
-    assert found.mark == "warning"
-    assert part in found.found
-
-
 def test_the_default_databases_are_those_of_the_output_folder(tmp_path: Path) -> None:
     assert (
         only(machine_checks.check_tracking(None, Path("out"))).found == f"sqlite:///{tmp_path}/out/mlflow.db"
