@@ -63,6 +63,7 @@ class Data:
         mean: The mean by channel, in the units of the stored pixels: images are normalised as
             (x − mean)/std. A saved model is accompanied by it; empty where a dataset does not state it.
         std: The standard deviation by channel, likewise.
+        notes: What was left out or changed of the user's files, in sentences with numbers.
 
     Example:
         >>> data.name, data.shape, data.classes, len(data.train), len(data.valid), len(data.test)
@@ -79,6 +80,7 @@ class Data:
     labels: tuple[str, ...] = ()
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,11 @@
 """Datasets of the user's own images, with one folder per class."""
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+from itertools import accumulate, combinations, pairwise, starmap
 from pathlib import Path
 
 import torch
@@ -12,11 +15,16 @@ from ..errors import SparsebenchError
 from . import pixels
 from .api import Data, register_dataset
 from .assemble import split_definition
-from .images import class_folders, decode_all, digest_files, images_in, shorter_side
+from .decode_many import Seen, decode_files, glance_all
+from .decoding import KINDS, REDRAWN, shorter_side
+from .folder_layout import Layout, read_layout
+from .images import hash_files
 from .on_device import OnDevice, channel_statistics
 from .splits import held_out
 from .streaming import Streaming
 
+DECODING = 2
+"""The version of decoding, raised where it gives other pixels."""
 MEMORY_LIMIT_BYTES = 512 * 2**20
 """The decoded size up to which a folder is read once and held on the device; a larger one is streamed."""
 KEEP_FROM_BYTES = 16 * 2**20
@@ -48,7 +56,8 @@ def image_folder(root: Path, download: bool, *, path: str, size: int, valid: int
 
     The shorter side is scaled to `size`, then the central square is cut out. The test set is PATH/test, else
     PATH/val, else a fixed stratified fifth of the images. Where test/ and val/ both exist, val/ is the
-    validation split; otherwise it is held out of the training images.
+    validation split; otherwise it is held out of the training images. The folders may have the other usual
+    names (training; valid, validation, dev; testing), in upper or lower case.
 
     Args:
         root: The data root.
@@ -66,7 +75,7 @@ def image_folder(root: Path, download: bool, *, path: str, size: int, valid: int
 
     Raises:
         SparsebenchError: An argument is out of range; a folder or file, which the message names, is missing,
-            empty, unreadable or no image; or val/ or test/ has a class that train/ has not.
+            empty, unreadable or no image; the folder is not understood; or many pictures cannot be read.
 
     Example:
         >>> from PIL import Image
@@ -82,27 +91,28 @@ def image_folder(root: Path, download: bool, *, path: str, size: int, valid: int
     # The splits as lists of files, and the side of their images.
     base = root / Path(path).expanduser()
     _check(base, size, valid, stream)
-    names, train, held, test, definition = _split(base, valid)
-    size = size or min(224, shorter_side("image_folder", train.paths[0]))
-    # The digest is of the files, before any is decoded.
+    layout = read_layout(base)
+    train, held, test, definition = _split(layout, base, valid)
+    size = size or _usual_size(train.paths)
+    # The files' digest, before any is decoded; pixels in memory, or streams of the files.
     parts = [train, held, test]
     every = [file for part in parts for file in part.paths]
-    digest = digest_files("image_folder", base, every, f"{definition} size={size}")
-    # Pixels in memory, or streams of the files.
+    content, hashes = hash_files("image_folder", base, every, f"{definition} size={size}")
     streams = stream == "always" or (stream == "auto" and 3 * size**2 * len(every) > MEMORY_LIMIT_BYTES)
     splits: Sequence[OnDevice | Streaming]
-    splits = _streamed(parts, size) if streams else _in_memory(parts, size, digest)
+    splits, seen = _streamed(parts, size) if streams else _in_memory(parts, size, content)
     norm = (tuple(splits[0].mean.tolist()), tuple(splits[0].std.tolist()))
     return Data(
         "image_folder",
         (3, size, size),
-        len(names),
+        len(layout.classes),
         splits[0],
         splits[1],
         splits[2],
-        digest,
-        tuple(names),
+        _digest(content, seen),
+        tuple(layout.classes),
         *norm,
+        notes=(*layout.notes, *_notes(base, parts, seen, hashes)),
     )
 
 
@@ -122,23 +132,13 @@ def _check(base: Path, size: int, valid: int, stream: str) -> None:
         )
 
 
-def _split(base: Path, valid: int) -> tuple[list[str], _ImageFiles, _ImageFiles, _ImageFiles, str]:
-    """Returns class names, the files for training, validation and test, and the rule in words."""
-    if not (base / "train").is_dir():
-        raise SparsebenchError(
-            f"dataset 'image_folder': there is no folder train/ in {str(base)!r}; "
-            "images are looked for in train/CLASS/"
-        )
-    names = class_folders("image_folder", base / "train")
-    if len(names) < 2:
-        raise SparsebenchError(
-            f"dataset 'image_folder': {str(base / 'train')!r} holds {len(names)} class folders, and needs two"
-        )
-    train = _files(base / "train", names)
-    others = [folder for folder in ("val", "test") if (base / folder).is_dir()]
+def _split(layout: Layout, base: Path, valid: int) -> tuple[_ImageFiles, _ImageFiles, _ImageFiles, str]:
+    """Returns the files for training, validation and test, and the rule in words."""
+    train = _files(layout.splits["train"])
+    others = [split for split in ("val", "test") if split in layout.splits]
     definition = "+".join(["train", *others])
     if others:
-        test = _files(base / others[-1], names)
+        test = _files(layout.splits[others[-1]])
     else:
         train, test = _hold_out(train, max(1, len(train.paths) // 5))
     if len(others) == 2:
@@ -146,27 +146,24 @@ def _split(base: Path, valid: int) -> tuple[list[str], _ImageFiles, _ImageFiles,
             raise SparsebenchError(
                 f"dataset 'image_folder': {str(base)!r} has a val/ of its own beside test/: leave valid at 0"
             )
-        return names, train, _files(base / "val", names), test, definition
+        return train, _files(layout.splits["val"]), test, definition
     count = valid or min(5000, max(1, len(train.paths) // 10))
     train, held = _hold_out(train, count)
-    return names, train, held, test, f"{definition} {split_definition(count)}"
+    return train, held, test, f"{definition} {split_definition(count)}"
 
 
-def _files(folder: Path, names: list[str]) -> _ImageFiles:
-    found = class_folders("image_folder", folder)
-    if strangers := sorted(set(found) - set(names)):
-        raise SparsebenchError(
-            f"dataset 'image_folder': {str(folder / strangers[0])!r} is a class that train/ does not have"
-        )
-    paths: list[Path] = []
-    labels: list[int] = []
-    for label, name in enumerate(names):
-        images = images_in("image_folder", folder / name) if name in found else []
-        paths += images
-        labels += [label] * len(images)
-    if not paths:
-        raise SparsebenchError(f"dataset 'image_folder': {str(folder)!r} has no class folders")
-    return _ImageFiles(paths, torch.tensor(labels))
+def _files(classes: list[list[Path]]) -> _ImageFiles:
+    labels = [label for label, images in enumerate(classes) for _ in images]
+    return _ImageFiles([path for images in classes for path in images], torch.tensor(labels))
+
+
+def _usual_size(paths: list[Path]) -> int:
+    """Returns the shorter side of the first image, at most 224."""
+    try:
+        return min(224, shorter_side("image_folder", paths[0]))
+    except SparsebenchError:
+        glance_all("image_folder", paths)  # says how many are no images
+        raise
 
 
 def _hold_out(files: _ImageFiles, count: int) -> tuple[_ImageFiles, _ImageFiles]:
@@ -177,19 +174,22 @@ def _hold_out(files: _ImageFiles, count: int) -> tuple[_ImageFiles, _ImageFiles]
     return files.take(kept), files.take(held)
 
 
-def _in_memory(parts: list[_ImageFiles], size: int, digest: str) -> list[OnDevice]:
+def _in_memory(parts: list[_ImageFiles], size: int, content: str) -> tuple[list[OnDevice], Seen]:
     import PIL
 
     paths = [path for part in parts for path in part.paths]
     # The digest is of all bytes of the files; another version of Pillow may decode them slightly differently.
-    file = _pixels_folder() / f"{digest[:32]}-pillow-{PIL.__version__}.safetensors"
+    file = _pixels_folder() / f"{content[:32]}-{DECODING}-pillow-{PIL.__version__}.safetensors"
     kept = pixels.load(file)
-    whole = kept[0]["images"] if kept else decode_all("image_folder", paths, size)
-    if not kept and whole.numel() >= KEEP_FROM_BYTES:
-        pixels.store(file, {"images": whole}, digest)
+    if kept:
+        whole, seen = kept[0]["images"], json.loads(kept[1])
+    else:
+        whole, seen = decode_files("image_folder", paths, size)
+        if whole.numel() >= KEEP_FROM_BYTES:
+            pixels.store(file, {"images": whole}, json.dumps(seen))
     images = torch.split(whole, [len(part.paths) for part in parts])
     mean, std = channel_statistics(images[0])
-    return [OnDevice(x, part.labels, mean, std) for x, part in zip(images, parts, strict=True)]
+    return [OnDevice(x, part.labels, mean, std) for x, part in zip(images, parts, strict=True)], seen
 
 
 def _pixels_folder() -> Path:
@@ -197,8 +197,43 @@ def _pixels_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "sparsebench" / "pixels"
 
 
-def _streamed(parts: list[_ImageFiles], size: int) -> list[Streaming]:
+def _streamed(parts: list[_ImageFiles], size: int) -> tuple[list[Streaming], Seen]:
     paths = parts[0].paths
     step = max(1, len(paths) // STATISTICS_COUNT)
-    mean, std = channel_statistics(decode_all("image_folder", paths[::step], size))
-    return [Streaming("image_folder", part.paths, part.labels, size, mean, std) for part in parts]
+    sample, of_sample = decode_files("image_folder", paths[::step], size)
+    mean, std = channel_statistics(sample)
+    seen = glance_all("image_folder", [path for part in parts for path in part.paths])
+    told = {kind: [i * step for i in found] for kind, found in of_sample.items()}
+    streams = [Streaming("image_folder", part.paths, part.labels, size, mean, std) for part in parts]
+    return streams, {**told, **seen}
+
+
+def _digest(content: str, seen: Seen) -> str:
+    """Returns the digest of the files' content, another one where pixels come out otherwise than before.
+
+    Versions before did not scale, turn or blend: what they recorded of such files is of other data.
+    """
+    changed = sorted(REDRAWN & seen.keys())
+    return sha256(f"{content} decoding={DECODING}".encode()).hexdigest() if changed else content
+
+
+def _notes(base: Path, parts: list[_ImageFiles], seen: Seen, hashes: list[bytes]) -> list[str]:
+    """Returns what there is to tell of the decoded images, and the copies of images between the splits."""
+    every = [file for part in parts for file in part.paths]
+    found = [
+        f"{len(seen[kind])} of {len(every)} images {what}, such as "
+        f"{every[seen[kind][0]].relative_to(base).as_posix()!r}"
+        for kind, what in KINDS.items()
+        if kind in seen
+    ]
+    ends = [0, *accumulate(len(part.paths) for part in parts)]
+    own = dict(zip(("training", "validation", "test"), starmap(slice, pairwise(ends)), strict=True))
+    for one, other in combinations(own, 2):
+        there = set(hashes[own[one]])
+        copies = [i for i in range(len(every))[own[other]] if hashes[i] in there]
+        if copies:
+            found.append(
+                f"{len(copies)} of {len(parts[list(own).index(other)].paths)} {other} images are copies of "
+                f"{one} images, such as {every[copies[0]].relative_to(base).as_posix()!r}"
+            )
+    return found

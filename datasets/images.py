@@ -1,25 +1,49 @@
-"""Image files: their listing in class folders, decoding to one size, and digest."""
+"""Image files: their listing in class folders, with what is left out, and their digest."""
 
 import os
-from collections.abc import Iterable, Sequence
-from hashlib import sha256
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from hashlib import blake2b, sha256
 from pathlib import Path
 
-import numpy as np
-import torch
-from torch import Tensor
-
 from ..errors import SparsebenchError
-from ..reasons import message
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp"})
+SUFFIXES = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".ppm", ".pgm", ".pbm", ".pnm",
+    ".tif", ".tiff", ".webp",
+})  # fmt: skip
+# Files beside pictures that are none, and what viewers and archives leave behind.
+TEXTS = frozenset({
+    ".txt", ".json", ".jsonl", ".xml", ".csv", ".tsv", ".md", ".rst", ".yaml", ".yml", ".toml", ".html",
+    ".htm", ".log", ".ini", ".cfg", ".py", ".url",
+})  # fmt: skip
+LITTER = frozenset({"thumbs.db", "desktop.ini", "@eadir", "__macosx", "lost+found"})
 
-THREADS_PAY_FROM_BYTES = 16 * 2**10
-"""The size of an image file from which several files are decoded at once, by threads."""
+
+@dataclass
+class Listing:
+    """The files of a folder of images, sorted by path: none vanishes but hidden ones and viewers' leftovers.
+
+    Attributes:
+        images: Files with a suffix in `SUFFIXES`, in upper or lower case.
+        unreadable: Files of other kinds, such as HEIC and RAW: pictures, as far as can be told.
+        texts: Files that are no pictures, such as notes and labels.
+
+    Example:
+        >>> for file in ("a.png", "b.heic", "c.HEIC", "labels.txt"):
+        ...     Path(file).touch()
+        >>> found = list_files("mine", Path())
+        >>> len(found.images), len(found.unreadable), len(found.texts)
+        (1, 2, 1)
+    """
+
+    images: list[Path] = field(default_factory=list)
+    unreadable: list[Path] = field(default_factory=list)
+    texts: list[Path] = field(default_factory=list)
 
 
 def class_folders(name: str, folder: Path) -> list[str]:
-    """Returns the names of the class folders in a folder, sorted; hidden folders are left out.
+    """Returns the names of the folders in a folder, sorted; hidden ones and viewers' leftovers are left out.
 
     Args:
         name: The dataset's name, for error messages.
@@ -37,9 +61,7 @@ def class_folders(name: str, folder: Path) -> list[str]:
         >>> class_folders("mine", Path("pets"))
         ['ant', 'cat']
     """
-    return sorted(
-        entry.name for entry in _scan(name, folder) if entry.is_dir() and not entry.name.startswith(".")
-    )
+    return sorted(entry.name for entry in _scan(name, folder) if entry.is_dir() and not is_litter(entry.name))
 
 
 def images_in(name: str, folder: Path) -> list[Path]:
@@ -62,19 +84,67 @@ def images_in(name: str, folder: Path) -> list[Path]:
         >>> [path.as_posix() for path in images_in("mine", Path("birds"))]
         ['birds/jay/1.JPG', 'birds/wren.png']
     """
-    found: list[Path] = []
+    found = list_files(name, folder).images
+    if not found:
+        raise SparsebenchError(f"dataset {name!r}: the class folder {str(folder)!r} holds no images")
+    return found
+
+
+def list_files(name: str, folder: Path, *, deep: bool = True) -> Listing:
+    """Returns all files below a folder by kind, sorted by path.
+
+    Args:
+        name: The dataset's name, for error messages.
+        folder: The folder, which may have folders of its own.
+        deep: Whether these are looked into.
+
+    Returns:
+        The files; hidden ones, hidden folders and viewers' leftovers are left out.
+
+    Raises:
+        SparsebenchError: A folder does not exist or may not be read.
+
+    Example:
+        >>> Path("raw").mkdir()
+        >>> for file in ("wren.png", "jay.cr2", ".DS_Store", "Thumbs.db"):
+        ...     Path("raw", file).touch()
+        >>> found = list_files("mine", Path("raw"))
+        >>> found.images[0].name, found.unreadable[0].name, found.texts
+        ('wren.png', 'jay.cr2', [])
+    """
+    found = Listing()
     waiting = [folder]
     while waiting:
         for entry in _scan(name, waiting.pop()):
-            if entry.name.startswith("."):
+            path = Path(entry.path)
+            suffix = path.suffix.lower()
+            if is_litter(entry.name):
                 continue
             if entry.is_dir():
-                waiting.append(Path(entry.path))
-            elif Path(entry.name).suffix.lower() in SUFFIXES:
-                found.append(Path(entry.path))
-    if not found:
-        raise SparsebenchError(f"dataset {name!r}: the class folder {str(folder)!r} holds no images")
-    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+                waiting += [path] if deep else []
+            elif suffix in SUFFIXES:
+                found.images.append(path)
+            else:
+                (found.texts if suffix in TEXTS else found.unreadable).append(path)
+    for files in (found.images, found.unreadable, found.texts):
+        files.sort(key=lambda path: path.relative_to(folder).as_posix())
+    return found
+
+
+def is_litter(name: str) -> bool:
+    """Returns whether a file or folder is hidden or what viewers and archives leave behind.
+
+    Args:
+        name: Its name, without its folder.
+
+    Returns:
+        True for names that begin with a dot, and for Thumbs.db and the like.
+
+    Example:
+        >>> is_litter(".DS_Store"), is_litter("Thumbs.db"), is_litter("cat.png")
+        (True, True, False)
+    """
+    return name.startswith(".") or name.lower() in LITTER
 
 
 def _scan(name: str, folder: Path) -> list[os.DirEntry[str]]:
@@ -87,116 +157,6 @@ def _scan(name: str, folder: Path) -> list[os.DirEntry[str]]:
         raise SparsebenchError(
             f"dataset {name!r}: the folder {str(folder)!r} cannot be listed ({error.strerror})"
         ) from None
-
-
-def decode(name: str, path: Path, size: int) -> Tensor:
-    """Returns an image in colour, its shorter side scaled to `size` and its central square cut out.
-
-    Args:
-        name: The dataset's name, for error messages.
-        path: The image file, in any format that Pillow reads.
-        size: The side of the result in pixels.
-
-    Returns:
-        The pixels, uint8 `(3, size, size)`: red, green, blue.
-
-    Raises:
-        SparsebenchError: The file, which the message names, may not be read or is no whole image.
-
-    Example:
-        >>> from PIL import Image
-        >>> Image.new("RGB", (40, 20), (255, 128, 0)).save("wide.png")
-        >>> decoded = decode("mine", Path("wide.png"), 8)
-        >>> decoded.shape, decoded[:, 0, 0].tolist()
-        (torch.Size([3, 8, 8]), [255, 128, 0])
-    """
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            # JPEG only: decode at 1/2, 1/4 or 1/8 of the size where that is still no smaller than `size`.
-            image.draft("RGB", (size, size))
-            picture = image.convert("RGB")
-        width, height = picture.size
-        if (width, height) != (size, size):
-            short = min(width, height)
-            left, top = (width - short) // 2, (height - short) // 2
-            box = (left, top, left + short, top + short)
-            picture = picture.resize((size, size), Image.Resampling.BILINEAR, box=box)
-        pixels = np.array(picture, dtype=np.uint8)
-    except PermissionError:
-        raise SparsebenchError(f"dataset {name!r}: {str(path)!r} is not readable") from None
-    except Exception as error:  # Pillow raises many classes on broken files
-        raise SparsebenchError(
-            f"dataset {name!r}: {str(path)!r} is not a whole image ({message(error)}): mend it or take it out"
-        ) from None
-    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
-
-
-def shorter_side(name: str, path: Path) -> int:
-    """Returns the shorter side of an image in pixels, read from the file's header.
-
-    Args:
-        name: The dataset's name, for error messages.
-        path: The image file.
-
-    Returns:
-        The smaller one of width and height.
-
-    Raises:
-        SparsebenchError: The file may not be read or is no whole image, as in `decode`.
-
-    Example:
-        >>> from PIL import Image
-        >>> Image.new("L", (40, 25)).save("grey.png")
-        >>> shorter_side("mine", Path("grey.png"))
-        25
-    """
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return min(image.size)
-    except Exception:
-        decode(name, path, 1)  # raises the error with its cause
-        raise
-
-
-def decode_all(name: str, paths: Sequence[Path], size: int) -> Tensor:
-    """Returns image files as one tensor, decoded by up to eight threads where the files are large.
-
-    Args:
-        name: The dataset's name, for error messages.
-        paths: The image files; at least one.
-        size: The side of the images in pixels, as in `decode`.
-
-    Returns:
-        The pixels, uint8 `(N, 3, size, size)`, in the order of the paths.
-
-    Raises:
-        SparsebenchError: A file may not be read or is no whole image.
-
-    Example:
-        >>> from PIL import Image
-        >>> for value in (0, 255):
-        ...     Image.new("L", (12, 12), value).save(f"{value}.png")
-        >>> decode_all("mine", [Path("0.png"), Path("255.png")], 4)[:, 0, 0, 0]
-        tensor([ 0, 255], dtype=torch.uint8)
-    """
-    from concurrent.futures import ThreadPoolExecutor
-
-    images = torch.empty(len(paths), 3, size, size, dtype=torch.uint8)
-
-    def fill(start: int) -> None:
-        for i in range(start, min(start + 256, len(paths))):
-            images[i] = decode(name, paths[i], size)
-
-    # Decoding releases Python's lock, opening a file does not: on small files threads are slower than none.
-    large = paths[0].stat().st_size >= THREADS_PAY_FROM_BYTES
-    with ThreadPoolExecutor(min(8, cores()) if large else 1) as pool:
-        for _ in pool.map(fill, range(0, len(paths), 256)):
-            pass
-    return images
 
 
 def digest_files(name: str, base: Path, paths: Iterable[Path], definition: str) -> str:
@@ -220,7 +180,32 @@ def digest_files(name: str, base: Path, paths: Iterable[Path], definition: str) 
         >>> digest == sha256(b"a.png\0" b"6\0" b"pixels" b"no split").hexdigest()
         True
     """
-    total = sha256()
+    return hash_files(name, base, paths, definition)[0]
+
+
+def hash_files(name: str, base: Path, paths: Iterable[Path], definition: str) -> tuple[str, list[bytes]]:
+    """Returns `digest_files` and a hash of each file's bytes alone, by which copies are found.
+
+    Args:
+        name: The dataset's name, for error messages.
+        base: The folder to which the paths are made relative.
+        paths: The files, in the order in which they are hashed.
+        definition: What else the dataset depends on.
+
+    Returns:
+        The digest of all files, and their hashes.
+
+    Raises:
+        SparsebenchError: A file cannot be read.
+
+    Example:
+        >>> for file in ("a.png", "b.png"):
+        ...     _ = Path(file).write_bytes(b"pixels")
+        >>> _, (first, second) = hash_files("mine", Path(), [Path("a.png"), Path("b.png")], "no split")
+        >>> first == second
+        True
+    """
+    total, each = sha256(), []
     for path in paths:
         try:
             content = path.read_bytes()
@@ -230,22 +215,6 @@ def digest_files(name: str, base: Path, paths: Iterable[Path], definition: str) 
             ) from None
         total.update(f"{path.relative_to(base).as_posix()}\0{len(content)}\0".encode())
         total.update(content)
+        each.append(blake2b(content, digest_size=16).digest())
     total.update(definition.encode())
-    return total.hexdigest()
-
-
-def cores() -> int:
-    """Returns the number of CPU cores that this process may use.
-
-    Returns:
-        The cores of the process's affinity, which a scheduler or container may restrict; where the system
-        has no such notion, all cores of the machine.
-
-    Example:
-        >>> 1 <= cores() <= os.cpu_count()
-        True
-    """
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on this system
-        return os.cpu_count() or 1
+    return total.hexdigest(), each

@@ -10,7 +10,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..errors import SparsebenchError
 from .augment import Draws
-from .images import cores, decode
+from .decode_many import cores
+from .decoding import decode
 from .on_device import normalise
 
 PAYS_FROM_BYTES = 256 * 2**20

@@ -10,7 +10,8 @@ from ..errors import SparsebenchError
 from . import pixels
 from .api import Data, register_dataset
 from .assemble import Arrays, assemble
-from .images import decode_all, digest_files, images_in
+from .decode_many import decode_all
+from .images import digest_files, images_in
 from .sources import ensure, reading
 
 FOLDER = "tiny-imagenet-200"

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from sparsebench.datasets import folder
 from sparsebench.datasets.api import open_dataset, present
-from sparsebench.datasets.images import decode
+from sparsebench.datasets.decoding import decode
 from sparsebench.errors import SparsebenchError
 
 CPU = torch.device("cpu")
@@ -97,6 +97,9 @@ def test_two_epochs_of_a_stream_differ_and_are_whole(animals):
 def test_where_the_test_set_comes_from(animals):
     base = animals / "animals"
     fill(base / "val" / "cat", 4, 99)
+    complain(base, r"val' lacks 2 of the 3 classes, 'dog', 'eel': .* make an empty folder")
+    for kind in ("dog", "eel"):
+        (base / "val" / kind).mkdir()
     both = open_dataset("image_folder", base)
     assert (len(both.train), len(both.valid), len(both.test)) == (60, 4, 18)
     complain(base, "leave valid at 0", valid=5)
