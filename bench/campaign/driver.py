@@ -197,11 +197,11 @@ def _open_tasks(suite: Suite, data: str | Path | None) -> tuple[str | None, dict
     return root, digests
 
 
-def _open_store(path: Path, say: Callable[[str], None]) -> Store:
-    """Returns the records so far; warns of edited ones, as the search continues from what they contain."""
-    store = Store(path, notify=say)
-    if store.edited:
-        say(f"warning: {store.edited}")
+def _open_store(folder: OutputFolder, say: Callable[[str], None]) -> Store:
+    """Returns the records so far; says what is odd about the folder, and which records were edited."""
+    store = Store(folder.path, notify=say)
+    for note in [*folder.notes, *([f"warning: {store.edited}"] if store.edited else [])]:
+        say(note)
     return store
 
 
@@ -259,14 +259,14 @@ def run(
     path = chosen.output_folder(resolved)
     with watch_signals() as interrupts, ExitStack() as stack:
         # Lock the folder and start the workers, which import for seconds while the rest is opened
-        stack.enter_context(OutputFolder(path, resolved, digests, extend=chosen.extend))
+        folder = stack.enter_context(OutputFolder(path, resolved, digests, extend=chosen.extend))
         shown = stack.enter_context(ProgressMonitor(display, StateFile(path, chosen.plugins)))
         workers = stack.enter_context(
             closing(resources.start(path, root, chosen.plugins, resolved.tasks, digests))
         )
         # Open the records and their copies in Optuna and MLflow; the searches begin with the records
         mirror = StudyMirror(chosen.storage) if chosen.storage else StudyMirror.of(path)
-        store = stack.enter_context(closing(_open_store(path, shown.say)))
+        store = stack.enter_context(closing(_open_store(folder, shown.say)))
         live = publish.LivePublisher(chosen.tracking_uri, path, resolved, shown.say, begun=len(store) > 0)
         stack.callback(live.close)
         searches = studies(resolved, digests, store)
@@ -278,6 +278,7 @@ def run(
         stopped_by = campaign.drive()
         workers.close()
         records = store.reload()
+        folder.restore()
         problems = _conclude(path, records, live, interrupts) if stopped_by is None else live.stop()
         return Result(path, records, stopped_by, problems)
 

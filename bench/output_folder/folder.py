@@ -2,21 +2,25 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from ...errors import SparsebenchError
-from ...files import write_atomic
-from ...records.store import FILE
+from ...files import set_aside, write_atomic
+from ...records.log import place_of
+from ...records.store import FILE, latest, load_records
 from ..config.suite import Suite
 from .layout import CHECKPOINTS, LOCK, METHODS, MODELS, SUITE
+from .lock import FolderLock
 from .suite_diff import suite_changes
 
-LOCK_SECONDS = 0.4
-OWN = (CHECKPOINTS, MODELS, METHODS, "site", "leaderboard.md")  # files that are written over, folders cleared
+# Files that are written over, folders that are cleared.
+OWN = (
+    CHECKPOINTS, MODELS, METHODS, "state.json", "site",
+    *(f"leaderboard.{suffix}" for suffix in ("md", "csv", "json", "tex")), "pairs.csv",
+)  # fmt: skip
 
 
 class OutputFolder:
@@ -28,6 +32,9 @@ class OutputFolder:
         digests: The digest of each task's data, by the task's name.
         extend: Accept a suite that has gained entries, tasks, trials or seeds since the folder was begun.
 
+    Attributes:
+        notes: Sentences for the user on what was missing, damaged or there before.
+
     Raises:
         SparsebenchError: On entering: the folder cannot be written, another campaign uses it, it holds files
             that no campaign wrote, or records of another suite; then the message lists what differs.
@@ -36,10 +43,8 @@ class OutputFolder:
         >>> from sparsebench.bench.config.suite import load_suite
         >>> suite = load_suite("quickstart")
         >>> with OutputFolder("run", suite, {task.name: "0" * 16 for task in suite.tasks}):
-        ...     in_use(Path("run"))
-        True
-        >>> in_use(Path("run"))
-        False
+        ...     read_identity(Path("run"))["suite"]["name"]
+        'quickstart'
     """
 
     def __init__(
@@ -48,8 +53,9 @@ class OutputFolder:
         from ...methods.api import registry  # torch, which a report does without
         from ..config.method_docs import describe_method
 
-        self.path, self.extend = Path(path), extend
-        self._lock = FileLock(self.path / LOCK)
+        self.path, self.suite, self.extend = Path(path), suite, extend
+        self.notes: list[str] = []
+        self._lock, self._place = FolderLock(self.path), place_of(self.path)
         # A summary decides nothing: rewording it must not part a suite from its records.
         self.identity = {
             "suite": suite.model_dump(mode="json", exclude={"summary"}),
@@ -61,9 +67,10 @@ class OutputFolder:
     def __enter__(self) -> "OutputFolder":
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._acquire()
+            self._lock.acquire()
+            self._place = place_of(self.path)
             self._check()
-            _write_json(self.path / METHODS, self.method_docs)
+            self.restore()
         except OSError as error:
             self._lock.release()
             raise SparsebenchError(
@@ -74,89 +81,90 @@ class OutputFolder:
             raise
         return self
 
-    def _acquire(self) -> None:
-        """Takes the lock; `in_use` asks for it for a moment, so a short wait comes before the refusal."""
-        try:
-            self._lock.acquire(timeout=LOCK_SECONDS)
-        except Timeout:
-            raise SparsebenchError(
-                f"another campaign is running in {str(self.path)!r}; wait for it, or choose another --out"
-            ) from None
+    def restore(self) -> None:
+        """Writes suite.json and methods.json, where they are missing or other than they should be; what lies
+        in their place is set aside, unless it is an older file of that kind.
+
+        Raises:
+            SparsebenchError: They cannot be written.
+        """
+        if place_of(self.path) != self._place:  # moved or deleted: this is another folder
+            return
+        for name, content in ((SUITE, self.identity), (METHODS, self.method_docs)):
+            path, text = self.path / name, _json(content)
+            if path.is_file() and path.read_bytes() == text.encode():
+                continue
+            if path.is_dir() or (name == SUITE and path.is_file() and not _is_identity(self.path)):
+                self.notes.append(f"{str(path)!r} was damaged: it is now {set_aside(path).name!r}")
+            write_atomic(path, text)
 
     def _check(self) -> None:
-        written, records = self.path / SUITE, self.path / FILE
+        records = self.path / FILE
         begun = records.exists() and records.stat().st_size > 0
-        if begun and not written.exists():
-            raise SparsebenchError(f"{str(self.path)!r} has records but no suite.json; choose another --out")
         if not begun:
             self._check_foreign()
-            _write_json(written, self.identity)
+            return
+        if not _is_identity(self.path):
+            self._check_records()
             return
         found = suite_changes(read_identity(self.path), self.identity)
-        if not found:
-            return
         additions = all(change.adds for change in found)
-        if additions and self.extend:
-            _write_json(written, self.identity)
+        if not found or (additions and self.extend):
             return
         shown = "; ".join(str(change) for change in found[:4]) + ("; …" if len(found) > 4 else "")
         advice = "continue it with --extend, or choose another --out" if additions else "choose another --out"
         raise SparsebenchError(f"{str(self.path)!r} holds records of another suite ({shown}); {advice}")
 
+    def _check_records(self) -> None:
+        """Without a suite.json that can be read: the records must be those of the suite that is to run."""
+        from .suite_recovery import suite_mismatch  # imports torch
+
+        records = latest(load_records(self.path))
+        digests = self.identity["data"]
+        wrong = suite_mismatch(records, self.suite, digests) if records else "there is none among them"
+        lost = "a damaged suite.json" if (self.path / SUITE).exists() else "no suite.json"
+        if wrong:
+            raise SparsebenchError(
+                f"{str(self.path)!r} has {lost}, and its records are not those of this suite: {wrong}; give "
+                "the suite that it was begun with, which writes the file again, or choose another --out"
+            )
+        self.notes.append(
+            f"{str(self.path)!r} had {lost}: it is written again, as its {len(records)} records are those of "
+            "this suite"
+        )
+
     def _check_foreign(self) -> None:
         """Without records: what a campaign would overwrite or clear away must be a campaign's."""
-        if (self.path / SUITE).exists():
-            try:
-                read_identity(self.path)
-                return
-            except SparsebenchError:
-                foreign = SUITE
-        else:
-            foreign = next((name for name in OWN if (self.path / name).exists()), "")
-        if foreign:
+        if _is_identity(self.path):
+            return
+        if foreign := next((name for name in (SUITE, *OWN) if (self.path / name).exists()), ""):
             raise SparsebenchError(
                 f"{str(self.path)!r} holds {foreign!r}, which sparsebench did not write; choose another --out"
+            )
+        if others := [path.name for path in self.path.iterdir() if path.name not in (LOCK, FILE)]:
+            self.notes.append(
+                f"{str(self.path)!r} is not empty: its {len(others)} other files and folders stay as they are"
             )
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        with suppress(SparsebenchError, OSError):
+            self.restore()  # what others deleted meanwhile
         self._lock.release()
 
 
-def _write_json(path: Path, content: Any) -> None:
-    write_atomic(path, json.dumps(content, indent=1) + "\n")
+def _json(content: Any) -> str:
+    return json.dumps(content, indent=1) + "\n"
 
 
-def in_use(path: Path) -> bool | None:
-    """Returns whether a driver holds the folder's lock.
-
-    Args:
-        path: An output folder.
-
-    Returns:
-        True where a driver runs, on this machine or (where the file system passes locks on) on another; None
-        where that cannot be told, as for a lock that may not be read.
-
-    Example:
-        >>> in_use(Path("nowhere"))
-        False
-    """
+def _is_identity(path: Path) -> bool:
+    """Whether a folder has a suite.json that can be read."""
     try:
-        import fcntl
-    except ImportError:  # not on Windows
-        return None
-    try:
-        # A shared lock on a file that is only read: two that ask at once, or may not write, are answered too.
-        with (path / LOCK).open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
+        read_identity(path)
+    except (SparsebenchError, OSError):
         return False
-    except BlockingIOError:
-        return True
-    except OSError:
-        return None
-    return False
+    return True
 
 
 def read_identity(path: Path) -> dict[str, Any]:

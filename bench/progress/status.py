@@ -17,8 +17,9 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from ...errors import SparsebenchError
 from ...records.record import Record
 from ...records.store import FILE, edits, latest, load_records
-from ..output_folder.folder import in_use, read_identity
+from ..output_folder.folder import read_identity
 from ..output_folder.layout import LOG, SUITE
+from ..output_folder.lock import in_use
 from .snapshot import CampaignSnapshot, EntryProgress, Key, RunningTrial, duration, entries_progress
 from .state_file import FILE as STATE
 from .state_file import State, read_state, suite_hash

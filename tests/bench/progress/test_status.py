@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 from sparsebench.bench.config.suite import Suite
-from sparsebench.bench.output_folder.folder import OutputFolder, in_use
+from sparsebench.bench.output_folder.folder import OutputFolder
 from sparsebench.bench.output_folder.layout import LOCK, SUITE
+from sparsebench.bench.output_folder.lock import in_use
 from sparsebench.bench.progress.snapshot import CampaignSnapshot, EntryProgress, RunningTrial
 from sparsebench.bench.progress.state_file import FILE as STATE
 from sparsebench.bench.progress.state_file import StateFile
