@@ -96,19 +96,22 @@ def plugins_forgotten() -> Iterator[None]:
 
 @pytest.fixture
 def make_record() -> Callable[..., Any]:
-    """A valid record; any field can be given."""
+    """A valid record; any field can be given. The id of record n is n in 16 hexadecimal digits; a given id
+    that is no hash is replaced by its own."""
     from sparsebench.records.fields import Layer
     from sparsebench.records.record import Record
+    from synthetic_records import identity
 
     def make(number: int = 0, **fields: Any) -> Any:
         base: dict[str, Any] = {
-            "id": f"id-{number}", "config": f"config-{number}", "suite": "suite", "entry": "dense",
+            "id": f"{number:016x}", "config": f"config-{number}", "suite": "suite", "entry": "dense",
             "dataset": "digits", "model": "lenet_300_100", "method": "dense", "knobs": {}, "trial": number,
             "seed": 0, "phase": "search", "status": "ok", "classes": 10, "val_accuracy": 0.9,
             "compression": 4.0, "layers": [Layer(name="1.weight", shape=(4, 4), nonzeros=4)],
             "command": "sparsebench train", "data_digest": "d", "device": "cpu",
         }  # fmt: skip
-        return Record(**{**base, **fields})
+        named = {key: identity(fields[key]) for key in ("id", "confirms") if isinstance(fields.get(key), str)}
+        return Record(**{**base, **fields, **named})
 
     return make
 

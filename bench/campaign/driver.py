@@ -17,7 +17,6 @@ and no layers. MLflow and the displays come last: they decide nothing, so a prob
 """
 
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -36,7 +35,6 @@ from ..config.trial_spec import Trial
 from ..executors.base import Executor
 from ..models.factory import create
 from ..output_folder.folder import OutputFolder
-from ..output_folder.layout import CHECKPOINTS
 from ..progress.monitor import Display, ProgressMonitor
 from ..progress.state_file import StateFile
 from ..search.storage_mirror import StudyMirror
@@ -44,6 +42,7 @@ from ..search.study import Study, studies
 from ..system.interrupts import Interrupts, watch_signals
 from ..training.trial import open_data
 from . import publish
+from .cleanup import clear_checkpoints
 from .kept_models import KeptModels, keep_front_models
 from .options import RunOptions, takes_run_options
 
@@ -291,8 +290,8 @@ def _conclude(
     # Delete what killed workers left, and what is on no front
     again = f"the same command, or `sparsebench report {quote(str(folder))}`, writes them"
     interrupts.stage(f"stopped while tables and figures were written; {again}")
-    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     held = in_memory(records)
+    clear_checkpoints(folder, held)
     keep_front_models(folder, held)
     if not any(record.ok for record in held):
         reason = min((record.reason or "" for record in held), default="none was run")

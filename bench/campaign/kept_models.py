@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from ...errors import SparsebenchError
 from ...learning import chance_on
 from ...records.record import Record
 from ...records.store import Store
 from ...reports.analysis.boards import on_front
 from ...reports.analysis.grouping import by_task, confirmed
 from ...reports.analysis.points import Point
-from ..output_folder.layout import MODELS, model_files, model_path
+from ..output_folder.layout import MODELS, SUFFIX, model_files, model_path, trial_file
 
 
 def _best_seed(records: Iterable[Record], has_model: Callable[[str], bool]) -> Record | None:
@@ -53,15 +54,16 @@ def front_models(folder: Path, records: Iterable[Record]) -> dict[str, Path]:
         records: The records of the campaign, the latest of each trial.
 
     Returns:
-        The file of each point's best seed, by that seed's record id. Points without a file are left out.
+        The file of each point's best seed, by that seed's record id. Points without a file, or with a damaged
+        one, are left out.
 
     Example:
-        >>> (folder / MODELS).mkdir()
-        >>> model_path(folder / MODELS, record.id).touch()  # of the dwf-3 points this one alone has a file
+        >>> from sparsebench.bench.models.model_file import save_model
+        >>> save_model(model, data, record, model_path(folder / MODELS, record.id))  # of no other point
         >>> list(front_models(folder, records)) == [record.id]
         True
     """
-    files = model_files(folder / MODELS)
+    files = {i: path for i, path in model_files(folder / MODELS).items() if is_model(path, i)}
     chosen = (
         _best_seed((o.record for o in point.outcomes), files.__contains__)
         for point in confirmed_fronts(records)
@@ -78,13 +80,14 @@ class KeptModels:
 
     Example:
         >>> kept, models = KeptModels(Path(), Store(Path())), Path(MODELS)
-        >>> models.mkdir()
+        >>> from sparsebench.bench.models.model_file import save_model
         >>> for seed, accuracy in [(1, 0.92), (2, 0.95), (3, 0.91)]:
-        ...     model_path(models, f"seed-{seed}").touch()  # a worker has saved the model of this seed
-        ...     found = {"id": f"seed-{seed}", "seed": seed, "val_accuracy": accuracy}
-        ...     kept.take(record.model_copy(update=found))
+        ...     found = {"id": f"{seed:016x}", "seed": seed, "val_accuracy": accuracy}
+        ...     trained = record.model_copy(update=found)
+        ...     save_model(model, data, trained, model_path(models, trained.id))  # by a worker
+        ...     kept.take(trained)
         >>> list(model_files(models))
-        ['seed-2']
+        ['0000000000000002']
     """
 
     def __init__(self, folder: Path, store: Store) -> None:
@@ -105,32 +108,68 @@ class KeptModels:
         if record.phase != "confirm":
             return
         group = self._note(record)
-        chosen = _best_seed(group, lambda identity: model_path(self.models, identity).is_file())
-        for other in group:
-            if chosen is not None and other.id != chosen.id:
-                _remove(model_path(self.models, other.id))
+        files = {one.id: model_path(self.models, one.id) for one in group}
+        chosen = _best_seed(group, lambda identity: is_model(files[identity], identity))
+        for identity, path in files.items():
+            if chosen is not None and identity != chosen.id and is_model(path, identity):
+                _remove(path)
 
 
 def keep_front_models(folder: Path, records: Iterable[Record]) -> None:
-    """Deletes all files in the folder of models but those of the fronts; called when a campaign is complete.
+    """Deletes the campaign's models that are on no front; called when it is complete.
+
+    A model is known by its name and its card, and belongs to one of the records; a half-written one is known
+    by its name. All other files stay.
 
     Args:
         folder: The output folder.
         records: The records of the campaign, the latest of each trial.
 
     Example:
-        >>> (folder / MODELS).mkdir()
+        >>> from sparsebench.bench.models.model_file import save_model
         >>> for one in records:
-        ...     model_path(folder / MODELS, one.id).touch()
-        >>> (folder / MODELS / ".half.safetensors.17").touch()  # its worker was killed
+        ...     save_model(model, data, one, model_path(folder / MODELS, one.id))
+        >>> (folder / MODELS / "mine.safetensors").touch()
         >>> keep_front_models(folder, records)
         >>> len(records), len(list((folder / MODELS).iterdir())), len(confirmed_fronts(records))
-        (48, 7, 7)
+        (48, 8, 7)
     """
-    wanted = set(front_models(folder, records).values())
-    for path in (folder / MODELS).glob("*"):
-        if path not in wanted:
-            _remove(path)
+    records = list(records)
+    wanted, known = set(front_models(folder, records).values()), {record.id for record in records}
+    with suppress(OSError):
+        for path in list((folder / MODELS).iterdir()):
+            identity = trial_file(path, SUFFIX)
+            if (
+                identity in known
+                and path not in wanted
+                and (path.suffix != SUFFIX or is_model(path, identity))
+            ):
+                _remove(path)
+
+
+def is_model(path: Path, identity: str) -> bool:
+    """Returns whether a file is the whole model of a trial, as its card says; a link is not.
+
+    Args:
+        path: The file, which may be missing.
+        identity: The trial's id.
+
+    Returns:
+        Whether this program wrote it for that trial, and it has all its bytes.
+
+    Example:
+        >>> from sparsebench.bench.models.model_file import save_model
+        >>> path = Path(f"{record.id}.safetensors")
+        >>> save_model(model, data, record, path)
+        >>> is_model(path, record.id), is_model(path, "0" * 16)
+        (True, False)
+    """
+    from ..models.model_file import read_card  # imports torch
+
+    try:
+        return not path.is_symlink() and read_card(path).id == identity
+    except SparsebenchError:
+        return False
 
 
 def _remove(path: Path) -> None:

@@ -20,12 +20,12 @@ def print_models(folder: Path) -> None:
         SparsebenchError: The folder has no records, or no model of a front.
 
     Example:
-        >>> (folder / "models").mkdir()
-        >>> (folder / "models" / f"{record.id}.safetensors").touch()
+        >>> from sparsebench.bench.models.model_file import save_model
+        >>> save_model(model, data, record, folder / "models" / f"{record.id}.safetensors")
         >>> print_models(folder)
         Models of the fronts in ...
         ...
-        │ made_up-dwf-3-c0-0 │ made_up-net │ dwf-3 │        1.62 │           97.77 │ 0.00 │
+        │ 2f8ffdfd31ac0f6e │ made_up-net │ dwf-3 │        1.62 │           97.77 │ 0.20 │
         ...
         one of them: sparsebench export /.../run TRIAL --out model.pt (or .safetensors, .onnx)
     """

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ...datasets.api import Data
 from ...errors import SparsebenchError
 from ...files import replacing
-from ...records.fields import Fraction, Ratio, TrialFields
+from ...records.fields import Fraction, Identity, Ratio, TrialFields
 from ...records.record import Record
 from ...validation import validation_message
 
@@ -49,7 +49,7 @@ class ModelCard(TrialFields):
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
     schema_: Literal[1] = Field(1, alias="schema")
-    id: str
+    id: Identity
     config: str
     recipe: dict[str, Any] = Field(default={})
     val_accuracy: Fraction | None = None

@@ -27,7 +27,7 @@ def suite_mismatch(records: Iterable[Record], suite: Suite, digests: Mapping[str
     Example:
         >>> from sparsebench.bench.config.suite import load_suite
         >>> suite_mismatch([record], load_suite("quickstart"), {})
-        "they are of the suite 'demo'"
+        "they are of the suite 'synthetic'"
     """
     tasks = {task.name: task for task in suite.tasks}
     entries = {entry.label: entry for entry in suite.entries}

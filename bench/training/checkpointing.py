@@ -12,6 +12,7 @@ import torch
 
 from ...errors import SparsebenchError
 from ...files import replacing
+from ...records.hashing import check_identity
 from ..system.environment import versions
 from .loop import Training
 
@@ -212,11 +213,36 @@ def checkpoint_path(folder: Path, identity: str) -> Path:
     Returns:
         The file in that folder, whether it exists or not.
 
+    Raises:
+        SparsebenchError: It is not the id of a trial.
+
     Example:
-        >>> checkpoint_path(Path("checkpoints"), "3f2a").as_posix()
-        'checkpoints/3f2a.pt'
+        >>> checkpoint_path(Path("checkpoints"), "0123456789abcdef").as_posix()
+        'checkpoints/0123456789abcdef.pt'
     """
-    return folder / f"{identity}.pt"
+    return folder / f"{check_identity(identity)}.pt"
+
+
+def checkpoint_identity(path: Path) -> str | None:
+    """Returns the id of the trial that a checkpoint says it is of; its tensors are not read.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The id; None for a file that is no checkpoint, or a damaged one.
+
+    Example:
+        >>> from sparsebench.bench.conformance import training
+        >>> Checkpointer(Path("trial.pt"), "3f2a" * 4).save(training("dense", {})[0])
+        >>> checkpoint_identity(Path("trial.pt"))
+        '3f2a3f2a3f2a3f2a'
+    """
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["identity"]
+    except Exception:  # torch raises many kinds for a damaged file
+        return None
+    return found if isinstance(found, str) else None
 
 
 def discard_checkpoint(folder: Path, identity: str) -> None:
@@ -229,9 +255,9 @@ def discard_checkpoint(folder: Path, identity: str) -> None:
         identity: The trial's id.
 
     Example:
-        >>> path = checkpoint_path(Path(), "3f2a")
+        >>> path = checkpoint_path(Path(), "0123456789abcdef")
         >>> path.touch()
-        >>> discard_checkpoint(Path(), "3f2a")
+        >>> discard_checkpoint(Path(), "0123456789abcdef")
         >>> path.exists()
         False
     """

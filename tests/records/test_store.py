@@ -136,7 +136,7 @@ def test_the_latest_record_of_an_identity_wins(store: Store, make_record: Make) 
     store.append(make_record(0, val_accuracy=0.5))
     for opened in (store, Store(store.path.parent)):
         assert len(opened) == 2
-        found = opened.finished("id-0")
+        found = opened.finished("0000000000000000")
         assert found is not None
         assert found.val_accuracy == 0.5
     assert [r.val_accuracy for r in latest(load_records(store.path))] == [0.5, 0.9]
@@ -145,11 +145,11 @@ def test_the_latest_record_of_an_identity_wins(store: Store, make_record: Make) 
 def test_a_failed_trial_is_not_finished_and_a_diverged_one_is(store: Store, make_record: Make) -> None:
     store.append(make_record(2, status="failed", reason="no memory"))
     store.append(make_record(3, status="diverged"))
-    assert store.finished("id-2") is None
-    assert store.finished("id-3") is not None
-    assert store.finished("id-9") is None
+    assert store.finished("0000000000000002") is None
+    assert store.finished("0000000000000003") is not None
+    assert store.finished("0000000000000009") is None
     store.append(make_record(2))
-    assert Store(store.path.parent).finished("id-2") is not None
+    assert Store(store.path.parent).finished("0000000000000002") is not None
 
 
 def test_no_records_is_said(tmp_path: Path) -> None:

@@ -2,13 +2,20 @@
 
 import math
 import random
+import re
 from typing import Any
 
+from sparsebench.records.hashing import IDENTITY, digest
 from sparsebench.records.record import Record
 
 LAYERS = (("fc1", (300, 784)), ("fc2", (100, 300)), ("fc3", (10, 100)))
 TOTAL = sum(math.prod(shape) for _, shape in LAYERS)
 PENALTY = ("dwf", "l1", "spred", "pwd")
+
+
+def identity(name: str) -> str:
+    """The id of a made-up trial: a name in the form of an id."""
+    return name if re.fullmatch(IDENTITY, name) else digest(name)
 
 
 def record(**given: Any) -> Record:
@@ -24,6 +31,7 @@ def record(**given: Any) -> Record:
     base.setdefault("id", "-".join(str(base[name]) for name in names))
     if base["phase"] == "confirm":
         base.setdefault("confirms", f"search-{base['config']}")
+    base |= {name: identity(base[name]) for name in ("id", "confirms") if base.get(name) is not None}
     return Record.model_validate(base)
 
 

@@ -18,7 +18,7 @@ from ....files import write_atomic
 from ....reasons import reason
 from ....registry import load_plugin
 from ...config.trial_spec import Trial
-from ...output_folder.layout import MODELS, model_path
+from ...output_folder.layout import MARK, MODELS, model_path
 from ...system.environment import versions
 from ...training.checkpointing import TrialPaused, discard_checkpoint
 from ...training.trial import open_data
@@ -26,7 +26,6 @@ from ..execute import OutOfMemory, execute_trial, prepare_process
 from .messages import Plugin, RequiredDataset, WorkerConfig, WorkerReady
 
 CHECKED = ("sparsebench", "torch", "timm")  # must have the driver's versions on every node
-MARK = "here"  # the file that identifies a folder of checkpoints
 
 
 class TrialActor:

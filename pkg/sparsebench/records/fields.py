@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AllowInfNan, BaseModel, ConfigDict, Field
 
+from .hashing import IDENTITY
+
 MOST_DIMENSIONS = 16
 LARGEST = 10**15  # far above any count, ratio or time of a trial
 
@@ -14,6 +16,7 @@ Finite = Annotated[float, AllowInfNan(False)]
 Phase = Literal["search", "confirm", "single"]
 Status = Literal["ok", "diverged", "failed"]
 Metric = Literal["accuracy", "balanced_accuracy"]
+Identity = Annotated[str, Field(pattern=IDENTITY)]
 Dimension = Annotated[int, Field(ge=1, le=LARGEST)]
 
 
@@ -87,7 +90,7 @@ class TrialFields(BaseModel):
     params: dict[str, Any] = {}
     seed: int
     phase: Phase
-    confirms: str | None = None
+    confirms: Identity | None = None
 
     @property
     def task(self) -> str:

@@ -5,16 +5,42 @@ import re
 from hashlib import sha256
 from typing import Any
 
-from ..errors import SparsebenchError
+from ..errors import SparsebenchError, printable
 
 SEAL = "seal"
 LENGTH = 16
+IDENTITY = rf"^[0-9a-f]{{{LENGTH}}}$"  # the form of the identity of a trial, which names files
 NAMED = f',"{SEAL}":"'.encode()
 LAST = re.compile(NAMED + rb'([0-9a-f]{%d})"}' % LENGTH)
 # Left out of the seal: they vary from run to run, and equal outcomes have equal seals.
 VARYING = (b',"seconds":', b',"peak_memory_bytes":')
 VALUE = re.compile(rb"[-+.0-9eE]+|null")
 STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+
+
+def check_identity(text: str) -> str:
+    """Returns the id of a trial unchanged, after checking its form.
+
+    Args:
+        text: The id, possibly from an untrusted file.
+
+    Returns:
+        The id.
+
+    Raises:
+        SparsebenchError: It does not have 16 hexadecimal digits.
+
+    Example:
+        >>> check_identity("0123456789abcdef")
+        '0123456789abcdef'
+        >>> check_identity("../../x")
+        Traceback (most recent call last):
+        sparsebench.errors.SparsebenchError: '../../x' is not the id of a trial: it has 16 hexadecimal digits
+    """
+    if not re.fullmatch(IDENTITY.rstrip("$"), text):
+        shown = printable(text, 40)
+        raise SparsebenchError(f"{shown!r} is not the id of a trial: it has {LENGTH} hexadecimal digits")
+    return text
 
 
 def digest(content: Any) -> str:

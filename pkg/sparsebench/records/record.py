@@ -14,7 +14,7 @@ from pydantic import (
 
 from ..errors import SparsebenchError
 from ..validation import validation_message
-from .fields import Finite, Measurements, Status, TrainingResult, TrialFields
+from .fields import Finite, Identity, Measurements, Status, TrainingResult, TrialFields
 from .hashing import SEAL, sealed
 
 SCHEMA: Literal[2] = 2
@@ -79,7 +79,7 @@ class Record(Measurements, TrainingResult, TrialFields):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     schema_: Literal[1, 2] = Field(SCHEMA, alias="schema")
-    id: str
+    id: Identity
     config: str
     recipe: dict[str, Any] = Field(default={})
     trial: int | None = None

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import UNSET
 from pydantic.fields import FieldInfo
 
 from ..errors import SparsebenchError
-from .hashing import intact
+from .hashing import IDENTITY, LENGTH, intact
 from .lines import Line, read_lines
 from .record import Record
 
@@ -32,6 +32,9 @@ SHARED = (
     "phase", "status", "budget", "device", "versions",
 )  # fmt: skip
 ALL = set(Record.model_fields)
+# Ids name files: their form is checked on lines that are not validated as a whole, too.
+_ID = Annotated[str, msgspec.Meta(pattern=IDENTITY, max_length=LENGTH)]
+FORMS: Mapping[str, Any] = {"id": _ID, "confirms": _ID | None}
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,7 @@ def line_decoder(types: Mapping[str, Any]) -> msgspec.json.Decoder[Any]:
         ('dwf-3', b'{}', ...)
     """
     known = Record.model_fields.items()
+    types = {**types, **{name: form for name, form in FORMS.items() if name in types}}
     fields = [(name, types.get(name, msgspec.Raw), *_default(field)) for name, field in known]
     names = {name: field.alias for name, field in known if field.alias}
     return msgspec.json.Decoder(

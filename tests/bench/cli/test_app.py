@@ -223,7 +223,7 @@ def test_track_publishes_what_is_missing_and_twice_does_no_harm(
     shutil.copy(tracking.removeprefix("sqlite:///"), uri.removeprefix("sqlite:///"))
     for path in (FILE, "suite.json"):
         shutil.copy(finished / path, tmp_path)
-    extra = records[0].model_copy(update={"id": "new", "suite": "tiny"})
+    extra = records[0].model_copy(update={"id": "5e" * 8, "suite": "tiny"})
     with (tmp_path / FILE).open("a") as file:
         file.write(extra.to_json() + "\n")
     assert cli("track", tmp_path, "--tracking-uri", uri).out == f"1 trials published to {uri}\n"

@@ -227,7 +227,7 @@ def test_what_cannot_be_exported_is_one_sentence(
     broken.write_bytes(b"nothing of the kind")
     folder = tmp_path / "run"
     folder.mkdir()
-    written = [make_record(n, id=f"abc{n}", status="failed" if n else "ok") for n in range(2)]
+    written = [make_record(n, id=f"abc{n:013x}", status="failed" if n else "ok") for n in range(2)]
     (folder / "records.jsonl").write_text("".join(r.to_json() + "\n" for r in written))
     monkeypatch.chdir(tmp_path)
     cases: list[tuple[Any, Any, str, str]] = [
@@ -239,7 +239,7 @@ def test_what_cannot_be_exported_is_one_sentence(
         (folder, None, "x.pt", "give the id of a trial"),
         (folder, "zzz", "x.pt", "no trial in"),
         (folder, "abc", "x.pt", "2 trials have an id that begins with 'abc'"),
-        (folder, "abc1", "x.pt", "trial abc1 failed: it has no model"),
+        (folder, f"abc{1:013x}", "x.pt", f"trial abc{1:013x} failed: it has no model"),
     ]
     for source, trial, out, message in cases:
         with pytest.raises(SparsebenchError) as caught:

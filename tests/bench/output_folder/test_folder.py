@@ -2,41 +2,17 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from sparsebench.bench.config.suite import Suite
+from small_suite import DIGESTS, content, suite
 from sparsebench.bench.output_folder.folder import OutputFolder, read_identity, x_max
 from sparsebench.bench.output_folder.layout import LOCK, METHODS, SUITE
-from sparsebench.bench.output_folder.lock import in_use
 from sparsebench.errors import SparsebenchError
-from sparsebench.records.record import Record
-from sparsebench.records.store import FILE, Store
-
-DIGESTS = {"digits-lenet_300_100": "abc"}
-
-
-def suite(**fields: Any) -> Suite:
-    base = {
-        "name": "s", "tasks": [{"dataset": "digits", "model": "lenet_300_100", "x_max": 2.5}],
-        "entries": [{"method": "dense"}, {"method": "random"}],
-    }  # fmt: skip
-    return Suite(**{**base, **fields})
-
-
-@pytest.fixture
-def begun(tmp_path: Path, make_record: Callable[..., Record]) -> Path:
-    """A folder that holds a campaign's records."""
-    with OutputFolder(tmp_path / "out", suite(), DIGESTS):
-        Store(tmp_path / "out").append(make_record())
-    return tmp_path / "out"
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+from sparsebench.records.store import FILE
 
 
 def test_a_folder_is_made_and_remembers_its_suite(begun: Path) -> None:
@@ -146,169 +122,11 @@ def test_a_log_of_the_users_own_is_no_hindrance(tmp_path: Path) -> None:
         pass
 
 
-DAMAGED = {
-    "missing": None, "empty": "", "half": '{"suite": {', "a list": "[]", "binary": "\x00",
-    "numbers": '{"suite": 3, "data": {}}', "no data": '{"suite": {}}',
-    "odd entries": '{"suite": {"entries": [3]}, "data": {}, "methods": {}}',
-}  # fmt: skip
-
-
-def damage(folder: Path, text: str | None) -> None:
-    (folder / SUITE).unlink() if text is None else (folder / SUITE).write_text(text)
-
-
-@pytest.fixture
-def fitting(tmp_path: Path, make_record: Callable[..., Record]) -> Path:
-    """A folder whose records tell all that a suite decides."""
-    given = suite()
-    with OutputFolder(tmp_path / "out", given, DIGESTS):
-        store = Store(tmp_path / "out")
-        recipe = {**given.tasks[0].recipe.model_dump(), "lr": 0.1, "weight_decay": 1e-4}
-        common = {"suite": "s", "data_digest": "abc", "recipe": recipe}
-        store.append(make_record(0, **common))
-        store.append(make_record(1, **common, phase="confirm", trial=None, seed=1))
-    return tmp_path / "out"
-
-
-@pytest.mark.parametrize("text", DAMAGED.values(), ids=DAMAGED)
-def test_a_suite_file_that_is_lost_or_damaged_is_written_again(fitting: Path, text: str | None) -> None:
-    before = content(fitting)
-    damage(fitting, text)
-    with OutputFolder(fitting, suite(), DIGESTS) as folder:
-        assert any("it is written again, as its 2 records are those of this suite" in n for n in folder.notes)
-    found = content(fitting)
-    assert {name: found[name] for name in before} == before
-    aside = {"suite.damaged": text.encode()} if text is not None else {}
-    assert {name: found[name] for name in found.keys() - before.keys() - {LOCK}} == aside
-    with OutputFolder(fitting, suite(), DIGESTS) as folder:
-        assert folder.notes == []
-
-
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({"name": "t"}, "they are of the suite 's'"),
-        ({"entries": [{"method": "random"}]}, "they have the entry 'dense'"),
-        ({"tasks": [{"dataset": "mnist", "model": "lenet_300_100"}]}, "they have the task 'digits-"),
-        ({"seed": 5}, "trial 0 with seed 0"),
-        (
-            {"entries": [{"method": "dense", "lr": 0.2}, {"method": "random"}]},
-            "recipe.lr is 0.1 there, 0.2 in",
-        ),
-        ({"entries": [{"method": "random", "label": "dense"}]}, "method is 'dense' there"),
-        (
-            {"tasks": [{"dataset": "digits", "model": "lenet_300_100", "recipe": {"epochs": 7}}]},
-            "recipe.epochs is 30 there, 7 in",
-        ),
-        ({"tasks": [{"dataset": "digits", "model": "lenet_300_100", "keep_dense": ["x"]}]}, "keep_dense is"),
-    ],
-)
-def test_records_of_another_suite_do_not_write_it_again(fitting: Path, changed: Any, message: str) -> None:
-    (fitting / SUITE).unlink()
-    before = content(fitting)
-    given = suite(**changed)
-    with pytest.raises(SparsebenchError, match=f"has no suite.json, and .*{message}.*give the suite that it"):
-        OutputFolder(fitting, given, {task.name: "abc" for task in given.tasks}).__enter__()
-    assert content(fitting) == before
-    with pytest.raises(SparsebenchError, match="data_digest is 'abc' there, 'xyz' in"):
-        OutputFolder(fitting, suite(), {"digits-lenet_300_100": "xyz"}).__enter__()
-
-
-@pytest.mark.parametrize("name", [SUITE, METHODS])
-@pytest.mark.parametrize("how", ["deleted", "a folder"])
-def test_what_is_taken_away_in_mid_run_is_there_at_its_end(fitting: Path, name: str, how: str) -> None:
-    before = content(fitting)
-    with OutputFolder(fitting, suite(), DIGESTS) as folder:
-        (fitting / name).unlink()
-        if how == "a folder":
-            (fitting / name).mkdir()
-        folder.restore()
-        assert (fitting / name).read_bytes() == before[name]
-        (fitting / name).unlink()
-    assert (fitting / name).read_bytes() == before[name]
-
-
-def test_a_file_that_is_no_records_file_is_refused_and_left_alone(tmp_path: Path) -> None:
-    for text in ("my notes\n", "my notes"):
-        (tmp_path / FILE).write_text(text)
-        with pytest.raises(SparsebenchError, match=r"line 1|none among them"):
-            OutputFolder(tmp_path, suite(), DIGESTS).__enter__()
-        assert (tmp_path / FILE).read_text() == text
-
-
-@pytest.mark.parametrize("text", list(DAMAGED.values())[1:], ids=list(DAMAGED)[1:])
-def test_a_damaged_suite_file_is_said_and_left_alone(begun: Path, text: str) -> None:
-    (begun / SUITE).write_text(text)
-    before = content(begun)
-    with pytest.raises(SparsebenchError, match=r"has a damaged suite.json, and its records are not those of"):
-        OutputFolder(begun, suite(), DIGESTS).__enter__()
-    with pytest.raises(SparsebenchError, match=r"suite.json is damaged"):
-        x_max(begun)
-    assert content(begun) == before
-
-
 @pytest.mark.parametrize("tasks", [3, [3], [{}], [{"dataset": "d", "model": "m", "x_max": "far"}]])
 def test_a_damaged_task_is_said(begun: Path, tasks: Any) -> None:
     (begun / SUITE).write_text(json.dumps({"suite": {"tasks": tasks}, "data": {}}))
     with pytest.raises(SparsebenchError, match=r"suite.json is damaged"):
         x_max(begun)
-
-
-def test_one_driver_at_a_time(begun: Path) -> None:
-    running = OutputFolder(begun, suite(), DIGESTS)
-    with running, pytest.raises(SparsebenchError, match="another campaign is running in"):
-        OutputFolder(begun, suite(), DIGESTS).__enter__()
-    with OutputFolder(begun, suite(), DIGESTS):
-        pass
-
-
-def test_the_lock_outlives_its_file(begun: Path) -> None:
-    """A deleted lock file, one made anew, a folder or a link in its place: the second driver is refused."""
-    with OutputFolder(begun, suite(), DIGESTS):
-        for meddle in (Path.unlink, Path.touch, lambda path: (path.unlink(), path.mkdir())):
-            meddle(begun / LOCK)
-            assert in_use(begun) is True
-            with pytest.raises(SparsebenchError, match="another campaign is running in"):
-                OutputFolder(begun, suite(), DIGESTS).__enter__()
-    assert in_use(begun) is False
-
-
-@pytest.mark.parametrize("how", ["a folder", "a link"])
-def test_what_lies_in_the_place_of_the_lock_file_is_set_aside(begun: Path, tmp_path: Path, how: str) -> None:
-    (begun / LOCK).unlink(missing_ok=True)
-    (tmp_path / "mine").write_text("mine")
-    (begun / LOCK).mkdir() if how == "a folder" else (begun / LOCK).symlink_to(tmp_path / "mine")
-    with OutputFolder(begun, suite(), DIGESTS):
-        assert (begun / ".lock.damaged").exists()
-    assert (tmp_path / "mine").read_text() == "mine"
-
-
-def test_a_folder_without_locks_is_held_by_its_lock_file(
-    begun: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """NFS takes no exclusive lock on a folder."""
-    import fcntl
-
-    real = fcntl.flock
-
-    def flock(handle: int, how: int) -> None:
-        if Path(f"/proc/self/fd/{handle}").readlink().is_dir() and how & fcntl.LOCK_EX:
-            raise OSError(9, "Bad file descriptor")
-        real(handle, how)
-
-    monkeypatch.setattr(fcntl, "flock", flock)
-    with OutputFolder(begun, suite(), DIGESTS):
-        assert in_use(begun) is True
-        with pytest.raises(SparsebenchError, match="another campaign is running in"):
-            OutputFolder(begun, suite(), DIGESTS).__enter__()
-
-
-def test_a_refused_folder_is_not_kept_locked(begun: Path) -> None:
-    with pytest.raises(SparsebenchError) as kept:
-        OutputFolder(begun, suite(seed=5), DIGESTS).__enter__()
-    assert kept.value.__traceback__ is not None  # a notebook keeps it, and with it the folder
-    with OutputFolder(begun, suite(), DIGESTS):
-        pass
 
 
 @pytest.fixture

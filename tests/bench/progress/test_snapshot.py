@@ -31,7 +31,9 @@ def test_parts_are_told_from_records(make_record: Callable[..., Record]) -> None
         "budget": {"trials": 2, "seeds": 2},
     }
     search = [make_record(0), make_record(1, status="failed", val_accuracy=None, reason="x")]
-    confirm = [make_record(n, phase="confirm", confirms="id-0", seed=n, trial=None) for n in (2, 3)]
+    confirm = [
+        make_record(n, phase="confirm", confirms="0000000000000000", seed=n, trial=None) for n in (2, 3)
+    ]
 
     def dense(records: Sequence[Record], **options: Any) -> tuple[str, int, int, int]:
         found = entries_progress(suite, records, **options)

@@ -38,7 +38,7 @@ def begun(tmp_path: Path, make_record: Make) -> Path:
         store = Store(out)
         for number in range(2):
             store.append(make_record(number))
-        store.append(make_record(2, phase="confirm", trial=None, confirms="id-0", seed=1))
+        store.append(make_record(2, phase="confirm", trial=None, confirms="0000000000000000", seed=1))
         store.append(make_record(3, entry="random", status="diverged"))
         for number in (4, 5):
             broken = {
@@ -66,7 +66,7 @@ def snapshot(**fields: Any) -> CampaignSnapshot:
             seed=0,
             since=time.time(),
         )
-        for name in ("id-4", "out")
+        for name in ("0000000000000004", "out")
     )
     base = {"suite": "s", "began": time.time(), "places": 2, "parts": parts, "running": running, "planned": 9}
     return CampaignSnapshot(**{**base, **fields})

@@ -12,7 +12,7 @@ from sparsebench.records.record import Record
 
 def trial(number: int, params: dict[str, Any], accuracy: float, compression: float, **more: Any) -> Record:
     content = {
-        "id": f"t{number}", "config": "c", "suite": "s", "entry": "e", "dataset": "d", "model": "m",
+        "id": f"{number:016x}", "config": "c", "suite": "s", "entry": "e", "dataset": "d", "model": "m",
         "method": "e", "knobs": {}, "params": params, "trial": number, "seed": 0, "phase": "search",
         "status": "ok", "val_accuracy": accuracy, "compression": compression, "command": "none",
         "data_digest": "x", "device": "none",

@@ -24,6 +24,7 @@ from sparsebench.bench.tracking.server import free_port, running
 from sparsebench.bench.tracking.trial_values import curve_of, dense_accuracy, metrics_of, params_of, run_name
 from sparsebench.records.fields import Layer
 from sparsebench.records.record import Record
+from synthetic_records import identity
 
 pytestmark = [
     # SQLAlchemy 2.1 deprecates a loader that MLflow 3.17 still names in its tables.
@@ -36,7 +37,7 @@ COLOURS = {"dwf-3": "#D55E00", "dense": "#000000", "odd": "not a colour"}
 def trial(number: int, entry: str = "dwf-3", phase: str = "search", **fields: Any) -> Record:
     name = f"{entry}-{phase}-{number}"
     who: dict[str, Any] = {
-        "id": f"{name}-{fields.get('seed', 0)}",
+        "id": identity(f"{name}-{fields.get('seed', 0)}"),
         "config": name,
         "trial": number,
         "seed": 0,
@@ -160,7 +161,7 @@ def test_a_published_trial_holds_what_the_record_says(folder: Path, tracker: Tra
     assert math.isclose(two.data.metrics["eval/top1_drop"], 0.03)
     history = tracker.client.get_metric_history(two.info.run_id, "curve/loss")
     assert [(point.step, point.value) for point in history] == [(0, 1.0), (1, 0.5), (2, 1 / 3)]
-    assert runs["dwf-3-search-3-0"].info.status == "FAILED"
+    assert runs[identity("dwf-3-search-3-0")].info.status == "FAILED"
     artifacts = folder / "mlartifacts" / two.info.run_id / "artifacts"
     names = {item.path for item in tracker.client.list_artifacts(two.info.run_id)}
     assert names == {"record.json", "layers.csv"}
@@ -181,8 +182,8 @@ def test_publishing_what_is_missing_twice_leaves_no_duplicates(folder: Path, tra
     assert publish_missing(records, uri, folder, COLOURS) == 1
     runs = the_runs(tracker, "missing")
     assert len(runs) == 5
-    assert runs["dwf-3-search-5-0"].data.tags["bench.status"] == "ok"
-    assert "mlflow.runColor" not in runs["odd-search-7-0"].data.tags
+    assert runs[identity("dwf-3-search-5-0")].data.tags["bench.status"] == "ok"
+    assert "mlflow.runColor" not in runs[identity("odd-search-7-0")].data.tags
 
 
 def test_half_written_and_doubled_runs_are_replaced(folder: Path, tracker: Tracker) -> None:

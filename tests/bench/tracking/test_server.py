@@ -29,6 +29,7 @@ from sparsebench.bench.tracking.study_runs import run_path
 from sparsebench.errors import SparsebenchError
 from sparsebench.records.record import Record
 from sparsebench.records.store import load_records
+from synthetic_records import identity
 
 pytestmark = [
     pytest.mark.slow,
@@ -48,7 +49,7 @@ def trials() -> list[Record]:
     return [
         Record.model_validate(
             {
-                "id": f"{entry}{number}",
+                "id": identity(f"{entry}{number}"),
                 "config": f"{entry}{number}",
                 "suite": "quickstart",
                 "entry": entry,
