@@ -1,12 +1,33 @@
 """What a finished campaign deletes in its output folder: only files that were written for its trials."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from ...records.record import Record
 from ..output_folder.layout import CHECKPOINTS, MARK, trial_file
 from ..training.checkpointing import checkpoint_identity
+from .kept_models import keep_front_models
+
+
+def clean_up(folder: Path, records: Sequence[Record]) -> None:
+    """Deletes what a complete campaign needs no longer: its checkpoints, and its models that are on no front.
+
+    Args:
+        folder: The output folder.
+        records: The records of the campaign, the latest of each trial.
+
+    Example:
+        >>> from sparsebench.bench.models.model_file import save_model
+        >>> off_front = next(one for one in records if one.phase == "search")
+        >>> for one in (record, off_front):
+        ...     save_model(model, data, one, folder / "models" / f"{one.id}.safetensors")
+        >>> clean_up(folder, records)
+        >>> [path.stem for path in (folder / "models").iterdir()] == [record.id]
+        True
+    """
+    clear_checkpoints(folder, records)
+    keep_front_models(folder, records)
 
 
 def clear_checkpoints(folder: Path, records: Iterable[Record]) -> None:

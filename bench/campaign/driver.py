@@ -42,8 +42,8 @@ from ..search.study import Study, studies
 from ..system.interrupts import Interrupts, watch_signals
 from ..training.trial import open_data
 from . import publish
-from .cleanup import clear_checkpoints
-from .kept_models import KeptModels, keep_front_models
+from .cleanup import clean_up
+from .kept_models import KeptModels
 from .options import RunOptions, takes_run_options
 
 AT_ONCE = "stopped at once; the same command continues from the last checkpoints"
@@ -287,12 +287,10 @@ def _conclude(
 ) -> list[str]:
     """Deletes checkpoints and the models on no front, then writes tables and figures. Returns the problems
     with MLflow; raises `SparsebenchError` where no trial has a result, `Interrupted` for a signal."""
-    # Delete what killed workers left, and what is on no front
     again = f"the same command, or `sparsebench report {quote(str(folder))}`, writes them"
     interrupts.stage(f"stopped while tables and figures were written; {again}")
     held = in_memory(records)
-    clear_checkpoints(folder, held)
-    keep_front_models(folder, held)
+    clean_up(folder, held)
     if not any(record.ok for record in held):
         reason = min((record.reason or "" for record in held), default="none was run")
         raise SparsebenchError(f"every trial failed: {reason}")
