@@ -159,7 +159,7 @@ class Campaign:
                 self.executor.submit(trial)
             if study.phase != phase:
                 self.display.update(study, None)
-                self._update_mirror(study, mirror_thread)
+                mirror_thread.submit(self.mirror.reflect, study.search, self.display.say)  # no trial waits
         return bool(self.waiting_studies)
 
     def _take(self, trial: Trial, record: Record | None) -> None:
@@ -178,10 +178,6 @@ class Campaign:
         self.publisher.put(record)
         for study in studies:
             self.display.update(study, record)
-
-    def _update_mirror(self, study: Study, mirror_thread: ThreadPoolExecutor) -> None:
-        """Writes the study's search to the Optuna storage, for dashboards; in a thread, so no trial waits."""
-        mirror_thread.submit(self.mirror.reflect, study.search, self.display.say)
 
 
 def _open_tasks(suite: Suite, data: str | Path | None) -> tuple[str | None, dict[str, str]]:
@@ -264,16 +260,16 @@ def run(
             closing(resources.start(path, root, chosen.plugins, resolved.tasks, digests))
         )
         # Open the records and their copies in Optuna and MLflow; the searches begin with the records
-        mirror = StudyMirror(chosen.storage) if chosen.storage else StudyMirror.of(path)
+        owner = folder.campaign.id
+        mirror = StudyMirror.of(path, owner, chosen.storage)
         store = stack.enter_context(closing(_open_store(folder, shown.say)))
-        live = publish.LivePublisher(chosen.tracking_uri, path, resolved, shown.say, begun=len(store) > 0)
+        live = publish.LivePublisher(chosen.tracking_uri, path, owner, resolved, shown.say, len(store) > 0)
         stack.callback(live.close)
         searches = studies(resolved, digests, store)
         shown.start(searches, workers.capacity)
         # Run the trials, then write tables and figures
-        campaign = Campaign(
-            searches, workers, store, shown, live, mirror, KeptModels(path, store), interrupts
-        )
+        kept = KeptModels(path, store)
+        campaign = Campaign(searches, workers, store, shown, live, mirror, kept, interrupts)
         stopped_by = campaign.drive()
         workers.close()
         records = store.reload()

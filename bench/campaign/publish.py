@@ -13,6 +13,7 @@ from ...reports.style import style_of
 from ...reports.tables.terminal import LeaderboardTable
 from ...reports.write import write_report
 from ..config.suite import Suite
+from ..output_folder.campaign_id import own_campaign_id
 from ..output_folder.folder import x_max
 from ..search.importance import importance
 from ..system.environment import cores
@@ -42,6 +43,7 @@ class LivePublisher:
     Args:
         uri: MLflow's server or database; None for MLFLOW_TRACKING_URI, else `mlflow.db` in the folder.
         folder: The output folder.
+        campaign: Id of the campaign.
         suite: The suite, for the entries' colours and the tasks' experiments.
         say: Called with a sentence for the user at a problem, possibly from the thread.
         begun: Whether the folder had records before. MLflow may lack some of them, if a driver was killed.
@@ -49,17 +51,28 @@ class LivePublisher:
     Example:
         >>> from sparsebench.bench.config.suite import load_suite
         >>> messages = []
-        >>> live = LivePublisher("ftp://nowhere", folder, load_suite("quickstart"), messages.append)
+        >>> live = LivePublisher("ftp://x", folder, "c0ffee", load_suite("quickstart"), messages.append)
         >>> live.put(record)  # returns at once
         >>> print(*live.stop())
-        MLflow at ftp://nowhere could not be written to (...); records.jsonl has everything
+        MLflow at ftp://x could not be written to (...); records.jsonl has everything
     """
 
-    def __init__(self, uri: str | None, folder: Path, suite: Suite, say: Notify, begun: bool = False) -> None:
-        self.folder, self.say, self.begun, self.problems = folder, say, begun, list[str]()
+    def __init__(
+        self,
+        uri: str | None,
+        folder: Path,
+        campaign: str,
+        suite: Suite,
+        say: Notify,
+        begun: bool = False,
+    ) -> None:
+        self.folder, self.campaign, self.say, self.begun = folder, campaign, say, begun
+        self.problems = list[str]()
         self.uri = named_address(uri) or default_uri(folder)
         tasks = [(suite.name, task.name) for task in suite.tasks]
-        self.publisher = Publisher(self.uri, folder, _colours(suite), tasks=tasks, on_problem=self._problem)
+        self.publisher = Publisher(
+            self.uri, folder, campaign, _colours(suite), tasks=tasks, on_problem=self._problem
+        )
 
     def _problem(self, message: str) -> None:
         """Records a problem, and reports it with the command that publishes what is missing."""
@@ -87,7 +100,8 @@ class LivePublisher:
         report_folder(self.folder, records)
         missing = self.publisher.close(timeout=120.0)
         if not self.problems:
-            publish_to_mlflow(self.folder, records, self.uri, self._problem, trials=self.begun or missing > 0)
+            trials = self.begun or missing > 0
+            publish_to_mlflow(self.folder, self.campaign, records, self.uri, self._problem, trials=trials)
         return self.problems
 
 
@@ -138,12 +152,19 @@ def leaderboard_table(folder: Path, records: Sequence[Record]) -> LeaderboardTab
 
 
 def publish_to_mlflow(
-    folder: Path, records: Sequence[Record], uri: str | None, on_problem: Notify, *, trials: bool = True
+    folder: Path,
+    campaign: str,
+    records: Sequence[Record],
+    uri: str | None,
+    on_problem: Notify,
+    *,
+    trials: bool = True,
 ) -> int:
     """Publishes to MLflow the trials that it lacks, the models of the fronts and every study's summary.
 
     Args:
         folder: The output folder, for models, figures and the database.
+        campaign: Id of the campaign.
         records: Its records in the order written; of each identity the latest counts.
         uri: MLflow's server or database; None for MLFLOW_TRACKING_URI, else `mlflow.db` in the folder.
         on_problem: Called with one sentence at a failure of MLflow, which raises nothing.
@@ -156,13 +177,13 @@ def publish_to_mlflow(
         SparsebenchError: There are no records.
 
     Example:
-        >>> publish_to_mlflow(folder, records, "ftp://nowhere", print, trials=False)
+        >>> publish_to_mlflow(folder, "c0ffee", records, "ftp://nowhere", print, trials=False)
         MLflow at ftp://nowhere could not be written to (...); records.jsonl has everything
         0
     """
     # The trials that MLflow lacks
     place, shades, now = named_address(uri) or default_uri(folder), _colours(records), latest(records)
-    count = publish_missing(now, place, folder, shades, on_problem=on_problem) if trials else 0
+    count = publish_missing(now, place, folder, campaign, shades, on_problem=on_problem) if trials else 0
     # A summary of each entry on each task, linked to the runs and models published before
     held = in_memory(now)
     summaries = [
@@ -171,8 +192,41 @@ def publish_to_mlflow(
         for row in board.rows
     ]
     models = front_models(folder, held)
-    publish_studies(summaries, place, folder, shades, records=held, models=models, on_problem=on_problem)
+    publish_studies(
+        summaries, place, folder, campaign, shades, records=held, models=models, on_problem=on_problem
+    )
     return count
+
+
+def publish_folder(
+    folder: Path, records: Sequence[Record], uri: str | None, on_problem: Notify, say: Notify
+) -> int:
+    """Publishes to MLflow what it lacks of a folder, as the campaign that the folder belongs to.
+
+    Args:
+        folder: The output folder, in which a campaign may be running.
+        records: As for `publish_to_mlflow`, like `uri` and `on_problem`.
+        uri: MLflow's server or database.
+        on_problem: Called with one sentence at a failure of MLflow.
+        say: Called with one sentence where the folder is given a new identity.
+
+    Returns:
+        The number of trials that were published.
+
+    Raises:
+        SparsebenchError: There are no records; or no identity, and it cannot be written.
+
+    Example:
+        >>> publish_folder(folder, records, "ftp://nowhere", on_problem=print, say=print)
+        campaign.json was not there: from now on this is campaign ...
+        MLflow at ftp://nowhere could not be written to (...); records.jsonl has everything
+        ...
+        0
+    """
+    campaign, notice = own_campaign_id(folder)
+    if notice:
+        say(notice)
+    return publish_to_mlflow(folder, campaign.id, records, uri, on_problem)
 
 
 def _study_summary(board: TaskLeaderboard, row: LeaderboardRow, folder: Path, suite: str) -> StudySummary:

@@ -1,6 +1,7 @@
 """`sparsebench report` and `sparsebench track`: output files and MLflow runs, made from the records alone."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 from ...errors import SparsebenchError
@@ -57,7 +58,8 @@ def print_publication(folder: Path, uri: str | None) -> None:
         uri: MLflow's server or database; None for MLFLOW_TRACKING_URI, else `mlflow.db` in the folder.
 
     Raises:
-        SparsebenchError: The folder has no records, or MLflow refused them (the first problem is named).
+        SparsebenchError: The folder has no records, or no identity and cannot be given one; or MLflow refused
+            them (the first problem is named).
 
     Example:
         >>> print_publication(Path("nowhere"), None)
@@ -71,8 +73,8 @@ def print_publication(folder: Path, uri: str | None) -> None:
     uri = named_address(uri)
     if uri:
         check_tracking_address(uri)
-    records = _records(folder)
-    count = publish.publish_to_mlflow(folder, records, uri, problems.append)
+    say = partial(print, file=sys.stderr)
+    count = publish.publish_folder(folder, _records(folder), uri, problems.append, say)
     if problems:
         raise SparsebenchError(problems[0])
     place = without_login(uri) if uri else f"the MLflow database in {folder}"

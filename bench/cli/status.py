@@ -81,9 +81,13 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _in_words(found: Status) -> str:
+    words = f"{found.folder}: "
     if found.condition == "running" and found.pid is not None:
-        return f"{found.folder}: process {found.pid} on {found.host}, {found.records} records"
-    return f"{found.folder}: {found.records} records"
+        words += f"process {found.pid} on {found.host}, "
+    words += f"{found.records} records"
+    if found.campaign is not None:
+        words += f", campaign {found.campaign[:8]}"
+    return words + (f" (copied from {found.parent[:8]})" if found.parent is not None else "")
 
 
 def _advice(found: Status) -> str:

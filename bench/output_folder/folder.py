@@ -12,7 +12,8 @@ from ...files import set_aside, write_atomic
 from ...records.log import place_of
 from ...records.store import FILE, latest, load_records
 from ..config.suite import Suite
-from .layout import CHECKPOINTS, LOCK, METHODS, MODELS, SUITE
+from .campaign_id import take_campaign_id
+from .layout import CAMPAIGN, CHECKPOINTS, LOCK, METHODS, MODELS, SUITE
 from .lock import FolderLock
 from .suite_diff import suite_changes
 
@@ -34,6 +35,7 @@ class OutputFolder:
 
     Attributes:
         notes: Sentences for the user on what was missing, damaged or there before.
+        campaign: The identity of the campaign, once entered.
 
     Raises:
         SparsebenchError: On entering: the folder cannot be written, another campaign uses it, it holds files
@@ -70,6 +72,8 @@ class OutputFolder:
             self._lock.acquire()
             self._place = place_of(self.path)
             self._check()
+            self.campaign, notice = take_campaign_id(self.path)
+            self.notes += [notice] if notice else []
             self.restore()
         except OSError as error:
             self._lock.release()
@@ -82,15 +86,16 @@ class OutputFolder:
         return self
 
     def restore(self) -> None:
-        """Writes suite.json and methods.json, where they are missing or other than they should be; what lies
-        in their place is set aside, unless it is an older file of that kind.
+        """Writes suite.json, methods.json and campaign.json, where they are missing or other than they should
+        be; what lies in their place is set aside, unless it is an older file of that kind.
 
         Raises:
             SparsebenchError: They cannot be written.
         """
         if place_of(self.path) != self._place:  # moved or deleted: this is another folder
             return
-        for name, content in ((SUITE, self.identity), (METHODS, self.method_docs)):
+        campaign = self.campaign.model_dump()
+        for name, content in ((SUITE, self.identity), (METHODS, self.method_docs), (CAMPAIGN, campaign)):
             path, text = self.path / name, _json(content)
             if path.is_file() and path.read_bytes() == text.encode():
                 continue

@@ -12,6 +12,7 @@ from ...records.hashing import check_identity
 
 SUITE = "suite.json"  # the suite, the data's digests and the methods' versions that the records belong to
 METHODS = "methods.json"  # the methods in words, for reports, which import no method
+CAMPAIGN = "campaign.json"  # the campaign's id, which its studies and runs carry, and where it was taken
 LOCK = ".lock"
 LOG = "workers.log"
 CHECKPOINTS = "checkpoints"

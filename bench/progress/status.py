@@ -17,6 +17,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from ...errors import SparsebenchError
 from ...records.record import Record
 from ...records.store import FILE, edits, latest, load_records
+from ..output_folder.campaign_id import CampaignId, read_campaign_id
 from ..output_folder.folder import read_identity
 from ..output_folder.layout import LOG, SUITE
 from ..output_folder.lock import in_use
@@ -59,6 +60,8 @@ class Status(BaseModel):
 
     Attributes:
         folder: The folder, as it was given.
+        campaign: Id of the campaign, which its studies and MLflow runs carry; None where there is none yet.
+        parent: Id of the campaign whose folder this one is a copy of; None for no copy.
         condition: `running`; `complete`; `stopped` in good order by a signal; or `killed`.
         pid: The driver's process; None where no driver is running.
         host: The machine that the driver runs on; None where no driver is running.
@@ -81,6 +84,8 @@ class Status(BaseModel):
     model_config = ConfigDict(serialize_by_alias=True)
 
     folder: str
+    campaign: str | None = None
+    parent: str | None = None
     condition: Condition
     pid: int | None = None
     host: str | None = None
@@ -129,8 +134,11 @@ def status(folder: str | Path) -> Status:
     notes += _notes(condition, snapshot, state)
     if said := edits(path):
         notes.append(f"warning: {said}")
+    campaign = _campaign(path, notes)
     return Status(
-        folder=str(folder), condition=condition, records=len(records), notes=notes, reported=_reported(path),
+        folder=str(folder), campaign=campaign.id if campaign else None,
+        parent=campaign.parent if campaign else None,
+        condition=condition, records=len(records), notes=notes, reported=_reported(path),
         pid=state.pid if state and alive else None, host=state.host if state and alive else None,
         snapshot=snapshot if condition == "running" else snapshot.model_copy(update={"running": ()}),
         unfinished=[now for now in snapshot.running if condition == "killed" and now.id not in known],
@@ -139,6 +147,17 @@ def status(folder: str | Path) -> Status:
         log=str(path / LOG) if (path / LOG).is_file() and (path / LOG).stat().st_size else None,
         continue_with=None if condition in ("running", "complete") else _continue(path, state),
     )  # fmt: skip
+
+
+def _campaign(path: Path, notes: list[str]) -> CampaignId | None:
+    try:
+        found = read_campaign_id(path)
+    except SparsebenchError as error:
+        notes.append(f"{error}: the next run or `sparsebench track` takes a new id")
+        return None
+    if found is not None and not found.is_of(path):
+        notes.append("the folder is a copy: the next run or `sparsebench track` takes a new id")
+    return found
 
 
 def _state(path: Path, notes: list[str]) -> State | None:

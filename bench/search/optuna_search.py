@@ -149,9 +149,10 @@ class Search:
         """Whether all trials are proposed and finished."""
         return self.asked >= self.trials and not self.waiting
 
-    def ask(self) -> dict[int, dict[str, Any]]:
+    def ask(self, known: Mapping[int, Mapping[str, Any]] | None = None) -> dict[int, dict[str, Any]]:
         """Returns the next generation: knob values by trial number. Empty while the outcome of a trial of the
-        last generation is missing, and when all trials are done."""
+        last generation is missing, and when all trials are done. A number in `known` has been proposed before
+        and keeps those Optuna parameters, whatever would be proposed now."""
         if self.waiting:
             return {}
         first = self.asked
@@ -161,12 +162,23 @@ class Search:
         questions = {}
         for number in range(first, last):
             self.study.sampler = self._sampler(number)
-            if number < len(self.anchors):
-                self.study.enqueue_trial(self.anchors[number])
+            if (given := self._given(number, known or {})) is not None:
+                self.study.enqueue_trial(given)
             trial = self.study.ask(self.distributions)
             self.waiting[number] = trial
             questions[number] = self.values(trial.params)
         return questions
+
+    def _given(self, number: int, known: Mapping[int, Mapping[str, Any]]) -> dict[str, Any] | None:
+        """Returns the parameters of a trial that is not sampled: proposed before, or an anchor. Else None.
+        An anchor that is a trial of a lower number already, of a shorter search's anchors, is no new one."""
+        if proposed := known.get(number):
+            return dict(proposed)
+        if number >= len(self.anchors):
+            return None
+        anchor = self.anchors[number]
+        tried = [self.values(trial.params) for trial in self._trials()]
+        return None if self.values(anchor) in tried else anchor
 
     def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
         """Returns the sampler of a trial: TPE, which samples at random until eight trials are complete."""

@@ -1,13 +1,17 @@
 """A copy of the studies in Optuna's own storage, for optuna-dashboard and scripts that use Optuna."""
 
+import json
+import time
 import warnings
 from collections import defaultdict
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 
 import optuna
 from optuna.trial import FrozenTrial
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from ...errors import SparsebenchError
 from ...reasons import reason
@@ -19,6 +23,24 @@ FILE = "optuna.db"
 SECONDS = 30.0  # until a database counts as not there
 DAMAGED = ("is malformed", "is not a database")  # in SQLite's messages about a damaged file
 METRICS = ["validation accuracy", "log10 compression"]
+MARK = "sparsebench.campaign"  # user attribute of the studies and trials that a campaign has written
+OPENINGS = 5  # attempts to open a storage
+PAUSE = 0.3  # seconds between them
+BUSY_SECONDS = 60.0  # for which a SQLite file that another campaign writes to is waited for
+
+# The trials of every study of a campaign in one query: Optuna would need hundreds, and cache all.
+OWN_TRIALS = """
+SELECT studies.study_name, trials.state, own.trial_id
+FROM studies
+JOIN study_user_attributes AS mark ON mark.study_id = studies.study_id
+LEFT JOIN trials ON trials.study_id = studies.study_id
+LEFT JOIN trial_user_attributes AS own
+    ON own.trial_id = trials.trial_id AND own.key = :mark AND own.value_json = :campaign
+WHERE mark.key = :mark AND mark.value_json = :campaign
+ORDER BY trials.number
+"""
+METRIC_NAMES = "study:metric_names"  # system attribute that Optuna sets
+FOREIGN = "FOREIGN"  # in place of the state of a trial that somebody else has added
 
 
 class StudyMirror:
@@ -27,91 +49,139 @@ class StudyMirror:
     Only finished trials are written, so a killed driver leaves no trial in state RUNNING. After the first
     failure to write, nothing more is tried: `broken` is True.
 
+    A study and its trials have the campaign's id as a user attribute, `sparsebench.campaign`. What has not is
+    never changed: where the name of a search is taken by such a study, the id is added to the name.
+
     Args:
         url: SQLAlchemy address of the storage. Raises `SparsebenchError` where it cannot be opened; the
             message has no name or password.
+        campaign: Id of the campaign.
 
     Example:
         >>> search = Search("dense on digits", {}, trials=2, generation=2, seed=0)
         >>> for number in search.ask():
         ...     search.tell(number, (0.95 + number / 100, 0.0))
-        >>> mirror = StudyMirror("sqlite://")  # in memory; a campaign has one in its folder, `StudyMirror.of`
+        >>> mirror = StudyMirror("sqlite://", "c0ffee")  # in memory; `StudyMirror.of` has one in a folder
         >>> mirror.reflect(search, say=print)
         >>> [t.values for t in optuna.load_study(study_name=search.key, storage=mirror.storage).trials]
         [[0.95, 0.0], [0.96, 0.0]]
     """
 
-    def __init__(self, url: str) -> None:
-        self.url, self.broken = url, False
+    def __init__(self, url: str, campaign: str) -> None:
+        self.url, self.campaign, self.broken = url, campaign, False
         try:
             check_database(url, SECONDS)  # as `doctor` does
-            self._open()
+            self._open(attempts=OPENINGS)
         except Exception as error:
             cause = str(error) if isinstance(error, Unreachable) else reason(error)
             said = without_login(f"{url!r}: {cause}", url)
             raise SparsebenchError(f"Optuna cannot open the storage {said}") from error
 
     @classmethod
-    def of(cls, folder: Path) -> "StudyMirror":
-        """Opens `optuna.db` in the output folder. A damaged one is renamed to `optuna.damaged` and replaced
-        by an empty one: the searches are written to it again."""
+    def of(cls, folder: Path, campaign: str, url: str | None = None) -> "StudyMirror":
+        """Opens the storage of a campaign: that at `url`, or `optuna.db` in the output folder. A damaged file
+        there is renamed to `optuna.damaged` and replaced by an empty one, to which the searches are written
+        again."""
+        if url is not None:
+            return cls(url, campaign)
         file = folder / FILE
-        url = sqlite_url(file)
+        own = sqlite_url(file)
         try:
-            return cls(url)
+            return cls(own, campaign)
         except SparsebenchError as error:
             if not any(words in str(error) for words in DAMAGED):
                 raise
         file.replace(file.with_suffix(".damaged"))
-        return cls(url)
+        return cls(own, campaign)
 
-    def _open(self) -> None:
-        options = {"pool_pre_ping": True} if self.url.startswith(("postgresql", "mysql")) else {}
-        self.storage = optuna.storages.RDBStorage(self.url, engine_kwargs=options)
+    def _open(self, attempts: int) -> None:
+        """Opens the storage; tries again where another campaign makes its tables at this moment."""
+        options: dict[str, object] = {}
+        if self.url.startswith(("postgresql", "mysql")):
+            options = {"pool_pre_ping": True}
+        elif self.url.startswith("sqlite"):
+            options = {"connect_args": {"timeout": BUSY_SECONDS}}
+        try:
+            self.storage = optuna.storages.RDBStorage(self.url, engine_kwargs=options)
+        except Exception as error:
+            made = isinstance(error, IntegrityError) or "already exists" in str(error)
+            if not made or attempts == 1:
+                raise
+            time.sleep(PAUSE)
+            self._open(attempts - 1)
+            return
         self._written = self._states()
 
     def _states(self) -> dict[str, list[str]]:
-        """Returns the trial states of every study in one query: Optuna would need hundreds, and cache all."""
-        question = "SELECT study_name, state FROM studies JOIN trials USING (study_id) ORDER BY number"
+        """Returns the states of the trials in every study of the campaign, by the study's name."""
         found: dict[str, list[str]] = defaultdict(list)
+        asked = {"mark": MARK, "campaign": json.dumps(self.campaign)}
         with self.storage.engine.connect() as connection:
-            for name, state in connection.execute(text(question)):
-                found[name].append(state)
+            for name, state, own in connection.execute(text(OWN_TRIALS), asked):
+                found[name] += [state if own else FOREIGN] if state else []
         return dict(found)
 
     def reflect(self, search: Search, say: Callable[[str], None]) -> None:
         """Appends the search's new finished trials to the stored study. The first problem is reported through
         `say`; nothing is written afterwards."""
         states = [state.name for state in search.states]
-        if self.broken or self._written.get(search.key, []) == states:
+        if self.broken or any(self._written.get(name) == states for name in self._names(search.key)):
             return
         try:
             self._write(search.key, search.told[: len(states)])
-            self._written[search.key] = states
         except Exception as error:  # of any database driver: the copy must not stop a campaign
             self.broken = True
             say(without_login(f"cannot write to Optuna's storage {self.url!r}: {reason(error)}", self.url))
 
-    def _write(self, name: str, trials: list[FrozenTrial]) -> None:
-        """Appends the trials that the stored study lacks; writes it anew where the stored ones differ."""
-        study = self._study(name)
-        there = self._written.get(name, [])
-        if there != [trial.state.name for trial in trials[: len(there)]]:
-            # a trial that failed in an earlier run has succeeded since
-            optuna.delete_study(study_name=name, storage=self.storage)
-            study, there = self._study(name), []
-        if not there:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                study.set_metric_names(METRICS)
-        for trial in trials[len(there) :]:
-            study.add_trial(trial)
+    def _names(self, key: str) -> list[str]:
+        """Returns the names that the study of a search may have: those of the campaign's studies first, then
+        its own name, then others for where that is taken."""
+        short = self.campaign[:8]
+        names = [key, f"{key} ({short})", *(f"{key} ({short} {number})" for number in range(2, 100))]
+        return sorted(names, key=lambda name: name not in self._written)
 
-    def _study(self, name: str) -> optuna.Study:
-        """Returns the stored study of that name, created where it is missing."""
-        study = optuna.create_study(
-            study_name=name, storage=self.storage, directions=DIRECTIONS, load_if_exists=True
-        )
-        if study.directions != DIRECTIONS:
-            raise SparsebenchError(f"the storage has a study {name!r} of another program")
+    def _write(self, key: str, trials: list[FrozenTrial]) -> None:
+        """Appends the trials that the stored study lacks; writes it anew where the stored ones differ."""
+        study = self._study(key, [trial.state.name for trial in trials])
+        written = self._written[study.study_name]
+        for trial in trials[len(written) :]:
+            marked = copy(trial)  # the search goes on with its own
+            marked.user_attrs = {**trial.user_attrs, MARK: self.campaign}
+            study.add_trial(marked)
+            written.append(trial.state.name)
+
+    def _study(self, key: str, states: list[str]) -> optuna.Study:
+        """Returns the study of the campaign to which trials of these states can be appended."""
+        for name in self._names(key):
+            there = self._written.get(name)
+            if there is not None and there == states[: len(there)]:
+                return optuna.load_study(study_name=name, storage=self.storage)
+            if there is not None:
+                if FOREIGN in there or self._has_notes(name):
+                    continue
+                # a trial that failed in an earlier run has succeeded since
+                optuna.delete_study(study_name=name, storage=self.storage)
+                del self._written[name]
+            if (study := self._create(name)) is not None:
+                return study
+        raise SparsebenchError(f"every name for the study {key!r} is taken")
+
+    def _has_notes(self, name: str) -> bool:
+        """Whether somebody has added attributes to a study of the campaign, such as the dashboard's notes."""
+        study = optuna.load_study(study_name=name, storage=self.storage)
+        found = {*study.user_attrs, *self.storage.get_study_system_attrs(study._study_id)}
+        return not found <= {MARK, METRIC_NAMES}
+
+    def _create(self, name: str) -> optuna.Study | None:
+        """Creates and marks a study; returns None where the name is taken, perhaps since this moment. A study
+        that has no mark, because its driver was killed in between, is nobody's and stays."""
+        try:
+            study = optuna.create_study(study_name=name, storage=self.storage, directions=DIRECTIONS)
+        except optuna.exceptions.DuplicatedStudyError:
+            return None
+        study.set_user_attr(MARK, self.campaign)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names(METRICS)
+        self._written[name] = []
         return study

@@ -80,7 +80,7 @@ class Study:
                 twin = self._out.get(trial.id)  # a trial of the same identity that is running
                 if twin is not None:
                     twin.append(trial)
-                elif (record := self.store.finished(trial.id)) is not None:
+                elif (record := self._known(trial)) is not None:
                     self._settle(trial, record)
                 else:
                     self._out[trial.id] = [trial]
@@ -94,6 +94,11 @@ class Study:
         for trials of the same identity."""
         for one in self._out.pop(trial.id):
             self._settle(one, record)
+
+    def _known(self, trial: Trial) -> Record | None:
+        """Returns the stored record of a finished trial. In the search it is that of the trial's number."""
+        own = self.stored.get(trial.number) if trial.number is not None else None
+        return own if own is not None and own.ok else self.store.finished(trial.id)
 
     def _settle(self, trial: Trial, record: Record) -> None:
         """Counts a finished trial and passes its objectives to the search."""
@@ -109,7 +114,9 @@ class Study:
         if self.phase == "search":
             if self._replay():
                 return True
-            self._queue.extend(self._search_trial(n, values) for n, values in self.search.ask().items())
+            proposed = {number: record.params for number, record in self.stored.items()}
+            asked = self.search.ask(proposed)
+            self._queue.extend(self._search_trial(number, values) for number, values in asked.items())
             if self._queue:
                 return True
             self.phase = "confirm"
@@ -206,7 +213,9 @@ def studies(suite: Suite, digests: Mapping[str, str], store: Store) -> list[Stud
     searched: dict[tuple[str, str], dict[int, Record]] = defaultdict(dict)
     for record in store:
         if record.phase == "search" and record.trial is not None:
-            searched[record.task, record.entry][record.trial] = record
+            own = searched[record.task, record.entry]
+            if record.ok or record.trial not in own:  # folders of old versions may have two of one number
+                own[record.trial] = record
     return [
         Study(suite, task, entry, digests[task.name], store, searched[task.name, entry.label])
         for task in suite.tasks

@@ -18,11 +18,15 @@ from .trial_values import experiment_name
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import LoggedModel, Run
+    from mlflow.entities import Experiment, LoggedModel, Run
 
 DATABASE = "mlflow.db"
 PART = ".mlflow-"  # prefix of the temporary folder in which a database is created
 ARTIFACTS = "mlartifacts"
+CAMPAIGN = "bench.campaign"  # tag: the id of the campaign that wrote it
+PLACE, SERVER = "bench.artifacts", "server"  # tag of an experiment whose artifacts lie where the server says
+# Where MLflow's tables hold the place of artifacts; it has no other way to tell it that they were moved.
+PLACES = {"experiments": "artifact_location", "runs": "artifact_uri", "logged_models": "artifact_location"}
 KIND = "mlflow.experimentKind"  # selects the pages for training models, not those for language models
 _SETTINGS = {
     # The default is to wait minutes for a server that does not answer.
@@ -62,28 +66,28 @@ class Tracker:
         uri: Address of the server or database. A server is contacted by the first call, not here.
         folder: Output folder. Its own database, `default_uri(folder)`, is created where it is missing.
             Artifacts go to its subfolder `mlartifacts`, unless `uri` is a server, which has a place for them.
+        campaign: Id of the campaign, with which everything is tagged. What has another id or none is never
+            changed, ended or deleted.
 
     Example:
-        >>> class Client:  # in place of MLflow's
-        ...     def get_experiment_by_name(self, name): return None
-        ...     def create_experiment(self, name, artifacts): print("create", name); return "1"
-        ...     def set_experiment_tag(self, experiment, key, value): print("tag", key)
-        >>> tracker = Tracker("http://localhost:5000", Path())
-        >>> tracker.client = Client()
+        >>> from unittest.mock import Mock
+        >>> tracker = Tracker("http://localhost:5000", Path(), "c0ffee")
+        >>> tags = {"bench.campaign": "another", "bench.artifacts": "server"}  # campaigns share an experiment
+        >>> found = Mock(experiment_id="1", tags=tags, lifecycle_stage="active")
+        >>> tracker.client = Mock(**{"get_experiment_by_name.return_value": found})
         >>> tracker.experiment("quickstart", "digits-lenet_300_100")
-        create quickstart: digits-lenet_300_100
-        tag mlflow.sharedViewState.sparsebench
-        tag mlflow.experimentKind
         '1'
     """
 
-    def __init__(self, uri: str, folder: Path) -> None:
+    def __init__(self, uri: str, folder: Path, campaign: str) -> None:
         for name, value in _SETTINGS.items():
             os.environ.setdefault(name, value)
         logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # no warning for each retry
         from mlflow import MlflowClient  # seconds; MLflow reads the settings above when imported
 
-        self.uri, self.folder = uri, Path(folder).absolute()
+        self.uri, self.folder, self.campaign = uri, Path(folder).absolute(), campaign
+        # A server decides for itself where artifacts go; a bare database would take the working directory.
+        self.remote = uri.startswith(("http://", "https://", "databricks"))
         if uri == default_uri(folder) and not (self.folder / DATABASE).exists():
             self._make_database(MlflowClient)
         self.client = MlflowClient(tracking_uri=uri, registry_uri=uri)
@@ -107,46 +111,95 @@ class Tracker:
         return self._experiments[name]
 
     def _find_or_make(self, name: str) -> str:
-        """Returns the id of the experiment of that name, restored if deleted, and writes its chart view."""
-        known = self.client.get_experiment_by_name(name)
-        if known is not None and known.lifecycle_stage != "active":
-            self.client.restore_experiment(known.experiment_id)
-        # A server decides for itself where artifacts go; a bare database would take the working directory.
-        remote = self.uri.startswith(("http://", "https://", "databricks"))
-        place = None if remote else (self.folder / ARTIFACTS).as_uri()
-        if self.uri == default_uri(self.folder) and known is not None and known.artifact_location != place:
-            # of a folder that was moved, or of a stranger's: nothing is written outside the folder
-            raise SparsebenchError(
-                f"{DATABASE} keeps its files in {known.artifact_location!r}, which is not this folder's "
-                f"{ARTIFACTS}: delete {DATABASE}, `sparsebench track` writes a new one"
-            )
-        identity = known.experiment_id if known is not None else self.client.create_experiment(name, place)
-        save_view(self.client, identity)
-        self.client.set_experiment_tag(identity, KIND, "custom_model_development")
-        return str(identity)
+        """Returns the id of an experiment to which the campaign's runs may be added.
+
+        Campaigns share an experiment on a server, where its artifacts are the server's. Where the name is
+        taken by other code, by another's deleted experiment, or by one whose artifacts go to another folder,
+        the campaign's id is added to it.
+        """
+        short = self.campaign[:8]
+        for one in (name, f"{name} ({short})", *(f"{name} ({short} {number})" for number in range(2, 100))):
+            known = self.client.get_experiment_by_name(one) or self._create(one)
+            known = self._moved_along(known)
+            if self._is_usable(known):
+                break
+        else:
+            raise SparsebenchError(f"every name for the experiment {name!r} is taken")
+        if known.tags.get(CAMPAIGN) == self.campaign:
+            if known.lifecycle_stage != "active":
+                self.client.restore_experiment(known.experiment_id)
+            save_view(self.client, known.experiment_id)
+        return str(known.experiment_id)
+
+    def _create(self, name: str) -> "Experiment":
+        """Creates an experiment with its tags; returns it, or the one that another has created meanwhile."""
+        from mlflow.exceptions import MlflowException
+
+        tags = {CAMPAIGN: self.campaign, KIND: "custom_model_development"}
+        tags |= {PLACE: SERVER} if self.remote else {}
+        try:
+            self.client.create_experiment(name, None if self.remote else self._place, tags)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        made = self.client.get_experiment_by_name(name)
+        assert made is not None
+        return made
+
+    def _moved_along(self, known: "Experiment") -> "Experiment":
+        """Returns the experiment; if the campaign's folder was moved, with the new place of its artifacts."""
+        own = known.tags.get(CAMPAIGN) == self.campaign and known.tags.get(PLACE) != SERVER
+        if self.remote or not own or known.artifact_location == self._place:
+            return known
+        from sqlalchemy import NullPool, create_engine, text
+
+        with create_engine(self.uri, poolclass=NullPool).begin() as database:
+            for table, column in PLACES.items():
+                moved = f"{column} = REPLACE({column}, :before, :now)"
+                values = {
+                    "before": known.artifact_location,
+                    "now": self._place,
+                    "id": int(known.experiment_id),
+                }
+                database.execute(text(f"UPDATE {table} SET {moved} WHERE experiment_id = :id"), values)
+        return self.client.get_experiment(known.experiment_id)
+
+    @property
+    def _place(self) -> str:
+        return (self.folder / ARTIFACTS).as_uri()
+
+    def _is_usable(self, known: "Experiment") -> bool:
+        """Whether runs may be added to an experiment, and their artifacts go to no other folder."""
+        own = known.tags.get(CAMPAIGN) == self.campaign
+        if self.remote and known.tags.get(PLACE) == SERVER:
+            return own or known.lifecycle_stage == "active"
+        return own and known.artifact_location == self._place
 
     def runs(self, experiment: str, kind: str) -> "list[Run]":
-        """Returns all runs of a kind ("trial" or "study") in an experiment."""
+        """Returns the campaign's runs of a kind ("trial" or "study") in an experiment."""
         found, token = [], None
+        wanted = f"tags.`bench.kind` = '{kind}' AND tags.`{CAMPAIGN}` = '{self.campaign}'"
         while True:
-            page = self.client.search_runs([experiment], f"tags.`bench.kind` = '{kind}'", page_token=token)
+            page = self.client.search_runs([experiment], wanted, page_token=token)
             found += list(page)
             token = page.token
             if not token:
                 return found
 
     def models(self, experiment: str) -> "list[LoggedModel]":
-        """Returns all logged models of an experiment."""
+        """Returns the campaign's logged models of an experiment."""
         found, token = [], None
+        wanted = f"tags.`{CAMPAIGN}` = '{self.campaign}'"
         while True:
-            page = self.client.search_logged_models([experiment], page_token=token)
+            page = self.client.search_logged_models([experiment], wanted, page_token=token)
             found += list(page)
             token = page.token
             if not token:
                 return found
 
     def present(self, experiment: str) -> "dict[str, Run]":
-        """Returns the completely written runs by record id; deletes incomplete ones (RUNNING) and copies."""
+        """Returns the campaign's completely written runs by record id; deletes its incomplete ones (RUNNING)
+        and copies."""
         kept: dict[str, Run] = {}
         for run in self.runs(experiment, "trial"):
             identity = run.data.tags.get("bench.id", "")

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...records.record import Record
-from .client import Tracker
+from .client import CAMPAIGN, Tracker
 from .trial_runs import DIGEST
 from .trial_values import metrics_of, params_of
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
+REGISTERED = "mlflow.modelVersions"  # MLflow's tag of a model that somebody has put into its registry
 KIND = "sparse image classifier"
 _REFUSED = re.compile(r"[/:.%\"']")
 
@@ -51,9 +52,11 @@ def write_models(
     files: Mapping[str, Path],
     runs: "Mapping[str, Run]",
 ) -> dict[str, str]:
-    """Makes the logged models of some records equal to a set of files: writes missing ones, deletes others.
+    """Makes the campaign's logged models of some records equal to a set of files: writes missing ones,
+    deletes others.
 
-    A model that is incomplete, or belongs to a run that was replaced, is written again.
+    A model that is incomplete, or belongs to a run that was replaced, is written again. One that somebody has
+    put into MLflow's registry is never deleted.
 
     Args:
         tracker: The connection to MLflow.
@@ -85,7 +88,7 @@ def write_models(
         whole = str(model.status) == "READY" and run is not None and model.source_run_id == run.info.run_id
         if identity in files and whole and identity not in found:
             found[identity] = model.model_id
-        elif identity in mine:
+        elif identity in mine and REGISTERED not in model.tags:
             tracker.client.delete_logged_model(model.model_id)
     # Missing models.
     for identity, file in files.items():
@@ -101,6 +104,7 @@ def _write(tracker: Tracker, experiment: str, record: Record, file: Path, run: "
     client, end = tracker.client, run.info.end_time
     tags = {"bench.id": record.id, "bench.entry": record.entry, "bench.task": record.task}
     how = f"`sparsebench export {file.name} --out model.pt` (or `.onnx`) prints the three lines that load it"
+    tags[CAMPAIGN] = tracker.campaign
     tags["mlflow.note.content"] = f"Its file is under Artifacts; {how}."
     tags |= {f"version.{name}": version for name, version in record.versions.items()}
     made = client.create_logged_model(

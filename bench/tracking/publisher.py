@@ -40,6 +40,7 @@ class Publisher:
     Args:
         uri: Address of the MLflow server or database.
         folder: Output folder of the campaign, for the database and artifacts.
+        campaign: Id of the campaign, with which everything is tagged.
         colours: Colour of each entry, `#rrggbb`.
         tasks: (suite, task) pairs whose experiments are created in advance.
         dense: Dense validation accuracy by task; the mapping may be filled in while the campaign runs.
@@ -48,7 +49,7 @@ class Publisher:
 
     Example:
         >>> problems = []
-        >>> publisher = Publisher("ftp://nowhere", folder, {}, on_problem=problems.append)
+        >>> publisher = Publisher("ftp://nowhere", folder, "c0ffee", {}, on_problem=problems.append)
         >>> publisher.put(record)
         >>> publisher.close()  # one record is not in MLflow; nothing was raised
         1
@@ -60,6 +61,7 @@ class Publisher:
         self,
         uri: str,
         folder: Path,
+        campaign: str,
         colours: Mapping[str, str],
         *,
         tasks: Iterable[tuple[str, str]] = (),
@@ -67,7 +69,7 @@ class Publisher:
         on_problem: Notify | None = None,
         pause: float = PAUSE,
     ) -> None:
-        self.uri, self.folder, self.colours = uri, Path(folder), colours
+        self.uri, self.folder, self.campaign, self.colours = uri, Path(folder), campaign, colours
         self._tasks, self._dense = list(tasks), dense if dense is not None else {}
         self._on_problem, self._pause = on_problem, pause
         self._queue: queue.SimpleQueue[tuple[Record, float] | None] = queue.SimpleQueue()
@@ -120,7 +122,7 @@ class Publisher:
 
     def _prepare(self) -> None:
         """Creates the database and the experiments, before the first trial ends."""
-        self._tracker = Tracker(self.uri, self.folder)
+        self._tracker = Tracker(self.uri, self.folder, self.campaign)
         for suite, task in self._tasks:
             self._tracker.experiment(suite, task)
 
@@ -131,7 +133,7 @@ class Publisher:
         assert self._tracker is not None
         experiment = self._tracker.experiment(record.suite, record.task)
         colour, dense = colour_of(self.colours, record.entry), self._dense.get(record.task)
-        write_trial(self._tracker.client, experiment, record, colour, dense, end)
+        write_trial(self._tracker, experiment, record, colour, dense, end)
         self._done += 1
 
 
@@ -139,6 +141,7 @@ def publish_missing(
     records: Iterable[Record],
     uri: str,
     folder: Path,
+    campaign: str,
     colours: Mapping[str, str],
     *,
     dense: Mapping[str, float] | None = None,
@@ -147,14 +150,15 @@ def publish_missing(
 ) -> int:
     """Publishes the records that MLflow lacks.
 
-    A record counts as present if a finished run has its id and its status. Incomplete runs, copies, and the
-    failed run of a trial that has succeeded since are replaced. A failure of MLflow, or the time limit, ends
-    the publication without an exception; runs written until then stay.
+    A record counts as present if a finished run of the campaign has its id and its status. The campaign's
+    incomplete runs, copies, and the failed run of a trial that has succeeded since are replaced. A failure of
+    MLflow, or the time limit, ends the publication without an exception; runs written until then stay.
 
     Args:
         records: Records of a campaign; of each identity the latest is published.
         uri: Address of the MLflow server or database.
         folder: Output folder of the campaign, for the database and artifacts.
+        campaign: Id of the campaign, with which everything is tagged.
         colours: Colour of each entry, `#rrggbb`.
         dense: Dense validation accuracy by task; by default taken from the records.
         on_problem: Called with one sentence if the publication ends early.
@@ -168,7 +172,7 @@ def publish_missing(
             through `on_problem`.
 
     Example:
-        >>> publish_missing(records, "ftp://nowhere", folder, {}, on_problem=print)
+        >>> publish_missing(records, "ftp://nowhere", folder, "c0ffee", {}, on_problem=print)
         MLflow at ftp://nowhere could not be written to (...); records.jsonl has everything
         0
     """
@@ -176,7 +180,7 @@ def publish_missing(
     dense = dense_accuracy(wanted) if dense is None else dense
     deadline, count = time.monotonic() + timeout, 0
     try:
-        tracker = Tracker(uri, folder)
+        tracker = Tracker(uri, folder, campaign)
         present: dict[str, dict[str, Run]] = {}
         for record in wanted:
             if time.monotonic() > deadline:
@@ -189,7 +193,7 @@ def publish_missing(
             old = present[experiment].get(record.id)
             if old is None or old.data.tags.get("bench.status") != record.status:
                 colour = colour_of(colours, record.entry)
-                write_trial(tracker.client, experiment, record, colour, dense.get(record.task))
+                write_trial(tracker, experiment, record, colour, dense.get(record.task))
                 count += 1
                 if old is not None:
                     tracker.client.delete_run(old.info.run_id)
@@ -203,13 +207,14 @@ def publish_studies(
     summaries: Iterable[StudySummary],
     uri: str,
     folder: Path,
+    campaign: str,
     colours: Mapping[str, str],
     *,
     records: Iterable[Record] = (),
     models: Mapping[str, Path] | None = None,
     on_problem: Notify | None = None,
 ) -> int:
-    """Publishes one study run for each entry on each task, in place of the one published before.
+    """Publishes one study run for each entry on each task, in place of the campaign's one published before.
 
     Call it after `publish_missing`: the points of a front are linked to the runs and models that MLflow has.
     A failure of MLflow ends the publication without an exception.
@@ -218,6 +223,7 @@ def publish_studies(
         summaries: What to publish, one for each entry on each task.
         uri: Address of the MLflow server or database.
         folder: Output folder of the campaign, for the database and artifacts.
+        campaign: Id of the campaign, with which everything is tagged.
         colours: Colour of each entry, `#rrggbb`.
         records: Records of the campaign, whose data and models are linked.
         models: Files of the fronts' models by record id; they are published before the studies.
@@ -228,13 +234,13 @@ def publish_studies(
 
     Example:
         >>> summary = StudySummary("quickstart", "digits-lenet_300_100", "dwf-3", {"hypervolume": 0.8})
-        >>> publish_studies([summary], "ftp://nowhere", folder, {}, on_problem=print)
+        >>> publish_studies([summary], "ftp://nowhere", folder, "c0ffee", {}, on_problem=print)
         MLflow at ftp://nowhere could not be written to (...); records.jsonl has everything
         0
     """
     count, own = 0, list(records)
     try:
-        tracker = Tracker(uri, folder)
+        tracker = Tracker(uri, folder, campaign)
         runs: dict[str, dict[str, Run]] = {}
         made: dict[str, dict[str, str]] = {}
         for summary in summaries:

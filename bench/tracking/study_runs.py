@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from .client import Tracker
+from .client import CAMPAIGN, Tracker
 from .logged_models import logged_model_path
 from .text_tables import csv_table, markdown_table
 
@@ -76,7 +76,7 @@ def write_study(
     data: "DatasetInput | None",
     colour: str | None,
 ) -> str:
-    """Writes a study as a run, then deletes the entry's previous study run.
+    """Writes a study as a run, then deletes the campaign's previous study run of the entry.
 
     Args:
         tracker: The connection to MLflow.
@@ -110,6 +110,7 @@ def write_study(
     rows, linked = _front(summary, trials, models, experiment)
     # The run, its metrics and data.
     tags = {"bench.kind": "study", "bench.entry": summary.entry, "bench.task": summary.task}
+    tags[CAMPAIGN] = tracker.campaign
     tags |= {"mlflow.runColor": colour} if colour else {}
     tags |= {f"version.{name}": version for name, version in (summary.versions or {}).items()}
     run = client.create_run(experiment, start_time=now, tags=tags, run_name=summary.entry).info.run_id

@@ -8,11 +8,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ...records.record import Record
+from .client import CAMPAIGN, Tracker
 from .text_tables import layers_csv
 from .trial_values import curve_of, metrics_of, params_of, run_name, tags_of
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from mlflow.entities import DatasetInput
 
 DIGEST = 36  # characters of a dataset's digest that MLflow accepts
@@ -40,7 +40,7 @@ def dataset_of(record: Record) -> "DatasetInput":
 
 
 def write_trial(
-    client: "MlflowClient",
+    tracker: Tracker,
     experiment: str,
     record: Record,
     colour: str | None,
@@ -52,7 +52,7 @@ def write_trial(
     A run that was not completely written stays RUNNING, which is how `publish_missing` recognises it.
 
     Args:
-        client: The MLflow client to write with.
+        tracker: The connection to MLflow.
         experiment: MLflow's id of the task's experiment.
         record: Record of the trial.
         colour: Colour of the entry, `#rrggbb`; None for MLflow's own choice.
@@ -64,21 +64,22 @@ def write_trial(
 
     Example:
         >>> from unittest.mock import Mock
-        >>> client = Mock()
-        >>> client.create_run.return_value.info.run_id = "4f1e"
-        >>> write_trial(client, "1", record, colour="#D55E00")
+        >>> tracker = Mock()
+        >>> tracker.client.create_run.return_value.info.run_id = "4f1e"
+        >>> write_trial(tracker, "1", record, colour="#D55E00")
         '4f1e'
-        >>> [name for name, _, _ in client.method_calls]
+        >>> [name for name, _, _ in tracker.client.method_calls]
         ['create_run', 'log_batch', 'log_inputs', 'log_dict', 'log_text', 'set_terminated']
     """
     from mlflow.entities import Metric, Param
 
     # The run, with times in milliseconds.
+    client = tracker.client
     stop = int((end or time.time()) * 1000)
     run = client.create_run(
         experiment,
         start_time=stop - int(record.seconds * 1000),
-        tags=tags_of(record, colour),
+        tags={**tags_of(record, colour), CAMPAIGN: tracker.campaign},
         run_name=run_name(record),
     ).info.run_id
     # Metrics and curves at their steps, and the parameters with the first batch.

@@ -57,7 +57,7 @@ def tracker(folder: Path) -> Any:
     """That folder's own MLflow database."""
     from sparsebench.bench.tracking.client import Tracker, default_uri
 
-    made = Tracker(default_uri(folder), folder)
+    made = Tracker(default_uri(folder), folder, "0" * 32)
     made.client.search_experiments()  # makes the database: a server wants to find it
     return made
 
@@ -69,7 +69,7 @@ def tracking(tmp_path_factory: pytest.TempPathFactory) -> str:
 
     folder = tmp_path_factory.mktemp("mlflow")
     uri = f"sqlite:///{folder / 'mlflow.db'}"
-    Tracker(uri, folder).client.search_experiments()
+    Tracker(uri, folder, "0" * 32).client.search_experiments()
     return uri
 
 

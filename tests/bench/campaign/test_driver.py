@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 import pytest
 from sparsebench.bench.campaign.driver import run
+from sparsebench.bench.output_folder.campaign_id import take_campaign_id
 from sparsebench.bench.tracking.client import Tracker, default_uri
 from sparsebench.errors import SparsebenchError
 from sparsebench.records.record import Record
@@ -120,7 +121,7 @@ def test_a_run_again_makes_up_for_views_that_were_lost(finished: Path, tiny: Pat
     uri = default_uri(out)
     result = run(tiny, out=out, devices="cpu:1", tracking_uri=uri)
     assert result.complete and result.problems == []
-    tracker = Tracker(uri, out)
+    tracker = Tracker(uri, out, take_campaign_id(out)[0].id)
     published = [id_ for task in TASKS for id_ in tracker.present(tracker.experiment("tiny", task))]
     assert sorted(published) == sorted(record.id for record in result.records)
     found = optuna.get_all_study_summaries(f"sqlite:///{out / 'optuna.db'}")

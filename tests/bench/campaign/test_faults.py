@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from processes import children
 from sparsebench.bench.campaign.driver import Result, run
+from sparsebench.bench.output_folder.campaign_id import take_campaign_id
 from sparsebench.bench.progress.snapshot import CampaignSnapshot
 from sparsebench.bench.tracking.client import Tracker, default_uri
 from sparsebench.bench.tracking.server import free_port, running
@@ -253,7 +254,7 @@ def test_mlflow_killed_in_mid_campaign_gets_what_it_missed_when_it_is_back(
         monkeypatch.setenv(name, "of both")
     home, out, port = tmp_path / "home", tmp_path / "out", free_port("127.0.0.1", 0)
     home.mkdir()
-    Tracker(default_uri(home), home)
+    Tracker(default_uri(home), home, "c0ffee")
     with running(home, port) as (uri, _, server):
         done = run(tiny, out=out, devices="cpu:2", tracking_uri=uri, display=Outage(server))
     assert done.complete
@@ -262,7 +263,7 @@ def test_mlflow_killed_in_mid_campaign_gets_what_it_missed_when_it_is_back(
     assert "records.jsonl has everything" in done.problems[0]
     with running(home, port) as (uri, _, _):
         said = [cli("track", out, "--tracking-uri", uri) for _ in range(2)]
-        tracker = Tracker(uri, home)
+        tracker = Tracker(uri, home, take_campaign_id(out)[0].id)
         runs = [
             run for task in {record.task for record in load_records(out)}
             for run in tracker.runs(tracker.experiment("tiny", task), "trial")

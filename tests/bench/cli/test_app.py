@@ -223,6 +223,9 @@ def test_track_publishes_what_is_missing_and_twice_does_no_harm(
     shutil.copy(tracking.removeprefix("sqlite:///"), uri.removeprefix("sqlite:///"))
     for path in (FILE, "suite.json"):
         shutil.copy(finished / path, tmp_path)
+    first = cli("track", tmp_path, "--tracking-uri", uri)
+    assert first.out == f"{len(records)} trials published to {uri}\n"  # a folder without an id: others' runs
+    assert "campaign.json was not there: from now on this is campaign" in first.err
     extra = records[0].model_copy(update={"id": "5e" * 8, "suite": "tiny"})
     with (tmp_path / FILE).open("a") as file:
         file.write(extra.to_json() + "\n")

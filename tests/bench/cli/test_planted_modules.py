@@ -66,7 +66,7 @@ def strange(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished campaign's folder with its MLflow database."""
     folder = tmp_path_factory.mktemp("strange") / "run"
     shutil.copytree(finished, folder)
-    Tracker(default_uri(folder), folder).client.search_experiments()
+    Tracker(default_uri(folder), folder, "c0ffee").client.search_experiments()
     assert (folder / DATABASE).exists()
     return folder
 

@@ -10,13 +10,18 @@ from typing import Any
 import pytest
 from small_suite import DIGESTS, content, suite
 from sparsebench.bench.output_folder.folder import OutputFolder, read_identity, x_max
-from sparsebench.bench.output_folder.layout import LOCK, METHODS, SUITE
+from sparsebench.bench.output_folder.layout import CAMPAIGN, LOCK, METHODS, SUITE
 from sparsebench.errors import SparsebenchError
 from sparsebench.records.store import FILE
 
 
 def test_a_folder_is_made_and_remembers_its_suite(begun: Path) -> None:
-    assert set(content(begun)) - {LOCK} == {METHODS, SUITE, FILE}  # some versions of filelock leave theirs
+    assert set(content(begun)) - {LOCK} == {
+        CAMPAIGN,
+        METHODS,
+        SUITE,
+        FILE,
+    }  # some versions of filelock leave theirs
     assert read_identity(begun)["data"] == DIGESTS
     assert x_max(begun) == {"digits-lenet_300_100": 2.5}
     with OutputFolder(begun, suite(), DIGESTS), OutputFolder(begun / "inner" / "deep", suite(), DIGESTS):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -11,8 +12,9 @@ from typing import Any
 
 import pytest
 from sparsebench.bench.config.suite import Suite
+from sparsebench.bench.output_folder.campaign_id import take_campaign_id
 from sparsebench.bench.output_folder.folder import OutputFolder
-from sparsebench.bench.output_folder.layout import LOCK, SUITE
+from sparsebench.bench.output_folder.layout import CAMPAIGN, LOCK, SUITE
 from sparsebench.bench.output_folder.lock import in_use
 from sparsebench.bench.progress.snapshot import CampaignSnapshot, EntryProgress, RunningTrial
 from sparsebench.bench.progress.state_file import FILE as STATE
@@ -206,3 +208,21 @@ finally:
     assert done.returncode == 0, done.stderr
     assert "5006 records" in done.stdout
     assert float(done.stderr.split()[-1]) < 6
+
+
+def test_the_campaigns_id_and_that_of_its_parent_are_shown(begun: Path, cli: Cli) -> None:
+    first = status(begun)
+    assert first.campaign is not None and first.parent is None
+    assert f"6 records, campaign {first.campaign[:8]}\n" in cli("status", begun).out
+    copy = begun.with_name("copy")
+    shutil.copytree(begun, copy)
+    for path in (copy / CAMPAIGN, copy):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    assert any("is a copy" in note for note in status(copy).notes)  # which reading does not change
+    copy.chmod(0o755)
+    taken, _ = take_campaign_id(copy)
+    found = status(copy)
+    assert (found.campaign, found.parent) == (taken.id, first.campaign)
+    assert f"campaign {taken.id[:8]} (copied from {first.campaign[:8]})" in cli("status", copy).out
+    (copy / CAMPAIGN).write_text("{")
+    assert any("campaign.json is damaged" in note for note in status(copy).notes)

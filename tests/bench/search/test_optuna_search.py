@@ -2,9 +2,7 @@
 
 import math
 import random
-from collections.abc import Iterable
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import optuna
@@ -12,8 +10,6 @@ import pytest
 from sparsebench.bench.config.search_space import free_knobs
 from sparsebench.bench.config.trial_spec import Recipe
 from sparsebench.bench.search.optuna_search import Search, value_of
-from sparsebench.bench.search.storage_mirror import METRICS, StudyMirror
-from sparsebench.errors import SparsebenchError
 from sparsebench.methods.api import configure, knobs_of, registry
 from sparsebench.methods.knobs import Knob
 
@@ -129,97 +125,3 @@ def test_rounding_does_not_leave_the_range() -> None:
     density = Knob(0.9, 0.5, 0.987654321, "density")
     assert value_of(density, 1 / (1 - 0.987654321)) <= 0.987654321
     assert value_of(density, 10.0) == 0.9
-
-
-def stored(url: str) -> list[optuna.trial.FrozenTrial]:
-    return optuna.load_study(study_name="entry on task", storage=url).trials
-
-
-def test_the_mirror_is_a_study_that_optuna_reads(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'optuna.db'}"
-    said: list[str] = []
-    asked = search(trials=6)
-    drive(asked)
-    mirror = StudyMirror(url)
-    for _ in range(2):  # twice does no harm
-        mirror.reflect(asked, said.append)
-    study = optuna.load_study(study_name="entry on task", storage=url)
-    assert study.directions == [optuna.study.StudyDirection.MAXIMIZE] * 2
-    assert study.metric_names == METRICS
-    assert [t.params for t in study.trials] == [t.params for t in asked.told]
-    assert [t.values for t in study.trials] == [t.values for t in asked.told]
-    assert [t.state for t in study.trials] == [t.state for t in asked.told]
-    assert study.best_trials
-    assert said == []
-    mirror.storage.engine.dispose()
-
-
-def test_a_mirror_leaves_what_an_earlier_run_wrote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    url, said = f"sqlite:///{tmp_path / 'optuna.db'}", list[str]()
-    asked = search(trials=6)
-    drive(asked)
-    first = StudyMirror(url)
-    first.reflect(asked, said.append)
-    first.storage.engine.dispose()
-    again, second, written = search(trials=8), StudyMirror(url), list[int]()
-    for trial in asked.told:
-        again.replay(trial.params, (trial.values[0], trial.values[1]) if trial.values else None)
-    write = second._write
-
-    def counted(name: str, told: list[optuna.trial.FrozenTrial]) -> None:
-        written.append(len(told))
-        write(name, told)
-
-    monkeypatch.setattr(second, "_write", counted)
-    second.reflect(again, said.append)
-    assert written == []
-    drive(again)
-    second.reflect(again, said.append)
-    second.reflect(again, said.append)
-    assert written == [8]
-    assert [t.params for t in stored(url)] == [t.params for t in again.told]
-    assert said == []
-    second.storage.engine.dispose()
-
-
-def test_a_failure_made_good_is_mirrored_anew(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'optuna.db'}"
-    mirror, said = StudyMirror(url), list[str]()
-    outcomes: Iterable[tuple[float, float] | None]
-    for outcomes in ([(0.5, 1.0), None], [(0.5, 1.0), (0.6, 1.1)]):
-        asked = search(trials=2)
-        for (number, _), outcome in zip(asked.ask().items(), outcomes, strict=True):
-            asked.tell(number, outcome)
-        mirror.reflect(asked, said.append)
-    assert [t.values for t in stored(url)] == [[0.5, 1.0], [0.6, 1.1]]
-    assert said == []
-    mirror.storage.engine.dispose()
-
-
-def test_a_storage_that_cannot_be_opened_is_one_sentence() -> None:
-    with pytest.raises(SparsebenchError, match="Optuna cannot open the storage"):
-        StudyMirror("sqlite:////no/such/folder/optuna.db")
-    with pytest.raises(SparsebenchError) as caught:
-        StudyMirror("postgresql://somebody:secret@127.0.0.1:1/there")
-    assert "secret" not in str(caught.value) and "\n" not in str(caught.value)
-
-
-def test_an_odd_name_of_a_folder_keeps_its_own_file(tmp_path: Path) -> None:
-    for name in ("a b", "100%", "é#1"):
-        (tmp_path / name).mkdir()
-        StudyMirror.of(tmp_path / name).storage.engine.dispose()
-        assert (tmp_path / name / "optuna.db").is_file()
-    assert len(list(tmp_path.iterdir())) == 3
-
-
-def test_a_foreign_study_of_that_name_is_said_once_and_left_alone(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'optuna.db'}"
-    optuna.create_study(study_name="entry on task", storage=url, direction="minimize")
-    asked, said, mirror = search(trials=2), list[str](), StudyMirror(url)
-    drive(asked)
-    for _ in range(2):
-        mirror.reflect(asked, said.append)
-    assert len(said) == 1
-    assert "of another program" in said[0]
-    assert stored(url) == []
-    mirror.storage.engine.dispose()

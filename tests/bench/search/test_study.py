@@ -3,9 +3,12 @@
 import random
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 from sparsebench.bench.config.suite import Suite
 from sparsebench.bench.config.trial_spec import Trial
 from sparsebench.bench.search.study import Study, objectives, studies
@@ -17,13 +20,13 @@ from sparsebench.records.store import Store
 Run = Callable[[Trial], Record]
 
 
-def suite(method: str = "magnitude", trials: int = 10, **entry: Any) -> Suite:
+def suite(method: str = "magnitude", trials: int = 10, generation: int = 4, **entry: Any) -> Suite:
     return Suite(
         name="s",
         seed=100,
-        budget={"trials": trials, "seeds": 2, "points": 3, "generation": 4},
+        budget={"trials": trials, "seeds": 2, "points": 3, "generation": generation},
         tasks=[{"dataset": "digits", "model": "lenet_300_100", "recipe": {"epochs": 1}}],
-        entries=[{"method": method, **entry}],
+        entries=[{"method": method, **({"depth": 2} if method == "dwf" else {}), **entry}],
     )  # type: ignore[arg-type]
 
 
@@ -126,6 +129,76 @@ def test_a_resumed_study_runs_what_is_missing_and_nothing_else(tmp_path: Path, k
     resumed = study(tmp_path)
     assert [trial.id for trial in finish(resumed)] == expected[kept:]
     assert resumed.finished == 16
+
+
+def stop(one: Study, after: int, slots: int, order: random.Random) -> None:
+    """A driver that is killed when so many trials are recorded; the order of the slots is random."""
+    out: list[Trial] = []
+    for _ in range(after):
+        while len(out) < slots and (trial := one.next()) is not None:
+            out.append(trial)
+        if not out:
+            return
+        trial = out.pop(order.randrange(len(out)))
+        one.take(trial, one.store.append(outcome(trial)))
+
+
+def told(folder: Path) -> dict[str, tuple[Any, ...]]:
+    return {r.id: (r.trial, r.phase, r.seed, str(r.params), r.val_accuracy) for r in Store(folder)}
+
+
+@hypothesis.settings(max_examples=6, derandomize=True)
+@hypothesis.example("magnitude", [1, 5], 4, 1, 0, 0)  # the anchor of one trial is the middle one of three
+@hypothesis.example("magnitude", [6, 10], 4, 2, 2, 0)
+@hypothesis.given(
+    method=st.sampled_from(["dense", "magnitude", "dwf"]),
+    budgets=st.lists(st.integers(1, 14), min_size=2, max_size=3, unique=True).map(sorted),
+    generation=st.integers(1, 8),
+    slots=st.integers(1, 5),
+    killed=st.integers(0, 12),
+    seed=st.integers(0, 99),
+)
+def test_every_sequence_of_extensions_ends_with_the_budget(
+    method: str, budgets: list[int], generation: int, slots: int, killed: int, seed: int
+) -> None:
+    """One trial for each number, on any number of slots; and the same ones after a kill."""
+
+    def grown(folder: Path, trials: int) -> Study:
+        return study(folder, suite(method, trials, generation=generation))
+
+    with TemporaryDirectory() as one, TemporaryDirectory() as other, TemporaryDirectory() as many:
+        straight, broken, wide = Path(one), Path(other), Path(many)
+        for trials in budgets:
+            finish(grown(straight, trials))
+            stop(grown(broken, trials), killed, slots, random.Random(seed))
+            finish(grown(broken, trials))
+            finish(grown(wide, trials), slots=slots, order=random.Random(seed))
+            numbers = [record.trial for record in Store(straight) if record.phase == "search"]
+            assert sorted(numbers) == list(range(trials))
+        assert told(broken) == told(wide) == told(straight)
+
+
+def test_a_failure_of_a_shorter_search_is_tried_again_in_its_place(tmp_path: Path) -> None:
+    def failing(trial: Trial) -> Record:
+        return outcome(trial) if trial.number != 5 else outcome(trial, status="failed", reason="no memory")
+
+    finish(study(tmp_path, suite(trials=6)), failing)
+    first = {record.trial: record.params for record in Store(tmp_path)}
+    handed = finish(study(tmp_path, suite(trials=10)))
+    assert [trial.number for trial in handed if trial.phase == "search"] == [5, 6, 7, 8, 9]
+    assert handed[0].params == first[5]
+    assert sorted(r.trial for r in Store(tmp_path) if r.phase == "search" and r.trial is not None) == [
+        *range(10)
+    ]
+
+
+def test_a_folder_with_two_trials_of_a_number_is_continued(tmp_path: Path) -> None:
+    """Older versions gave an extended search one trial more than its budget."""
+    finish(study(tmp_path, suite(trials=6)))
+    double = outcome(study(tmp_path, suite("gmp", trials=6)).next() or pytest.fail("no trial"))
+    Store(tmp_path).append(double.model_copy(update={"entry": "magnitude", "trial": 4}))
+    handed = finish(study(tmp_path, suite(trials=10)))
+    assert [trial.number for trial in handed if trial.phase == "search"] == [6, 7, 8, 9]
 
 
 def test_a_failed_trial_is_told_and_run_again_by_the_next_run_alone(tmp_path: Path) -> None:

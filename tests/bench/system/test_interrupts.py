@@ -159,7 +159,7 @@ def test_what_mlflow_meets_after_the_end_is_no_problem(
 
     monkeypatch.setattr(track.Publisher, "_prepare", prepare)
     met: list[str] = []
-    publisher = track.Publisher("sqlite:///mlflow.db", tmp_path, {}, on_problem=met.append)
+    publisher = track.Publisher("sqlite:///mlflow.db", tmp_path, "c0ffee", {}, on_problem=met.append)
     publisher.close(timeout=0.0)
     cleared.set()
     publisher._thread.join(30)

@@ -14,6 +14,7 @@ pytestmark = [
     # SQLAlchemy 2.1 deprecates a loader that MLflow 3.17 still names in its tables.
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
 ]
+OWN = "0" * 32  # the id of the campaign in the fixture `folder`
 Make = Callable[..., Record]
 
 
@@ -39,9 +40,9 @@ def publish(
     summary = StudySummary(
         records[0].suite, records[0].task, "dwf-3", {}, front, versions={"torch": "2.15.0"}
     )
-    publish_missing(records, place, folder, {}, on_problem=problems.append)
+    publish_missing(records, place, folder, OWN, {}, on_problem=problems.append)
     count = publish_studies(
-        [summary], place, folder, {}, records=records, models=files, on_problem=problems.append
+        [summary], place, folder, OWN, {}, records=records, models=files, on_problem=problems.append
     )
     return count, problems
 
@@ -84,13 +85,14 @@ def test_publishing_twice_changes_nothing_and_a_new_front_replaces_the_old(
 ) -> None:
     experiment = tracker.experiment(records[0].suite, records[0].task)
     foreign = tracker.client.create_logged_model(
-        experiment, "of another campaign", tags={"bench.id": "elsewhere"}
+        experiment, "of another campaign", tags={"bench.id": records[0].id, "bench.campaign": "1" * 32}
     )
-    plain = tracker.client.create_logged_model(experiment, "by hand")
+    plain = tracker.client.create_logged_model(experiment, "by hand", tags={"bench.id": records[0].id})
     others = {foreign.model_id, plain.model_id}
 
     def ours() -> dict[str, str]:
-        found = {model.model_id: model.tags.get("bench.id", "") for model in tracker.models(experiment)}
+        everything = tracker.client.search_logged_models([experiment])
+        found = {model.model_id: model.tags.get("bench.id", "") for model in everything}
         assert others <= found.keys(), "what is not this campaign's is left alone"
         return {identity: model for model, identity in found.items() if model not in others}
 
@@ -106,7 +108,9 @@ def test_publishing_twice_changes_nothing_and_a_new_front_replaces_the_old(
     # one that was not written to its end is written anew
     tracker.client.delete_logged_model(second[records[2].id])
     run = tracker.present(experiment)[records[2].id].info.run_id
-    half = tracker.client.create_logged_model(experiment, "half", run, {"bench.id": records[2].id})
+    half = tracker.client.create_logged_model(
+        experiment, "half", run, {"bench.id": records[2].id, "bench.campaign": OWN}
+    )
     assert publish(folder, records, records[1:]) == (1, [])
     third = ours()
     assert third.keys() == second.keys()
@@ -128,7 +132,7 @@ def test_a_database_whose_maker_died_is_made_anew(tmp_path: Path, monkeypatch: p
     uri = default_uri(tmp_path)
     with monkeypatch.context() as patch, pytest.raises(SystemExit):
         patch.setattr("mlflow.store.db.utils._upgrade_db", die)
-        Tracker(uri, tmp_path)
+        Tracker(uri, tmp_path, OWN)
     (tmp_path / ".mlflow-killed").mkdir()  # what a kill leaves
-    assert Tracker(uri, tmp_path).client.search_experiments()
+    assert Tracker(uri, tmp_path, OWN).client.search_experiments()
     assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]

@@ -1,6 +1,5 @@
 """Records in a real MLflow: on SQLite, and on a server that is killed and comes back."""
 
-import json
 import math
 import os
 import signal
@@ -31,6 +30,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
 ]
 
+OWN = "0" * 32  # the id of the campaign in the fixture `folder`
 COLOURS = {"dwf-3": "#D55E00", "dense": "#000000", "odd": "not a colour"}
 
 
@@ -137,7 +137,7 @@ def test_a_relative_folder_gives_an_absolute_address(monkeypatch: pytest.MonkeyP
 def test_a_published_trial_holds_what_the_record_says(folder: Path, tracker: Tracker) -> None:
     problems: list[str] = []
     dense: dict[str, float] = {}
-    publisher = Publisher(default_uri(folder), folder, COLOURS, dense=dense, on_problem=problems.append)
+    publisher = Publisher(default_uri(folder), folder, OWN, COLOURS, dense=dense, on_problem=problems.append)
     search, confirm = trial(12), trial(1, phase="confirm", seed=2, test_accuracy=0.9375)
     publisher.put(search)
     publisher.put(trial(3, status="failed", reason="out of memory", val_accuracy=None))
@@ -165,7 +165,7 @@ def test_a_published_trial_holds_what_the_record_says(folder: Path, tracker: Tra
     artifacts = folder / "mlartifacts" / two.info.run_id / "artifacts"
     names = {item.path for item in tracker.client.list_artifacts(two.info.run_id)}
     assert names == {"record.json", "layers.csv"}
-    assert Record.model_validate(json.loads((artifacts / "record.json").read_text())) == confirm
+    assert Record.model_validate_json((artifacts / "record.json").read_text()) == confirm
     assert (artifacts / "layers.csv").read_text().splitlines()[1] == "fc1.weight,300×64,19200,600,0.96875"
 
 
@@ -173,13 +173,13 @@ def test_publishing_what_is_missing_twice_leaves_no_duplicates(folder: Path, tra
     records = [trial(n, suite="missing") for n in range(3)] + [trial(7, "odd", suite="missing")]
     records.append(trial(5, suite="missing", status="failed", val_accuracy=None))
     uri = default_uri(folder)
-    assert publish_missing(records[:2], uri, folder, COLOURS) == 2
-    assert publish_missing(records, uri, folder, COLOURS) == 3
-    assert publish_missing(records, uri, folder, COLOURS) == 0
+    assert publish_missing(records[:2], uri, folder, OWN, COLOURS) == 2
+    assert publish_missing(records, uri, folder, OWN, COLOURS) == 3
+    assert publish_missing(records, uri, folder, OWN, COLOURS) == 0
     assert the_runs(tracker, "missing").keys() == {record.id for record in records}
     # a failure that has succeeded since replaces its run
     records.append(trial(5, suite="missing"))
-    assert publish_missing(records, uri, folder, COLOURS) == 1
+    assert publish_missing(records, uri, folder, OWN, COLOURS) == 1
     runs = the_runs(tracker, "missing")
     assert len(runs) == 5
     assert runs[identity("dwf-3-search-5-0")].data.tags["bench.status"] == "ok"
@@ -189,23 +189,22 @@ def test_publishing_what_is_missing_twice_leaves_no_duplicates(folder: Path, tra
 def test_half_written_and_doubled_runs_are_replaced(folder: Path, tracker: Tracker) -> None:
     record, uri = trial(0, suite="half"), default_uri(folder)
     experiment = tracker.experiment("half", record.task)
-    tracker.client.create_run(experiment, tags={"bench.kind": "trial", "bench.id": record.id})
-    assert publish_missing([record], uri, folder, COLOURS) == 1
+    tags = {"bench.kind": "trial", "bench.id": record.id, "bench.campaign": OWN}
+    tracker.client.create_run(experiment, tags=tags)
+    assert publish_missing([record], uri, folder, OWN, COLOURS) == 1
     for _ in range(2):
-        copy = tracker.client.create_run(
-            experiment, tags={"bench.kind": "trial", "bench.id": record.id, "bench.status": "ok"}
-        )
+        copy = tracker.client.create_run(experiment, tags={**tags, "bench.status": "ok"})
         tracker.client.set_terminated(copy.info.run_id)
-    assert publish_missing([record], uri, folder, COLOURS) == 0
+    assert publish_missing([record], uri, folder, OWN, COLOURS) == 0
     assert the_runs(tracker, "half")[record.id].info.status == "FINISHED"
 
 
 def test_a_deleted_experiment_comes_back(folder: Path, tracker: Tracker) -> None:
     record, uri = trial(0, suite="deleted"), default_uri(folder)
-    assert publish_missing([record], uri, folder, COLOURS) == 1
+    assert publish_missing([record], uri, folder, OWN, COLOURS) == 1
     tracker.client.delete_experiment(tracker.experiment("deleted", record.task))
-    problems: list[str] = []
-    publish_missing([record, trial(1, suite="deleted")], uri, folder, COLOURS, on_problem=problems.append)
+    problems, both = list[str](), [record, trial(1, suite="deleted")]
+    publish_missing(both, uri, folder, OWN, COLOURS, on_problem=problems.append)
     assert problems == []
     assert len(the_runs(tracker, "deleted")) == 2
 
@@ -215,7 +214,7 @@ def test_a_study_run_is_replaced_and_links_its_front(folder: Path, tracker: Trac
     figure = tmp_path / "front.png"
     figure.write_bytes(b"\x89PNG")
     uri = default_uri(folder)
-    publish_missing(records, uri, folder, COLOURS)
+    publish_missing(records, uri, folder, OWN, COLOURS)
     for hypervolume in (1.5, 2.5):
         summary = StudySummary(
             suite="studies",
@@ -225,7 +224,7 @@ def test_a_study_run_is_replaced_and_links_its_front(folder: Path, tracker: Trac
             front=[{"config": records[0].config, "compression": 32.0, "top1": 0.95}],
             figures=(figure,),
         )
-        assert publish_studies([summary], uri, folder, COLOURS) == 1
+        assert publish_studies([summary], uri, folder, OWN, COLOURS) == 1
     (study,) = the_runs(tracker, "studies", kind="study").values()
     assert study.info.run_name == "dwf-3"
     assert study.data.metrics == {"summary/hypervolume": 2.5, "summary/top1_at_2x": 0.97}
@@ -254,7 +253,7 @@ def test_a_dead_server_costs_one_message_and_no_time(tmp_path: Path) -> None:
     problems: list[str] = []
     uri = f"http://user:secret@127.0.0.1:{free_port('127.0.0.1', 0)}"
     start = time.monotonic()
-    publisher = Publisher(uri, tmp_path, COLOURS, on_problem=problems.append)
+    publisher = Publisher(uri, tmp_path, OWN, COLOURS, on_problem=problems.append)
     for number in range(5):
         publisher.put(trial(number))
     assert time.monotonic() - start < 1
@@ -262,14 +261,14 @@ def test_a_dead_server_costs_one_message_and_no_time(tmp_path: Path) -> None:
     assert len(problems) == 1
     assert "records.jsonl has everything" in problems[0]
     assert "secret" not in problems[0]
-    assert publish_missing([trial(0)], uri, tmp_path, COLOURS, on_problem=problems.append) == 0
-    assert publish_studies([], uri, tmp_path, COLOURS, on_problem=problems.append) == 0
+    assert publish_missing([trial(0)], uri, tmp_path, OWN, COLOURS, on_problem=problems.append) == 0
+    assert publish_studies([], uri, tmp_path, OWN, COLOURS, on_problem=problems.append) == 0
     assert len(problems) == 2
     assert not any(thread.name == "mlflow" for thread in threading.enumerate()), "the thread has ended"
 
 
 def test_closing_does_not_wait_for_a_silent_server(tmp_path: Path, silent: str) -> None:
-    publisher = Publisher(silent, tmp_path, COLOURS)
+    publisher = Publisher(silent, tmp_path, OWN, COLOURS)
     publisher.put(trial(0))
     start = time.monotonic()
     assert publisher.close(timeout=1) == 1
@@ -281,9 +280,9 @@ def test_a_server_that_is_killed_and_comes_back(folder: Path, monkeypatch: pytes
     for name in ("SPARSEBENCH_UI_TOKEN", "MLFLOW_TRACKING_TOKEN"):
         monkeypatch.setenv(name, "of both")
     records, problems = [trial(n, suite="killed") for n in range(6)], []
-    colours, port = COLOURS, free_port("127.0.0.1", 0)
+    port = free_port("127.0.0.1", 0)
     with running(folder, port) as (uri, _, server):
-        publisher = Publisher(uri, folder, colours, on_problem=problems.append)
+        publisher = Publisher(uri, folder, OWN, COLOURS, on_problem=problems.append)
         for record in records[:3]:
             publisher.put(record)
         while publisher.unpublished:
@@ -295,7 +294,7 @@ def test_a_server_that_is_killed_and_comes_back(folder: Path, monkeypatch: pytes
         assert publisher.close(timeout=60) == 3
         assert len(problems) == 1
     with running(folder, port) as (uri, _, _):
-        assert publish_missing(records, uri, folder, colours, on_problem=problems.append) == 3
-        assert publish_missing(records, uri, folder, colours, on_problem=problems.append) == 0
-        assert len(the_runs(Tracker(uri, folder), "killed")) == 6
+        assert publish_missing(records, uri, folder, OWN, COLOURS, on_problem=problems.append) == 3
+        assert publish_missing(records, uri, folder, OWN, COLOURS, on_problem=problems.append) == 0
+        assert len(the_runs(Tracker(uri, folder, OWN), "killed")) == 6
     assert len(problems) == 1

@@ -38,6 +38,7 @@ pytestmark = [
 ]
 
 needs_chromium = pytest.mark.skipif(FOUND is None, reason="chromium is not installed")
+OWN = "0" * 32  # the id of a campaign
 SERVE = """
 import sys
 from sparsebench.bench.tracking.server import serve
@@ -80,7 +81,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("a run")
     colours = {"dwf": "#D55E00", "l1": "#0072B2"}
     problems: list[str] = []
-    assert publish_missing(trials(), default_uri(folder), folder, colours, on_problem=problems.append) == 12
+    uri = default_uri(folder)
+    assert publish_missing(trials(), uri, folder, OWN, colours, on_problem=problems.append) == 12
     assert problems == []
     return folder
 
@@ -187,9 +189,9 @@ def test_a_studys_page_leads_to_its_trials_and_models_and_shows_its_figure(
     """A real campaign, published to a database of its own; the links are followed as a reader would."""
     folder, problems = tmp_path / "run", list[str]()
     shutil.copytree(finished, folder)
-    publish.publish_to_mlflow(folder, load_records(folder), None, problems.append)
+    publish.publish_to_mlflow(folder, OWN, load_records(folder), None, problems.append)
     assert problems == []
-    tracker = Tracker(default_uri(folder), folder)
+    tracker = Tracker(default_uri(folder), folder, OWN)
     experiment = tracker.experiment("tiny", "digits-lenet_300_100")
     study = next(r for r in tracker.runs(experiment, "study") if r.data.tags["bench.entry"] == "dwf-3")
     models = [model for model in tracker.models(experiment) if model.tags["bench.entry"] == "dwf-3"]
