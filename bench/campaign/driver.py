@@ -16,7 +16,6 @@ that is deleted second. Models and search follow, with the store's copy of the r
 and no layers. MLflow and the displays come last: they decide nothing, so a problem there costs no trial.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -25,7 +24,6 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from ...datasets.api import data_root
 from ...errors import SparsebenchError
 from ...records.record import Record
 from ...records.store import Store
@@ -33,18 +31,17 @@ from ...records.stored import in_memory
 from ..config.suite import Suite
 from ..config.trial_spec import Trial
 from ..executors.base import Executor
-from ..models.factory import create
 from ..output_folder.folder import OutputFolder
 from ..progress.monitor import Display, ProgressMonitor
 from ..progress.state_file import StateFile
 from ..search.storage_mirror import StudyMirror
 from ..search.study import Study, studies
 from ..system.interrupts import Interrupts, watch_signals
-from ..training.trial import open_data
 from . import publish
 from .cleanup import clean_up
 from .kept_models import KeptModels
 from .options import RunOptions, takes_run_options
+from .tasks import open_tasks
 
 AT_ONCE = "stopped at once; the same command continues from the last checkpoints"
 TICK = 0.5  # seconds at most between two checks of time limits and signals
@@ -180,22 +177,10 @@ class Campaign:
             self.display.update(study, record)
 
 
-def _open_tasks(suite: Suite, data: str | Path | None) -> tuple[str | None, dict[str, str]]:
-    """Opens (or downloads) each dataset and creates each model once: errors come before a worker starts.
-    Returns the datasets' folder for the workers (None for the default one) and each task's data digest."""
-    root = str(data_root(data)) if data is not None or "SPARSEBENCH_DATA" in os.environ else None
-    digests = {}
-    for task in suite.tasks:
-        opened = open_data(task.dataset, root, task.data_args)
-        create(task.model, opened.shape, opened.classes, **task.model_args)
-        digests[task.name] = opened.digest
-    return root, digests
-
-
-def _open_store(folder: OutputFolder, say: Callable[[str], None]) -> Store:
-    """Returns the records so far; says what is odd about the folder, and which records were edited."""
+def _open_store(folder: OutputFolder, warnings: Sequence[str], say: Callable[[str], None]) -> Store:
+    """Returns the records so far; says what is odd about models and folder, and which records were edited."""
     store = Store(folder.path, notify=say)
-    for note in [*folder.notes, *([f"warning: {store.edited}"] if store.edited else [])]:
+    for note in [*warnings, *folder.notes, *([f"warning: {store.edited}"] if store.edited else [])]:
         say(note)
     return store
 
@@ -250,7 +235,8 @@ def run(
         raise TypeError(f"run() takes options as keywords or as RunOptions, not as {options!r}")
     chosen = (options or RunOptions()).changed(keywords)
     resolved, resources = chosen.resolve(suite), chosen.resources
-    root, digests = _open_tasks(resolved, chosen.data)
+    opened = open_tasks(resolved, chosen.data)
+    root, digests = opened.root, opened.digests
     path = chosen.output_folder(resolved)
     with watch_signals() as interrupts, ExitStack() as stack:
         # Lock the folder and start the workers, which import for seconds while the rest is opened
@@ -262,7 +248,7 @@ def run(
         # Open the records and their copies in Optuna and MLflow; the searches begin with the records
         owner = folder.campaign.id
         mirror = StudyMirror.of(path, owner, chosen.storage)
-        store = stack.enter_context(closing(_open_store(folder, shown.say)))
+        store = stack.enter_context(closing(_open_store(folder, opened.warnings, shown.say)))
         live = publish.LivePublisher(chosen.tracking_uri, path, owner, resolved, shown.say, len(store) > 0)
         stack.callback(live.close)
         searches = studies(resolved, digests, store)

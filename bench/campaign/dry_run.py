@@ -11,12 +11,15 @@ import torch.nn.functional as F
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
+from torch import nn
 
 from ...datasets.api import full_batches
 from ...datasets.api import registry as datasets
 from ...methods.api import registry as methods
 from ..config.search_space import free_knobs
 from ..config.suite import Suite, Task
+from ..measurement.forward import products
+from ..measurement.prunable import prunable_set
 from ..models.factory import create
 from ..progress.snapshot import duration
 from ..system.devices import DeviceSlot, slots
@@ -38,6 +41,8 @@ class TaskCost:
         confirm: Confirming trials of all entries, an upper bound: a front may have fewer points.
         steps_a_trial: Optimizer steps of a trial, epochs times full batches.
         seconds_a_step: Median time of a dense training step.
+        prunable_share: Prunable weights / all parameters of the model.
+        warning: The sentence for a small share.
 
     Example:
         >>> cost = TaskCost("t", entries=1, search=8, confirm=2, steps_a_trial=85, seconds_a_step=0.01)
@@ -51,6 +56,8 @@ class TaskCost:
     confirm: int
     steps_a_trial: int
     seconds_a_step: float
+    prunable_share: float = 1.0
+    warning: str | None = None
 
 
 @dataclass(frozen=True)
@@ -122,9 +129,12 @@ def estimate(suite: str, options: RunOptions) -> Cost:
             budget.seeds * (budget.points if _has_front(task, entry.method, entry.knobs) else 1)
             for entry in resolved.entries
         )
-        seconds = _step_seconds(task, shape, classes, torch.device(places[0].device))
+        model = create(task.model, shape, classes, **task.model_args)
+        covered = prunable_set(model, products(model, shape), task.keep_dense)
+        seconds = _step_seconds(model, task, shape, classes, torch.device(places[0].device))
         count = len(resolved.entries)
-        costs.append(TaskCost(task.name, count, count * budget.trials, confirm, steps, seconds))
+        told = (covered.share, covered.warning)
+        costs.append(TaskCost(task.name, count, count * budget.trials, confirm, steps, seconds, *told))
     return Cost(resolved, places, costs, cluster)
 
 
@@ -142,9 +152,11 @@ def _dataset_sizes(task: Task, root: str | Path | None) -> tuple[tuple[int, int,
     return data.shape, data.classes, len(data.train)
 
 
-def _step_seconds(task: Task, shape: tuple[int, int, int], classes: int, device: torch.device) -> float:
+def _step_seconds(
+    model: nn.Module, task: Task, shape: tuple[int, int, int], classes: int, device: torch.device
+) -> float:
     """Returns the median time of a dense training step on random images."""
-    model = create(task.model, shape, classes, **task.model_args).to(device)
+    model = model.to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
     x = torch.randn(task.recipe.batch_size, *shape, device=device)
     y = torch.randint(classes, (task.recipe.batch_size,), device=device)
@@ -178,25 +190,29 @@ def cost_table(cost: Cost) -> Group:
         cost: The cost of a suite.
 
     Returns:
-        A rich renderable: one row for each task, then the sum of all trials and the time.
+        A rich renderable: one row for each task, then warnings, the sum of all trials and the time.
 
     Example:
         >>> from rich.console import Console
         >>> from sparsebench.bench.config.suite import load_suite
         >>> task = TaskCost("t", entries=1, search=8, confirm=2, steps_a_trial=85, seconds_a_step=0.01)
         >>> Console(width=85).print(cost_table(Cost(load_suite("quickstart"), slots("cpu:2"), [task])))
-        task  entries  search trials  confirm trials  steps a trial  ms a step
-        t           1              8             ≤ 2             85      10.00
+        task  prunable  entries  search trials  confirm trials  steps a trial  ms a step
+        t        100 %        1              8             ≤ 2             85      10.00
         <BLANKLINE>
         quickstart: at most 10 trials, 850 optimizer steps; about ... on 2 slots (cpu). The time is
         that of a dense step on random images; nothing was trained.
     """
     shown = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("task", "entries", "search trials", "confirm trials", "steps a trial", "ms a step"):
+    titles = ("task", "prunable", "entries", "search trials", "confirm trials", "steps a trial", "ms a step")
+    for title in titles:
         shown.add_column(title, justify="left" if title == "task" else "right")
     for t in cost.tasks:
         step = f"{1000 * t.seconds_a_step:.2f}"
-        shown.add_row(t.task, str(t.entries), str(t.search), f"≤ {t.confirm}", str(t.steps_a_trial), step)
+        share = f"{100 * t.prunable_share:.3g} %"
+        shown.add_row(
+            t.task, share, str(t.entries), str(t.search), f"≤ {t.confirm}", str(t.steps_a_trial), step
+        )
     trials = sum(t.search + t.confirm for t in cost.tasks)
     total = sum((t.search + t.confirm) * t.steps_a_trial for t in cost.tasks)
     places = ", ".join(sorted({slot.device for slot in cost.slots}))
@@ -208,4 +224,5 @@ def cost_table(cost: Cost) -> Group:
         f"about {duration(cost.seconds)} on {where}. "
         "The time is that of a dense step on random images; nothing was trained."
     )
-    return Group(shown, Text(), Text(summary))
+    warnings = [Text(f"warning: {t.task}: {t.warning}") for t in cost.tasks if t.warning]
+    return Group(shown, Text(), *warnings, Text(summary))

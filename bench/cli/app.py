@@ -108,7 +108,8 @@ def train(
     data_arg: DataArgs = None,
     model_arg: ModelArgs = None,
     keep_dense: Annotated[
-        list[str] | None, typer.Option(help="Name of a layer that is not pruned; repeatable.")
+        list[str] | None,
+        typer.Option(help="Name or pattern (blocks.0.*) of layers that are not pruned; repeatable."),
     ] = None,
     data: DataRoot = None,
     device: Annotated[

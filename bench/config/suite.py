@@ -47,7 +47,8 @@ class Task(_Table):
         data_args: Arguments of the dataset.
         model: The model's registered name.
         model_args: Arguments of the model's constructor.
-        keep_dense: Layers that no method may prune and that do not count in the compression.
+        keep_dense: Layers that no method may prune and that do not count in the compression: names, or
+            patterns such as `blocks.0.*`.
         recipe: How networks are trained on this task.
         x_max: log10 of the compression at which the hypervolume is cut off.
 

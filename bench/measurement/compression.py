@@ -1,4 +1,4 @@
-"""The prunable weights of a model, their zeros, and compression in its three definitions."""
+"""The zeros of a model's prunable weights, and compression in its three definitions."""
 
 import copy
 from collections.abc import Iterable
@@ -6,49 +6,15 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from ...errors import SparsebenchError, suggest
 from ...records.fields import Layer
+from .prunable import LAYERS
 
 FLOAT32_EPS = torch.finfo(torch.float32).eps
-CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 # Leaf modules of which a path from input to output needs nonzero weights and nothing else.
 _HOMOGENEOUS = (
-    nn.Linear, *CONVS, nn.modules.batchnorm._BatchNorm, nn.ReLU, nn.Identity, nn.Flatten, nn.Dropout,
+    *LAYERS, nn.modules.batchnorm._BatchNorm, nn.ReLU, nn.Identity, nn.Flatten, nn.Dropout,
     nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d,
 )  # fmt: skip
-
-
-def prunable_weights(model: nn.Module, keep_dense: Iterable[str] = ()) -> list[str]:
-    """Returns the names of the prunable set P: the weights of all Linear and Conv layers.
-
-    A weight that several layers share is listed once, under its first name.
-
-    Args:
-        model: Any model; biases, norms and embeddings are never prunable.
-        keep_dense: Names of layers (not of their weights) that P leaves out.
-
-    Returns:
-        Parameter names in the model's order.
-
-    Raises:
-        SparsebenchError: `keep_dense` names a layer that the model does not have.
-
-    Example:
-        >>> prunable_weights(model)
-        ['1.weight', '3.weight', '5.weight']
-        >>> prunable_weights(model, keep_dense=["5"])
-        ['1.weight', '3.weight']
-    """
-    found: dict[str, str] = {}
-    for layer, module in model.named_modules():
-        if isinstance(module, (nn.Linear, *CONVS)):
-            found[layer] = f"{layer}.weight" if layer else "weight"
-    for layer in keep_dense:
-        if layer not in found:
-            raise SparsebenchError(f"keep_dense: the model has no layer {layer!r}; {suggest(layer, found)}")
-    dense = set(keep_dense)
-    unique = {name for name, _ in model.named_parameters()}
-    return [weight for layer, weight in found.items() if layer not in dense and weight in unique]
 
 
 @torch.no_grad()
@@ -145,7 +111,7 @@ def total_compression(model: nn.Module) -> float:
     return ratio(sum(p.numel() for p in parameters), sum(int(p.count_nonzero()) for p in parameters))
 
 
-def collapsed_layers(layers: Iterable[Layer]) -> list[str]:
+def empty_layers(layers: Iterable[Layer]) -> list[str]:
     """Returns the names of the layers that have no nonzero weight left.
 
     Args:
@@ -156,7 +122,7 @@ def collapsed_layers(layers: Iterable[Layer]) -> list[str]:
 
     Example:
         >>> fc1, fc2 = (Layer(name=f"fc{i}", shape=(4, 4), nonzeros=n) for i, n in ((1, 3), (2, 0)))
-        >>> collapsed_layers([fc1, fc2])
+        >>> empty_layers([fc1, fc2])
         ['fc2']
     """
     return [layer.name for layer in layers if layer.nonzeros == 0]
@@ -194,11 +160,13 @@ def effective_compression(
     Example:
         >>> mlp = nn.Sequential(nn.Flatten(), nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1))
         >>> mlp[3].weight.data[0, 1] = 0  # one of six weights: no path leaves the second hidden unit
-        >>> names = prunable_weights(mlp)
+        >>> names = ["1.weight", "3.weight"]
         >>> compression(layer_table(mlp, names)), effective_compression(mlp, names, (1, 1, 2))
         (1.2, 2.0)
     """
-    if not all(isinstance(m, _HOMOGENEOUS) for m in model.modules() if not list(m.children())):
+    working = (m for m in model.modules() if m._parameters or not list(m.children()))
+    # A hook before the pass, such as spectral_norm's, computes a weight in its own way.
+    if not all(isinstance(m, _HOMOGENEOUS) and not m._forward_pre_hooks for m in working):
         return None
     # A float64 copy with the absolute values of the parameters, and BatchNorm that only scales.
     probe = _without_max_pooling(copy.deepcopy(model).cpu().double().eval())

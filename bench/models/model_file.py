@@ -28,6 +28,7 @@ class ModelCard(TrialFields):
         test_accuracy: Test accuracy as a fraction, at `threshold`; None for a trial of a search.
         compression: |P| / nonzeros of the prunable weights, at `threshold`.
         threshold: Weights of smaller magnitude were set to zero in the file.
+        prunable_share: Prunable weights / all parameters.
         speedup: Theoretical speed-up in multiply-accumulates.
         classes: The number of logits.
         shape: (C, H, W) of an image.
@@ -56,6 +57,7 @@ class ModelCard(TrialFields):
     test_accuracy: Fraction | None = None
     compression: Ratio | None = None
     threshold: float | None = None
+    prunable_share: Fraction | None = None
     speedup: Ratio | None = None
     classes: int
     shape: tuple[int, int, int]

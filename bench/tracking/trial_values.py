@@ -81,6 +81,7 @@ def metrics_of(record: Record, dense: float | None = None) -> dict[str, float]:
         "eval/top1": record.val_accuracy,
         "eval/test_top1": record.test_accuracy,
         "cost/compression": record.compression,
+        "cost/prunable_share": record.prunable_share,
         "cost/seconds": record.seconds,
     }
     if record.compression is not None:

@@ -16,7 +16,9 @@ from ...methods.api import Diverged, Net, Plan, Sparsifier
 from ...reasons import WHOLE, message, reason
 from ...records.fields import TrainingResult
 from ..config.trial_spec import Recipe
-from ..measurement.compression import prunable_weights
+from ..measurement.flops import by_weight
+from ..measurement.forward import products
+from ..measurement.prunable import prunable_set
 from ..models.logits import checked_logits
 from .batches import BatchStream
 from .clock import TrainingClock
@@ -42,7 +44,7 @@ class Training:
         recipe: How to train, with `lr` and `weight_decay` decided, else a `SparsebenchError`.
         seed: The trial's seed.
         device: The device that trains.
-        keep_dense: Names of layers that are not prunable.
+        keep_dense: Layers that are not prunable: names, or patterns such as `blocks.0.*`.
 
     Example:
         >>> from sparsebench.methods.api import configure
@@ -70,16 +72,19 @@ class Training:
         self.model, self.method, self.data, self.recipe = model, method, data, recipe
         self.device, self.base_lr = device, recipe.lr
         set_memory_format(model, memory_format(recipe, device))
-        self.prunable = prunable_weights(model, keep_dense)
+        forward = products(model, data.shape, device)
+        covered = prunable_set(model, forward, keep_dense)
+        self.prunable, self.prunable_share = covered.names, covered.share
         self.total_steps = recipe.epochs * full_batches(len(data.train), recipe.batch_size)
         self.batches = BatchStream(data.train, recipe, seed, device)
         self.net = Net(model, self.prunable, torch.Generator().manual_seed(seed + 1))
-        self.result = TrainingResult()
+        self.result = TrainingResult(warnings=[covered.warning] if covered.warning else [])
         self.rounds = method.rounds()
         self._check_rounds()
         self._attach(recipe.weight_decay)
+        cost = by_weight(forward)
         self.metrics = MetricLogger(
-            self.clock, self.net, model, data, device, method.diagnostics, recipe.metric
+            self.clock, self.net, model, data, device, method.diagnostics, cost, recipe.metric
         )
         self._notify: Notify = lambda event: None
 
@@ -99,7 +104,7 @@ class Training:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             groups = self.method.attach(self.net, plan, probe)
-        self.result.warnings = [
+        self.result.warnings += [
             message(w.message, WHOLE)  # type: ignore[arg-type] # caught, it is the warning itself, no text
             for w in caught
             if issubclass(w.category, UserWarning)

@@ -14,7 +14,7 @@ from ...records.fields import Metric
 from ..config.trial_spec import Recipe
 from ..measurement.accuracy import accuracy
 from ..measurement.compression import FLOAT32_EPS
-from ..measurement.flops import macs, speedup
+from ..measurement.flops import speedup
 from .clock import TrainingClock
 from .optimizers import Optimizers
 
@@ -31,11 +31,12 @@ class MetricLogger:
         data: Its dataset; a row has the accuracy on the validation split.
         device: The device that trains.
         diagnostics: The method's scalars for a row.
+        cost: Multiply-accumulates of the dense model by weight.
         metric: The accuracy that a row has.
 
     Example:
         >>> clock, cpu = TrainingClock(steps=160, momentum=0.9), torch.device("cpu")
-        >>> logger = MetricLogger(clock, net, net.model, data, cpu, lambda net: {})
+        >>> logger = MetricLogger(clock, net, net.model, data, cpu, lambda net: {}, {"1.weight": 19_200})
         >>> for loss in (2.0, 3.0):
         ...     logger.count(torch.tensor(loss))
         >>> logger.row()["train_loss"], logger.flops  # the mean loss, and two dense steps
@@ -50,12 +51,13 @@ class MetricLogger:
         data: Data,
         device: torch.device,
         diagnostics: Callable[[Net], Mapping[str, float]],
+        cost: Mapping[str, int],
         metric: Metric = "accuracy",
     ) -> None:
         self.clock, self.net, self.model, self.data, self.device = clock, net, model, data, device
         self.diagnostics, self.metric = diagnostics, metric
         self.every = max(1, clock.steps // CURVE_POINTS)
-        self.cost = macs(model, data.shape, device)
+        self.cost = cost
         self.loss = torch.zeros((), device=device)
         self.since = 0
         self.flops = 0.0

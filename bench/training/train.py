@@ -47,7 +47,7 @@ def train(
         seed: 0 to 2³²; decides initialisation, order of the data, augmentation and what a method draws.
         data_args: Arguments of the dataset.
         model_args: Arguments of the model, such as `patch_size`.
-        keep_dense: Names of layers that are not prunable.
+        keep_dense: Layers that are not prunable: names, or patterns such as `blocks.0.*`.
         data: The folder of datasets; SPARSEBENCH_DATA or the user's cache where it is None.
         device: "cpu", "mps" or a GPU such as "cuda:0"; None takes the first GPU, else MPS, else the CPU.
         plugins: Python files that register methods, datasets or models when imported.

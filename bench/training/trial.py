@@ -19,10 +19,11 @@ from ...records.record import Record
 from ..config.trial_spec import Trial
 from ..data.opened import open_data as open_data
 from ..measurement.accuracy import Evaluation, class_sizes
+from ..measurement.collapse import has_collapsed
 from ..measurement.compression import (
-    collapsed_layers,
     compression,
     effective_compression,
+    empty_layers,
     layer_table,
     total_compression,
     zero_below,
@@ -233,7 +234,9 @@ def _measured(trial: Trial, training: Training, data: Data, place: torch.device)
         total_compression=total_compression(model),
         effective_compression=effective_compression(model, training.prunable, data.shape),
         speedup=speedup(training.metrics.cost, density),
-        collapsed_layers=collapsed_layers(layers),
+        prunable_share=training.prunable_share,
+        collapsed=has_collapsed(model, data.shape, place),
+        empty_layers=empty_layers(layers),
         layers=layers,
     )
 

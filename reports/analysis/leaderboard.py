@@ -46,7 +46,7 @@ class LeaderboardRow:
         runs: The number of runs behind the points, failed ones included.
         failed: Runs among them without a result.
         diverged: Runs among them that diverged.
-        collapsed: Runs among them with a layer without nonzero weights, or that learned nothing.
+        collapsed: Runs among them without a path from the input to a logit, or that learned nothing.
         search_trials: The number of trials of the search.
         search_failed: Trials among them without a result.
         search_diverged: Trials among them that diverged.
@@ -138,6 +138,11 @@ class TaskLeaderboard:
     def row(self, entry: str) -> LeaderboardRow:
         """Returns the row of an entry."""
         return next(row for row in self.rows if row.entry == entry)
+
+    @property
+    def prunable_share(self) -> float | None:
+        """The prunable share of the model's parameters, the least of the records; None where none has it."""
+        return min((r.prunable_share for r in self.records if r.prunable_share is not None), default=None)
 
     @property
     def winner(self) -> str | None:

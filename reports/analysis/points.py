@@ -54,7 +54,7 @@ class SeedResult:
         val_accuracy: Validation accuracy, by which configurations are chosen.
         speedup: Theoretical speed-up: multiply-accumulates of the dense model over the sparse one's.
         diverged: Whether training diverged.
-        collapsed: Whether a layer has no nonzero weight or the network learned nothing, undiverged.
+        collapsed: Whether no path from the input to a logit is left or nothing was learned, undiverged.
         record: The record of the run.
         chance: Accuracy of guessing on the split that `accuracy` is of.
 

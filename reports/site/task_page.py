@@ -58,6 +58,11 @@ def task_page(board: TaskLeaderboard, at: Addresses, found: Sequence[TaskLeaderb
     )
 
 
+def _share(board: TaskLeaderboard) -> str:
+    share = board.prunable_share
+    return "" if share is None else f" ({format_percent(share)} % of all parameters)"
+
+
 def _task_facts(board: TaskLeaderboard) -> Facts:
     records, first = board.records, board.records[0]
     arguments = [r.model_args for r in records if r.model_args]
@@ -67,7 +72,7 @@ def _task_facts(board: TaskLeaderboard) -> Facts:
     return [
         ("dataset", one_line(first.dataset)),
         ("model", one_line(first.model) + (f" ({settings(arguments[0])})" if arguments else "")),
-        ("prunable weights", value_range(sorted(sizes)) if sizes else "–"),
+        ("prunable weights", (value_range(sorted(sizes)) if sizes else "–") + _share(board)),
         ("classes", value_range([r.classes for r in records])),
         (
             "data and split",

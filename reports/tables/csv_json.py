@@ -137,6 +137,7 @@ def _board(board: TaskLeaderboard) -> dict[str, Any]:
         "metric": board.metric,
         "dense_accuracy": board.dense,
         "dense_accuracy_sd": board.dense_sd,
+        "prunable_share": board.prunable_share,
         "x_max": board.x_max,
         "notes": [notes.basis(board), notes.budget(board), *notes.remarks(board)],
         "rows": [_flat(row) for row in board.rows],

@@ -9,9 +9,9 @@ from ..analysis.points import most_accurate
 from ..formatting import NOTHING, format_percent, one_line, span
 
 WHAT = (
-    "Compression is the number of prunable weights (those of linear and convolutional layers) divided by "
-    "the nonzero ones among them, counted on the plain model after training; for a point it is the "
-    "geometric mean over seeds.",
+    "Compression is the number of prunable weights (those of linear, convolutional, recurrent and attention "
+    "layers) divided by the nonzero ones among them, counted on the plain model after training; for a point "
+    "it is the geometric mean over seeds.",
     "A method that leaves no exact zeros has its small weights set to zero below a validated threshold: the "
     "largest that loses at most 0.1 point, or one example, of validation accuracy. The columns marked "
     "'exact' count only weights below float32 eps (1.19e-7) as zeros; a method with zeros of its own has "
@@ -25,9 +25,10 @@ WHAT = (
     "Chance is the accuracy of guessing: the share of the largest class in the data that are measured on. A "
     "network has learned something when (accuracy − chance) / (1 − chance) is above 0.05; one that has not "
     "is on no front and adds to no hypervolume or rank, and † marks its accuracy.",
-    "A run that diverged counts as chance accuracy at compression 1. Collapsed: a layer without a nonzero "
-    "weight, or a network that learned nothing. Failed runs gave no result and are in no mean; neither are "
-    "diverged ones in the training cost. Speed-up and training cost are arithmetic means.",
+    "A run that diverged counts as chance accuracy at compression 1. Collapsed: no path is left from the "
+    "input to a logit (in older records: a layer without a nonzero weight), or a network that learned "
+    "nothing. Failed runs gave no result and are in no mean; neither are diverged ones in the training cost. "
+    "Speed-up and training cost are arithmetic means.",
 )
 TIES = (
     "≈ before a rank: not distinguishable from the entry above (the 95% t-interval of the difference of "
@@ -45,6 +46,11 @@ TOLERANCE = (
 )
 UNTRAINED = "The dense baseline has learned nothing: no tolerances, no normalised hypervolume."
 NOTHING_LEARNED = " †"
+LEAST_PRUNABLE = 0.9
+PARTLY = (
+    "Compression counts {share} % of the model's parameters, the prunable ones: the model as a whole is "
+    "compressed less (total_compression in the records)."
+)
 CHANCE = "No record says how many classes this task has: chance is taken as 0."
 
 
@@ -71,7 +77,7 @@ def basis(board: TaskLeaderboard) -> str:
 
 
 def references(board: TaskLeaderboard) -> str:
-    """Returns the line with the dense accuracy and chance, in percent.
+    """Returns the line with the dense accuracy, chance and the share of prunable parameters, in percent.
 
     Args:
         board: The leaderboard of a task.
@@ -83,11 +89,14 @@ def references(board: TaskLeaderboard) -> str:
         >>> references(board)
         'dense 98.2 ± 0.6 %, chance 10.0 %'
     """
-    chance = f"chance {format_percent(board.chance)} %"
+    rest = f"chance {format_percent(board.chance)} %"
+    share = board.prunable_share
+    if share is not None:
+        rest += f", {format_percent(share)} % of the parameters prunable"
     if board.dense is None:
-        return f"no dense baseline, {chance}"
+        return f"no dense baseline, {rest}"
     sd = "" if board.dense_sd is None else f" ± {format_percent(board.dense_sd)}"
-    return f"dense {format_percent(board.dense)}{sd} %, {chance}"
+    return f"dense {format_percent(board.dense)}{sd} %, {rest}"
 
 
 def budget(board: TaskLeaderboard) -> str:
@@ -139,6 +148,8 @@ def remarks(board: TaskLeaderboard) -> list[str]:
     dead = [one_line(row.entry) for row in board.rows if row.points and not row.learned]
     if dead:
         found.append(f"Learned nothing ({NOTHING_LEARNED.strip()}): {', '.join(dead)}.")
+    if board.prunable_share is not None and board.prunable_share < LEAST_PRUNABLE:
+        found.append(PARTLY.format(share=format_percent(board.prunable_share)))
     rest = [row for row in board.rows if board.source == "test" and row.source == "validation" and row.points]
     if rest:
         names = ", ".join(one_line(row.entry) for row in rest)

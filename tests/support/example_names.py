@@ -62,11 +62,13 @@ def model() -> Any:
 def net() -> Any:
     """What a method sees of that model."""
     import torch
-    from sparsebench.bench.measurement.compression import prunable_weights
+    from sparsebench.bench.measurement.forward import products
+    from sparsebench.bench.measurement.prunable import prunable_weights
     from sparsebench.methods.api import Net
 
     made = model()
-    return Net(made, prunable_weights(made), torch.Generator().manual_seed(0))
+    names = prunable_weights(made, products(made, data().shape))
+    return Net(made, names, torch.Generator().manual_seed(0))
 
 
 def folder() -> Path:

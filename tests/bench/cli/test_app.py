@@ -146,7 +146,7 @@ def test_dry_run_says_what_would_run_and_writes_nothing(
     answer = cli("run", tiny, "--dry-run", "--devices", "cpu:2", "--seeds", 5)
     assert answer.code == 0
     rows = [line.split() for line in answer.out.splitlines()]
-    assert ["planted-lenet_300_100", "2", "6", "≤", "15", "32"] in [row[:6] for row in rows]
+    assert ["planted-lenet_300_100", "99.2", "%", "2", "6", "≤", "15", "32"] in [row[:8] for row in rows]
     assert "tiny: at most 42 trials" in answer.out
     assert "2 slots (cpu)" in answer.out
     on_ray = cli("run", tiny, "--dry-run", "--executor", "ray", "--seeds", 5)

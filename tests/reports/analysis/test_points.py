@@ -52,10 +52,16 @@ def test_a_failed_seed_is_counted_and_in_no_mean() -> None:
 @pytest.mark.parametrize(
     ("accuracy", "layers", "collapsed"), [(0.145, [], True), (0.146, [], False), (0.9, ["fc1"], True)]
 )
-def test_collapse_is_an_empty_layer_or_an_accuracy_near_chance(
+def test_collapse_of_an_old_record_is_an_empty_layer_or_an_accuracy_near_chance(
     accuracy: float, layers: list[str], collapsed: bool
 ) -> None:
     assert only([confirm("l1", "a", 1, accuracy, 10.0, collapsed_layers=layers)]).collapses == collapsed
+
+
+@pytest.mark.parametrize("collapsed", [True, False])
+def test_collapse_is_what_was_measured_whatever_layers_are_empty(collapsed: bool) -> None:
+    record = confirm("l1", "a", 1, 0.9, 10.0, empty_layers=["shortcut"], collapsed=collapsed)
+    assert only([record]).collapses == collapsed
 
 
 def test_points_are_grouped_by_the_trial_they_repeat() -> None:

@@ -9,6 +9,7 @@ import pytest
 from sparsebench.records.record import Record
 from sparsebench.reports.analysis.boards import boards
 from sparsebench.reports.analysis.pairwise import compare_pairs
+from sparsebench.reports.tables import notes
 from sparsebench.reports.tables.csv_json import pairs_csv, to_csv, to_json
 from sparsebench.reports.tables.latex import escaped, to_latex
 from sparsebench.reports.tables.markdown import to_markdown
@@ -107,3 +108,10 @@ def test_markdown_compares_over_six_tasks_and_says_why_not_below(six: list[Recor
     assert "smallest possible p is 0.094" in page  # 3 pairs · 2/2^6
     few = to_markdown(boards(six[: len(six) // 6]))
     assert "there is 1 task" in few and "mean rank |" not in few
+
+
+@pytest.mark.parametrize(("share", "told"), [(None, False), (0.998, False), (0.117, True)])
+def test_the_prunable_share_is_told_and_a_small_one_in_a_remark(share: float | None, told: bool) -> None:
+    (board,) = boards([confirm("dense", "d", s, 0.9, 1.0, prunable_share=share) for s in (1, 2)])
+    assert ("of the parameters prunable" in notes.references(board)) == (share is not None)
+    assert any("11.7 % of the model's parameters" in remark for remark in notes.remarks(board)) == told
