@@ -1,9 +1,13 @@
 """The Python lines that load an exported model without the harness, and the description of its input."""
 
+import ast
+import keyword
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
+from ...errors import SparsebenchError, printable
 from ..models.factory import rebuild
 from ..models.model_file import ModelCard
 from ..models.networks import OURS
@@ -46,6 +50,9 @@ def load_lines(card: ModelCard, path: Path) -> list[str]:
     Returns:
         The lines. They need torch (or onnxruntime) and, where the network is not a sequence of layers of
         torch.nn, timm or sparsebench.
+
+    Raises:
+        SparsebenchError: The card's arguments are not names and literals: a file of a stranger may hold code.
 
     Example:
         >>> from sparsebench.bench.models.model_file import read_card
@@ -105,11 +112,46 @@ def _network(card: ModelCard) -> tuple[list[str], str]:
         type(part).__module__.startswith("torch.nn") for part in model
     ):
         parts = ", ".join(f"nn.{part!r}" for part in model)  # torch prints these as they are made
-        return ["torch.nn as nn"], f"nn.Sequential({parts})"
-    words = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+        return ["torch.nn as nn"], _calls_alone(f"nn.Sequential({parts})")
+    words = ", ".join(f"{_keyword(name)}={_literal(value)}" for name, value in arguments.items())
     if card.model in OURS:
-        return ["sparsebench.bench.networks"], f"sparsebench.bench.networks.{card.model}({words})"
-    return ["timm"], f"timm.create_model({card.model!r}, {words})"
+        made = f"sparsebench.bench.networks.{card.model}({words})"
+        return ["sparsebench.bench.networks"], _calls_alone(made)
+    return ["timm"], _calls_alone(f"timm.create_model({card.model!r}, {words})")
+
+
+def _keyword(name: str) -> str:
+    """Returns an argument's name; raises where it is none, and would be read as code."""
+    if not (name.isidentifier() and name.isascii()) or keyword.iskeyword(name):
+        raise SparsebenchError(f"{printable(repr(name), 60)} is not the name of an argument of a model")
+    return name
+
+
+def _literal(value: Any) -> str:
+    """Returns a value of JSON as Python writes it; raises for what no literal stands for."""
+    text = repr(value)
+    try:
+        if ast.literal_eval(text) == value:
+            return text
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        pass
+    raise SparsebenchError(f"the model's argument {printable(text, 60)} cannot be written as Python")
+
+
+def _calls_alone(expression: str) -> str:
+    """Returns an expression that calls constructors with literals; raises for any other."""
+    allowed = (
+        ast.Expression, ast.Call, ast.Attribute, ast.Name, ast.Load, ast.keyword, ast.Constant, ast.Tuple,
+        ast.List, ast.Dict, ast.UnaryOp, ast.USub,
+    )  # fmt: skip
+    try:
+        nodes = list(ast.walk(ast.parse(expression, mode="eval")))
+    except (SyntaxError, RecursionError, MemoryError, ValueError):
+        nodes = [ast.AST()]
+    names = {node.id for node in nodes if isinstance(node, ast.Name)}
+    if not all(isinstance(node, allowed) for node in nodes) or not names <= {"nn", "timm", "sparsebench"}:
+        raise SparsebenchError("the model of this file cannot be written as lines of Python")
+    return expression
 
 
 def _registered_elsewhere(card: ModelCard) -> str:

@@ -9,8 +9,12 @@ from torch import nn
 
 from ...errors import SparsebenchError
 from ...reasons import reason
+from ...start_file import CHECKPOINT, CONFIGURATIONS
 from .logits import checked_logits
 from .networks import OURS
+
+STARTS = ("pretrained", "pretrained_strict", "cache_dir", CHECKPOINT, *CONFIGURATIONS)
+"""The arguments that decide where weights come from: what a finished model's file replaces."""
 
 
 def model_names(pattern: str = "") -> list[str]:
@@ -84,7 +88,7 @@ def rebuild(
         name: A name of `model_names`.
         shape: (C, H, W) of an image.
         classes: The number of logits.
-        args: The arguments that `create` had; `pretrained` is left out.
+        args: The arguments that `create` had; those that name a start of the weights are left out.
 
     Returns:
         The model, and every keyword argument that it was built with.
@@ -97,7 +101,7 @@ def rebuild(
         >>> arguments
         {'num_classes': 10, 'in_chans': 1, 'img_size': 28}
     """
-    return _build(name, shape, classes, {key: value for key, value in args.items() if key != "pretrained"})
+    return _build(name, shape, classes, {key: value for key, value in args.items() if key not in STARTS})
 
 
 def _maker(name: str) -> Callable[..., nn.Module]:

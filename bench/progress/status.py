@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
+from ...commands import UNKNOWN, shown_command
 from ...errors import SparsebenchError
 from ...records.record import Record
 from ...records.store import FILE, edits, latest, load_records
@@ -43,7 +44,8 @@ class Failure(BaseModel):
         command: The command that repeats the first of them alone.
 
     Example:
-        >>> broken = record.model_copy(update={"status": "failed", "reason": "out of memory"})
+        >>> update = {"status": "failed", "reason": "out of memory", "command": "sparsebench train --seed 1"}
+        >>> broken = record.model_copy(update=update)
         >>> [failure] = failures([broken, broken])
         >>> f"{failure.count} failed: {failure.reason}"
         '2 failed: out of memory'
@@ -235,10 +237,11 @@ def failures(records: Sequence[Record], plugins: Sequence[str] = ()) -> list[Fai
         The failures.
 
     Example:
-        >>> broken = record.model_copy(update={"status": "failed", "reason": "out of memory"})
+        >>> update = {"status": "failed", "reason": "out of memory", "command": "sparsebench train --seed 1"}
+        >>> broken = record.model_copy(update=update)
         >>> failures([record, broken], plugins=["my methods.py"])
         [Failure(reason='out of memory', count=1, where=['dwf-3 on made_up-net'],
-                 command="none --plugin 'my methods.py'")]
+                 command="sparsebench train --seed 1 --plugin 'my methods.py'")]
     """
     more = "".join(f" --plugin {quote(path)}" for path in plugins)
     groups: dict[str, list[Record]] = defaultdict(list)
@@ -247,7 +250,7 @@ def failures(records: Sequence[Record], plugins: Sequence[str] = ()) -> list[Fai
             groups[record.reason or "no reason was given"].append(record)
     return [
         Failure(
-            reason=reason, count=len(group), command=group[0].command + more,
+            reason=reason, count=len(group), command=shown_command(group[0].command) + more,
             where=list(dict.fromkeys(f"{record.entry} on {record.task}" for record in group)),
         )
         for reason, group in sorted(groups.items(), key=lambda item: -len(item[1]))
@@ -258,4 +261,7 @@ def _continue(path: Path, state: State | None) -> str | None:
     """Returns the driver's command, run in its working folder; None where it was started from Python."""
     if state is None or state.command is None:
         return None
-    return state.command if Path.cwd() == Path(state.cwd) else f"cd {quote(state.cwd)} && {state.command}"
+    command = shown_command(state.command)
+    if command == UNKNOWN:
+        return None
+    return command if Path.cwd() == Path(state.cwd) else f"cd {quote(state.cwd)} && {command}"

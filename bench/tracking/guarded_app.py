@@ -99,7 +99,7 @@ class Guard:
         return sending
 
 
-def main() -> None:
+def _main() -> None:
     """Serves a database until a signal; the arguments are host, port, database URI and artifacts' URI."""
     host, port, database, artifacts = sys.argv[1:]
     from mlflow.server import constants
@@ -123,4 +123,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _main()

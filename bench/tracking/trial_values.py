@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 
+from ...commands import shown_command
 from ...learning import chance_of, learned
 from ...records.record import Record
 from .text_tables import short_text
@@ -143,7 +144,7 @@ def tags_of(record: Record, colour: str | None = None) -> dict[str, str]:
         "bench.model": record.model,
         "bench.data_digest": record.data_digest,
         "bench.device": record.device,
-        "mlflow.source.name": record.command,
+        "mlflow.source.name": shown_command(record.command),
         "mlflow.runColor": colour,
     }
     tags |= {f"version.{_key(key)}": value for key, value in record.versions.items()}

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from ...commands import shown_command
 from ...learning import learned
 from ...records.pareto import front
 from ...records.record import Record
@@ -132,7 +133,7 @@ def _point(point: Point, searched: Mapping[str, Record]) -> Payload:
         "ye": exact and _digits(exact[1]),
         "trial": f"{number}{one_line(origin.id)}; seeds {seeds}",
         "knobs": knobs(origin),
-        "command": one_line(record.command),
+        "command": shown_command(record.command),
     }
 
 

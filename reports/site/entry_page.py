@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...commands import shown_command
 from ...records.method_docs import KnobDoc, MethodDoc
 from ...records.record import Record
 from ..analysis.leaderboard import DENSE, TaskLeaderboard
@@ -114,5 +115,5 @@ def _trial(record: Record, number: int) -> dict[str, Any]:
         "speedup": format_ratio(record.speedup),
         "seconds": f"{record.seconds:.3g}",
         "knobs": knobs(record),
-        "command": one_line(record.command),
+        "command": shown_command(record.command),
     }

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from ...commands import shown_command
 from ...records.record import Record
 from ..analysis.boards import dense_point
 from ..analysis.leaderboard import TaskLeaderboard
@@ -112,7 +113,7 @@ def _described(point: Point) -> Facts:
         ("seeds", ", ".join(str(o.seed) for o in point.outcomes)),
         ("knobs", knobs(record) or "–"),
         ("seconds a run", value(point.mean_of(lambda r: r.seconds))),
-        ("command", one_line(record.command)),
+        ("command", shown_command(record.command)),
     ]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 from rich.table import Table
+from sparsebench.commands import UNKNOWN
 from sparsebench.errors import SparsebenchError
 from sparsebench.records.record import Record
 from sparsebench.reports.analysis.boards import boards, on_front
@@ -134,7 +135,7 @@ def test_the_chart_has_every_point_and_the_fronts_of_the_tables(site: Path, smal
             on = [(p["x"][0], p["y"]) for p in own if p["fronts"][0]]
             line = on_front(board.points[entry["name"]])
             assert on == [(near(p.compression), near(p.accuracy.mean)) for p in line]
-    assert {p["command"] for p in data["points"]} == {"none"}
+    assert {p["command"] for p in data["points"]} == {UNKNOWN}  # the records' command is "none"
     assert re.fullmatch("toy-dense-s[0-4]; seeds 1000, 1001", data["points"][0]["trial"])
 
 
