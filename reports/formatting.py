@@ -1,61 +1,13 @@
-"""Names and numbers as text, escaped so that no name breaks a table, a page or a figure. No torch."""
+"""Names and numbers as text, for tables, pages and figures. No torch."""
 
 import re
 from collections.abc import Iterable
 from hashlib import sha256
 
-NOTHING = "–"
-
-
-def one_line(name: str) -> str:
-    """Returns a name as one line of printable text.
-
-    Args:
-        name: Any text; control characters count as spaces, and runs of white space become one space.
-
-    Returns:
-        The cleaned name; an en dash where nothing is left, so that no cell is empty.
-
-    Example:
-        >>> one_line("dwf-3\\n  (rerun)"), one_line(" ")
-        ('dwf-3 (rerun)', '–')
-    """
-    if not name.isprintable():
-        name = "".join(c if c.isprintable() else " " for c in name)
-    return " ".join(name.split()) or NOTHING
-
-
-def escape_markdown(name: str) -> str:
-    """Returns a name escaped for a cell of a Markdown table.
-
-    Args:
-        name: Any text; HTML, pipes, links, emphasis and mathematics in it are shown literally.
-
-    Returns:
-        One line of Markdown that renders as the name.
-
-    Example:
-        >>> print(escape_markdown("l1_prox|<b>"))
-        l1\\_prox\\|&lt;b&gt;
-    """
-    escaped = one_line(name).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_\[\]|$~])", r"\\\1", escaped)
-
-
-def label(name: str) -> str:
-    """Returns a name escaped for matplotlib, in whose text a dollar sign would start mathematics.
-
-    Args:
-        name: Any text.
-
-    Returns:
-        One line in which dollar signs are literal.
-
-    Example:
-        >>> print(label("costs $5"))
-        costs \\$5
-    """
-    return one_line(name).replace("$", r"\$")
+from ..escaping import NOTHING as NOTHING
+from ..escaping import escape_markdown as escape_markdown
+from ..escaping import label as label
+from ..escaping import one_line as one_line
 
 
 def shortened(name: str, most: int = 26) -> str:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.smoke
 # A name on the right is a package or a single module: of the methods and the datasets, everyone else sees
 # the protocol alone. Imports under TYPE_CHECKING count like all others.
 PACKAGES = """
-0 | base            | errors commands reasons registry files validation gc_pause learning start_file |
+0 | base            | errors commands escaping reasons registry files validation gc_pause learning start_file |
 1 | records         | records records.*           |
 1 | methods         | methods methods.*           |
 1 | datasets        | datasets datasets.*         |

@@ -7,7 +7,6 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -15,6 +14,7 @@ from ...errors import UnknownName
 from ...methods.api import Sparsifier, knobs_of
 from ...registry import load_plugin
 from ..config.method_docs import describe_method
+from .console import SafeConsole
 
 Rows = list[dict[str, Any]]
 
@@ -94,7 +94,7 @@ def print_list(kind: str, pattern: str = "", *, as_json: bool = False, plugins: 
     table = Table(box=None, show_header=False, pad_edge=False)
     for row in rows:
         table.add_row(f"[bold]{escape(row['name'])}[/]", escape(str(row.get("summary", row.get("from", "")))))
-    Console().print(table)
+    SafeConsole(markup=True).print(table)
 
 
 def _summary(cls: type[Sparsifier]) -> str:
@@ -132,13 +132,13 @@ def print_method(name: str, *, as_json: bool = False, plugins: Sequence[Path] = 
         print(json.dumps(found, indent=1))
         return
     cls = registry[name]
-    console = Console()
+    console = SafeConsole(markup=True)
     console.print(f"[bold]{escape(name)}[/]  {escape(cls.reference)}\n\n{escape(found['doc'])}\n")
     table = Table("knob", "default", "searched", "allowed", "", box=None, pad_edge=False, header_style="bold")
     for row in found["knobs"]:
         searched = _range(row["searched"]) + (f" {row['scale']}" if row["searched"] and row["scale"] else "")
         allowed = ", ".join(map(str, row["choices"])) if row["choices"] else _range(row["allowed"])
-        table.add_row(row["name"], f"{row['default']}", searched, allowed, escape(row["doc"]))
+        table.add_row(*map(escape, (row["name"], f"{row['default']}", searched, allowed, row["doc"])))
     console.print(table)
     zeros = (
         "exact zeros"

@@ -1,9 +1,34 @@
 """The consoles of the commands: stdout for tables, stderr for progress and messages."""
 
 import sys
+from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from ...escaping import for_terminal
+
+
+class SafeConsole(Console):
+    """A console on which text is text: square brackets are no markup, and escape sequences are shown.
+
+    Names come from records, cards and folders of strangers. Styles are given by rich's objects; `markup=True`
+    is for texts of this program alone.
+
+    Example:
+        >>> SafeConsole(width=40).print("[red]label \x1b[31m")
+        [red]label \\x1b[31m
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"markup": False, "emoji": False} | options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Yields the segments of a renderable, their text without control characters."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(for_terminal(segment.text), segment.style)
+
 
 PIPED_WIDTH = 160  # columns where stdout is a file or a pipe
 
@@ -19,9 +44,9 @@ def stdout_console(**options: Any) -> Console:
 
     Example:
         >>> stdout_console(highlight=False).print("[bold]48[/] records")
-        48 records
+        [bold]48[/] records
     """
-    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, **options)
+    return SafeConsole(width=None if sys.stdout.isatty() else PIPED_WIDTH, **options)
 
 
 def stderr_console(**options: Any) -> Console:
@@ -40,7 +65,7 @@ def stderr_console(**options: Any) -> Console:
         >>> messages.getvalue()
         'step 385 of 770\\n'
     """
-    return Console(stderr=True, **options)
+    return SafeConsole(stderr=True, **options)
 
 
 def print_line(console: Console, text: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from ...escaping import escape_markdown
 from .client import CAMPAIGN, Tracker
 from .logged_models import logged_model_path
 from .text_tables import csv_table, markdown_table
@@ -148,8 +149,9 @@ def _front(
         kept = {key: value for key, value in row.items() if key not in ("id", "config")}
         names = [(run.run_name or run.run_id).removeprefix(f"{summary.entry} ") for run in runs]
         paths = [run_path(experiment, run.run_id) for run in runs]
-        links = [f"[{name}]({path})" for name, path in zip(names, paths, strict=True)]
+        links = [f"[{escape_markdown(name)}]({path})" for name, path in zip(names, paths, strict=True)]
         files = [f"[model]({logged_model_path(experiment, model)})" for model in made]
+        kept = {escape_markdown(key): _escaped(value) for key, value in kept.items()}
         linked.append({**kept, "runs": ", ".join(links), "model": ", ".join(files)})
     return rows, linked
 
@@ -162,9 +164,13 @@ def _note(linked: list[dict[str, Any]], figures: Sequence[Path], run: str) -> st
         parts.append(markdown_table(spaced))
     if figures:
         name = quote(f"figures/{figures[0].name}")
-        parts.append(f"![{figures[0].stem}](get-artifact?path={name}&run_uuid={run})\n")
+        parts.append(f"![{escape_markdown(figures[0].stem)}](get-artifact?path={name}&run_uuid={run})\n")
     text = "\n".join(parts)
     return text if len(text) <= LONGEST else text[: text.rfind("\n", 0, LONGEST) + 1]  # complete rows
+
+
+def _escaped(value: Any) -> Any:
+    return escape_markdown(value) if isinstance(value, str) and value else value
 
 
 def _cell(value: Any) -> str:

@@ -4,6 +4,7 @@ import csv
 import io
 from typing import Any
 
+from ...escaping import csv_cell
 from ...records.record import Record
 
 
@@ -27,7 +28,7 @@ def csv_table(rows: list[dict[str, Any]]) -> str:
         text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n"
     )
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: csv_cell(value) for name, value in row.items()} for row in rows)
     return text.getvalue()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from ...escaping import csv_cell
 from ..analysis.across_tasks import TasksComparison, compare_over_tasks, why_not_compared
 from ..analysis.boards import on_front
 from ..analysis.intervals import Interval
@@ -94,7 +95,7 @@ def _csv(lines: Iterable[dict[str, Any]]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(table)
+    writer.writerows({name: csv_cell(value) for name, value in line.items()} for line in table)
     return out.getvalue()
 
 

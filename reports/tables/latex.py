@@ -1,37 +1,15 @@
 r"""The leaderboard as LaTeX for papers: one table a task, set with booktabs. No torch."""
 
-import re
 from collections.abc import Callable, Sequence
 
+from ...escaping import escape_latex
 from ..analysis.across_tasks import TasksComparison, compare_over_tasks
 from ..analysis.leaderboard import LeaderboardRow, TaskLeaderboard
 from ..analysis.pairwise import compare_pairs
-from ..formatting import NOTHING, format_hypervolume, format_percent, format_ratio, one_line
+from ..formatting import format_hypervolume, format_percent, format_ratio
 from . import notes
 
-SPECIAL = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
-    "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}",
-    ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}", "≈": r"$\approx$", "±": r"$\pm$",
-    "×": r"$\times$", "λ": r"$\lambda$", NOTHING: "--", "…": r"\ldots{}", "†": r"$\dagger$", "−": r"$-$",
-}  # fmt: skip
 SHOWN = (4, 16, 64, 256)  # compressions in the table of a paper; the CSV has all
-
-
-def escaped(name: str) -> str:
-    r"""Returns a name escaped for LaTeX.
-
-    Args:
-        name: Any text; nothing in it is a command, starts mathematics or ends a cell.
-
-    Returns:
-        One line of LaTeX that is set as the name.
-
-    Example:
-        >>> print(escaped("l1_prox & 5 %"))
-        l1\_prox \& 5 \%
-    """
-    return re.sub(r".", lambda found: SPECIAL.get(found[0], found[0]), one_line(name))
 
 
 def to_latex(found: Sequence[TaskLeaderboard]) -> str:
@@ -63,7 +41,7 @@ def _board(board: TaskLeaderboard, number: int) -> str:
         if row.entry in best:
             line[1], line[2] = rf"\textbf{{{line[1]}}}", rf"\textbf{{{line[2]}}}"
     titles = [title for title, _ in _columns(board)]
-    lead = f"{escaped(board.task)}: {escaped(notes.basis(board))}; {escaped(notes.references(board))}."
+    lead = escape_latex(f"{board.task}: {notes.basis(board)}; {notes.references(board)}.")
     caption = (
         f"{lead} Accuracies in \\%; acc@$c$ at compression $c$; ``within $n$'': largest compression with at "
         "most $n$ points below dense. Bold: not distinguishable from the best."
@@ -83,14 +61,16 @@ def _best(board: TaskLeaderboard) -> set[str]:
 def _columns(board: TaskLeaderboard) -> list[tuple[str, Callable[[LeaderboardRow], str]]]:
     dense = board.scale is not None
     found: list[tuple[str, Callable[[LeaderboardRow], str]]] = [
-        ("rank", lambda row: escaped(notes.rank(row)) if not row.baseline else ""),
-        ("entry", lambda row: escaped(row.entry)),
+        ("rank", lambda row: escape_latex(notes.rank(row)) if not row.baseline else ""),
+        ("entry", lambda row: escape_latex(row.entry)),
         ("hypervolume", lambda row: _volume(row, normalised=dense)),
         *((f"acc@{c}", _accuracy(c)) for c in SHOWN),
     ]
     if dense:
         found += [(f"within {round(100 * tol)}", _within(tol)) for tol in (0.01, 0.05, 0.10)]
-        found.append(("speed-up", lambda row: "" if row.baseline else escaped(format_ratio(row.speedup))))
+        found.append(
+            ("speed-up", lambda row: "" if row.baseline else escape_latex(format_ratio(row.speedup)))
+        )
     found.append(("training", lambda row: _cell(row.training_flops_ratio, format_ratio)))
     found.append(("best acc", _best_accuracy))
     return found
@@ -98,7 +78,7 @@ def _columns(board: TaskLeaderboard) -> list[tuple[str, Callable[[LeaderboardRow
 
 def _best_accuracy(row: LeaderboardRow) -> str:
     text = _plus_minus(row.best_accuracy, row.best_accuracy_sd, format_percent)
-    return text if row.learned else text + escaped(notes.NOTHING_LEARNED)
+    return text if row.learned else text + escape_latex(notes.NOTHING_LEARNED)
 
 
 def _accuracy(compression: int) -> Callable[[LeaderboardRow], str]:
@@ -118,7 +98,7 @@ def _volume(row: LeaderboardRow, *, normalised: bool) -> str:
 
 
 def _cell(value: float | None, form: Callable[[float | None], str]) -> str:
-    return escaped(form(value))
+    return escape_latex(form(value))
 
 
 def _plus_minus(value: float | None, sd: float | None, form: Callable[[float | None], str]) -> str:
@@ -127,10 +107,10 @@ def _plus_minus(value: float | None, sd: float | None, form: Callable[[float | N
 
 def _overall(result: TasksComparison) -> str:
     lines = [
-        [escaped(s.entry), f"{s.mean_rank:.2f}", _cell(s.hypervolume, format_hypervolume)]
+        [escape_latex(s.entry), f"{s.mean_rank:.2f}", _cell(s.hypervolume, format_hypervolume)]
         for s in result.standings
     ]
-    caption = " ".join(escaped(line) for line in notes.over_tasks(result))
+    caption = " ".join(escape_latex(line) for line in notes.over_tasks(result))
     return _table(caption, "tab:sparsebench-tasks", "lrr", ["entry", "mean rank", "mean hypervolume"], lines)
 
 

@@ -31,10 +31,10 @@ def to_markdown(found: Sequence[TaskLeaderboard], figures: Mapping[str, Sequence
         lines += [
             f"## {escape_markdown(board.task)}",
             "",
-            f"{notes.basis(board)}. {notes.references(board)}.",
+            escape_markdown(f"{notes.basis(board)}. {notes.references(board)}."),
             "",
         ]
-        lines += [*_table(board, columns(board)), "", notes.budget(board), ""]
+        lines += [*_table(board, columns(board)), "", escape_markdown(notes.budget(board)), ""]
         lines += [f"{escape_markdown(text)}\n" for text in notes.remarks(board)]
         lines += _intervals(board)
         lines += _pictures(board.task, shown.get(board.task, ()))
@@ -71,13 +71,13 @@ def _intervals(board: TaskLeaderboard) -> list[str]:
         return []
     lines = ["95% t-intervals over seeds:", "", *_table(board, interval_columns(board)), ""]
     sentence = pairs_summary(compare_pairs(board))
-    return [*lines, sentence, ""] if sentence else lines
+    return [*lines, escape_markdown(sentence), ""] if sentence else lines
 
 
 def _over_tasks(found: Sequence[TaskLeaderboard]) -> list[str]:
     result = compare_over_tasks(found)
     if result is None:
-        return ["## Over tasks", "", why_not_compared(found) or "", ""]
+        return ["## Over tasks", "", escape_markdown(why_not_compared(found) or ""), ""]
     cells = [
         [
             escape_markdown(s.entry),
@@ -93,5 +93,5 @@ def _over_tasks(found: Sequence[TaskLeaderboard]) -> list[str]:
         "",
         *_grid(titles, right, cells),
         "",
-        *(f"{line}\n" for line in notes.over_tasks(result)),
+        *(f"{escape_markdown(line)}\n" for line in notes.over_tasks(result)),
     ]

@@ -6,12 +6,13 @@ import json
 import re
 
 import pytest
+from sparsebench.escaping import escape_latex
 from sparsebench.records.record import Record
 from sparsebench.reports.analysis.boards import boards
 from sparsebench.reports.analysis.pairwise import compare_pairs
 from sparsebench.reports.tables import notes
 from sparsebench.reports.tables.csv_json import pairs_csv, to_csv, to_json
-from sparsebench.reports.tables.latex import escaped, to_latex
+from sparsebench.reports.tables.latex import to_latex
 from sparsebench.reports.tables.markdown import to_markdown
 from synthetic_records import NINE, campaign, confirm
 
@@ -64,8 +65,8 @@ def test_names_cannot_break_the_latex() -> None:
 
 
 def test_what_latex_cannot_set_is_written_out() -> None:
-    assert escaped("a_b & 5 % of $x^2$") == r"a\_b \& 5 \% of \$x\textasciicircum{}2\$"
-    assert escaped("\\") == r"\textbackslash{}" and escaped("≈2 ± 3") == r"$\approx$2 $\pm$ 3"
+    assert escape_latex("a_b & 5 % of $x^2$") == r"a\_b \& 5 \% of \$x\textasciicircum{}2\$"
+    assert escape_latex("\\") == r"\textbackslash{}" and escape_latex("≈2 ± 3") == r"$\approx$2 $\pm$ 3"
 
 
 def test_pairs_csv_gives_the_pairs_back(six: list[Record]) -> None:
