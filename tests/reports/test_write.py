@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 from sparsebench import files
 from sparsebench.errors import SparsebenchError
+from sparsebench.escaping import csv_cell
 from sparsebench.records.record import Record
 from sparsebench.reports.analysis.boards import boards
 from sparsebench.reports.tables.csv_json import to_csv, to_json
@@ -82,7 +83,7 @@ def test_names_cannot_break_the_markdown() -> None:
 def test_csv_gives_names_and_numbers_back() -> None:
     found = boards(nasty())
     lines = list(csv.DictReader(io.StringIO(to_csv(found))))
-    assert [line["entry"] for line in lines] == [row.entry for row in found[0].rows]
+    assert [line["entry"] for line in lines] == [csv_cell(row.entry) for row in found[0].rows]
     for line, row in zip(lines, found[0].rows, strict=True):
         assert float(line["hypervolume_raw"]) == row.hypervolume_raw
         assert float(line["accuracy_at_2"]) == row.accuracy_at[2] if row.accuracy_at[2] else True
