@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import suggest
-from ...registry import load_plugin
 from ..system.mlflow_address import check_tracking_address, named_address
 
 if TYPE_CHECKING:
@@ -93,11 +92,11 @@ class RunOptions:
         """
         from ..config.suite import Suite, check, load_suite
         from ..config.suite_override import override
+        from ..system.isolation.plugins import load_plugins
 
         if address := named_address(self.tracking_uri):
             check_tracking_address(address)
-        for plugin in self.plugins:
-            load_plugin(plugin)
+        load_plugins(self.plugins)
         changed = override(
             suite if isinstance(suite, Suite) else load_suite(suite),
             methods=list(self.methods) if self.methods else None,

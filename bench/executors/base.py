@@ -15,16 +15,16 @@ class Running(NamedTuple):
     Attributes:
         device: The device as people name it: `cpu`, `cuda:0`, `node-1 cpu`.
         trial: The trial.
-        since: When it was started, in seconds since the epoch.
+        seconds: How long it has run.
 
     Example:
-        >>> Running("cuda:0", trial, since=0.0).trial.method
+        >>> Running("cuda:0", trial, seconds=0.0).trial.method
         'dense'
     """
 
     device: str
     trial: Trial
-    since: float
+    seconds: float
 
 
 class Executor(Protocol):

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from multiprocessing.connection import wait
 from typing import NoReturn
 
-from ..system.process_tree import end_with_parent
+from ..system.isolation.process_tree import end_with_parent
 
 POLL_SECONDS = 0.05  # between two looks at a process that the system cannot be waited for with others
 

@@ -12,11 +12,11 @@ from ...errors import SparsebenchError
 from ...records.record import Record
 from ...records.schema_1 import recorded_arguments
 from ...records.stored import StoredRecords
-from ...registry import load_plugin
 from ..config.trial_spec import trial_of
 from ..models.model_file import ModelCard, read_model
 from ..output_folder.layout import MODELS, model_path
 from ..system.devices import check_device
+from ..system.isolation.plugins import load_plugins
 from ..training import trial as trials
 from . import formats
 from . import load_snippet as loading
@@ -91,8 +91,7 @@ def export(
         "model.load_state_dict(torch.load('model.pt', weights_only=True))"
     """
     # Resolve the source and check the target, before a model is read or trained.
-    for plugin in plugins:
-        load_plugin(plugin)
+    load_plugins(plugins)
     place = Path(source)
     record = _find_record(place, trial) if place.is_dir() else None
     if record is None and trial is not None:

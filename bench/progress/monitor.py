@@ -59,7 +59,8 @@ class ProgressMonitor:
     def __init__(self, *displays: Display | None) -> None:
         self.displays = [display for display in displays if display is not None]
         self.studies: Sequence[Study] = ()
-        self.capacity, self.began, self.pace = 0, time.time(), EtaEstimator()
+        self.capacity, self.pace = 0, EtaEstimator()
+        self._began = time.monotonic()  # the wall clock may be set meanwhile
         self._entries: dict[Key, EntryProgress] = {}
         self._before: dict[Key, int] = {}
         self._out: tuple[RunningTrial, ...] = ()
@@ -112,7 +113,8 @@ class ProgressMonitor:
         self._out = tuple(
             RunningTrial(
                 id=one.trial.id, device=one.device, entry=one.trial.entry, task=one.trial.task,
-                phase=one.trial.phase, trial=one.trial.number, seed=one.trial.seed, since=one.since,
+                phase=one.trial.phase, trial=one.trial.number, seed=one.trial.seed,
+                since=time.time() - one.seconds,
             )
             for one in trials
         )  # fmt: skip
@@ -156,7 +158,8 @@ class ProgressMonitor:
         ]  # fmt: skip
         return CampaignSnapshot(
             suite=self.studies[0].suite.name if self.studies else "",
-            began=self.began, capacity=self.capacity, entries=entries, running=self._out, ended=ended,
+            began=now - (time.monotonic() - self._began),
+            capacity=self.capacity, entries=entries, running=self._out, ended=ended,
             planned=round(sum(one.planned for one in entries) + sum(ahead)),
             seconds_left=self.pace.left(jobs, self.capacity),
         )  # fmt: skip

@@ -1,20 +1,23 @@
 """`sparsebench.train`: one configured trial from Python, the same as the command `sparsebench train`."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from pydantic import ValidationError
 
 from ...errors import SparsebenchError
 from ...methods.api import Sparsifier, registry
 from ...records.record import Record
-from ...registry import load_plugin
 from ...validation import explain_validation
 from ..config.search_space import full_knobs, settle_recipe, split_settings
 from ..config.trial_spec import Recipe, Trial
 from ..system.devices import check_device
+from ..system.isolation.plugins import load_plugins, warn
+from ..system.isolation.process_state import kept_state
+from ..system.isolation.torch_settings import flushed_denormals
 from . import trial as trials
 
 MAX_SEED = 2**32
@@ -37,6 +40,10 @@ def train(
     on_event: Callable[[dict[str, Any]], None] | None = None,
 ) -> Record:
     """Trains one configured method once, without a search, and returns its record with test accuracy.
+
+    It runs in this process, whose state is the same afterwards: what the method has changed (settings of
+    torch, replaced functions, the working folder, signal handlers) is set back with a warning that names it,
+    random generators without one. What is still changed, as by a thread that runs on, is marked in it.
 
     Args:
         dataset: Name of a registered dataset, such as "mnist".
@@ -67,29 +74,39 @@ def train(
         >>> record.compression
         10.0
     """
-    # Plugins, then the settings: the method's knobs and a complete recipe.
-    torch.set_flush_denormal(True)  # before a plugin starts threads: it holds for threads started later
-    for plugin in plugins:
-        load_plugin(plugin)
-    place = check_device(device)
-    cls = registry[method]
-    knobs, rest = split_settings(cls, settings or {})
-    recipe = _recipe(cls, rest)
+    say = warn if on_event is None else partial(_tell, on_event)
+    import torch._dynamo  # noqa: F401 (the first optimizer imports it, which changes the environment)
+
+    with ExitStack() as stack:
+        stack.enter_context(flushed_denormals())  # before a plugin starts threads: it holds for later ones
+        load_plugins(plugins, say)
+        stack.enter_context(kept_state(say, f"the method {method!r}"))
+        place = check_device(device)
+        cls = registry[method]
+        knobs, rest = split_settings(cls, settings or {})
+        recipe = _recipe(cls, rest)
+        _check_seed(seed)
+        if save is not None:
+            trials.check_save_path(Path(save))
+        opened = trials.open_data(dataset, data, dict(data_args or {}))
+        trial = Trial(
+            suite="single", entry=method, dataset=dataset, dataset_args=dict(data_args or {}),
+            data_digest=opened.digest, model=model, model_args=dict(model_args or {}),
+            keep_dense=tuple(keep_dense), recipe=recipe, method=method, method_version=cls.version,
+            knobs=full_knobs(method, knobs), seed=seed, phase="single",
+        )  # fmt: skip
+        return trials.run(
+            trial, data_root=data, device=place, save=Path(save) if save else None, on_event=on_event
+        )
+
+
+def _tell(on_event: Callable[[dict[str, Any]], None], sentence: str) -> None:
+    on_event({"warning": sentence})
+
+
+def _check_seed(seed: int) -> None:
     if not 0 <= seed <= MAX_SEED:
         raise SparsebenchError(f"seed = {seed} is out of range: 0 to {MAX_SEED}")
-    # Whatever may fail early does so before the training.
-    if save is not None:
-        trials.check_save_path(Path(save))
-    opened = trials.open_data(dataset, data, dict(data_args or {}))
-    trial = Trial(
-        suite="single", entry=method, dataset=dataset, dataset_args=dict(data_args or {}),
-        data_digest=opened.digest, model=model, model_args=dict(model_args or {}),
-        keep_dense=tuple(keep_dense), recipe=recipe, method=method, method_version=cls.version,
-        knobs=full_knobs(method, knobs), seed=seed, phase="single",
-    )  # fmt: skip
-    return trials.run(
-        trial, data_root=data, device=place, save=Path(save) if save else None, on_event=on_event
-    )
 
 
 def _recipe(cls: type[Sparsifier], given: Mapping[str, Any]) -> Recipe:

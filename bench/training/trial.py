@@ -34,6 +34,7 @@ from ..models.factory import create
 from ..models.model_file import save_model as save_model
 from ..system import peak_memory
 from ..system.environment import versions
+from ..system.isolation.process_state import seed_generators
 from .checkpointing import Checkpointer
 from .loop import Training
 
@@ -90,7 +91,7 @@ def run(
         raise SparsebenchError(
             f"dataset {trial.dataset!r} here differs from the one that the trial was made for"
         )
-    torch.manual_seed(trial.seed)
+    seed_generators(trial.seed)
     model = create(trial.model, data.shape, data.classes, **trial.model_args).to(place)
     method = configure(trial.method, trial.knobs)
     options: dict[str, Any] = {"seed": trial.seed, "device": place, "keep_dense": trial.keep_dense}

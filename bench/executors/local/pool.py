@@ -21,7 +21,6 @@ in all (attempts.py), then returned as a failed record.
 
 import os
 import selectors
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +29,7 @@ from ....errors import SparsebenchError
 from ....records.record import parse
 from ...config.trial_spec import Trial
 from ...system.devices import DeviceSlot
+from ...system.running_clock import RunningClock
 from ...training.checkpointing import EVERY_SECONDS, discard_checkpoint
 from ..attempts import MAX_ATTEMPTS, Attempts
 from ..base import FinishedTrial, Running
@@ -93,6 +93,7 @@ class LocalExecutor:
     time_limit: float | None = None
     _workers: list[_Worker] = field(default_factory=list)
     _attempts: Attempts = field(default_factory=Attempts)
+    _clock: RunningClock = field(default_factory=RunningClock)
     _failed_starts: int = 0
 
     def __post_init__(self) -> None:
@@ -119,14 +120,15 @@ class LocalExecutor:
 
     @property
     def running(self) -> list[Running]:
-        return [Running(w.slot.device, w.trial, w.since) for w in self._workers if w.trial is not None]
+        now = self._clock.now()
+        return [Running(w.slot.device, w.trial, now - w.since) for w in self._workers if w.trial is not None]
 
     def free(self) -> bool:
         return any(w.trial is None for w in self._workers)
 
     def submit(self, trial: Trial) -> None:
         worker = next(w for w in self._workers if w.trial is None)
-        worker.trial, worker.since = trial, time.time()
+        worker.trial, worker.since = trial, self._clock.now()
         self._attempts.begin(trial)
         worker.process.send(f"run {trial.model_dump_json()}")
 
@@ -167,7 +169,7 @@ class LocalExecutor:
             return
         for worker in self._workers:
             limit = self.time_limit if worker.ready else START_SECONDS
-            if worker.trial is not None and time.time() - worker.since > limit:
+            if worker.trial is not None and self._clock.now() - worker.since > limit:
                 worker.timed_out = worker.ready  # else it has failed to start
                 worker.process.kill()
 
@@ -175,7 +177,7 @@ class LocalExecutor:
         """Handles one answer of a worker."""
         word, _, content = line.partition(" ")
         if word == "ready":
-            worker.ready, worker.since, self._failed_starts = True, time.time(), 0
+            worker.ready, worker.since, self._failed_starts = True, self._clock.now(), 0
             return []
         trial, worker.trial = worker.trial, None
         assert trial is not None

@@ -21,7 +21,7 @@ from contextlib import suppress
 from multiprocessing.connection import wait
 from typing import NoReturn
 
-from ...system.process_tree import adopt_orphans, kill_strays
+from ...system.isolation.process_tree import adopt_orphans, kill_strays
 
 
 def import_for_trials() -> None:

@@ -13,8 +13,8 @@ from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import wait
 
-from ....registry import load_plugin
-from ...system.process_tree import adopt_orphans, kill_strays
+from ...system.isolation.plugins import load_plugins
+from ...system.isolation.process_tree import adopt_orphans, kill_strays
 from ...training.warm import open_ahead
 from ..execute import answer_of, prepare_process
 from ..trial_process import TrialProcess, empty_input
@@ -43,8 +43,7 @@ def main(commands: int, answers: int, log: int) -> None:
     setup = take_over(first.pop(0))
     os.environ["OMP_NUM_THREADS"] = str(setup.threads)
     prepare_process(threads=1)  # to open data: a process that has used several cannot be forked safely
-    for plugin in setup.plugins:
-        load_plugin(plugin)
+    load_plugins(setup.plugins, print)
     Worker(setup, lines, answers).serve(first)
 
 

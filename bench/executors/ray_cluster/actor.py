@@ -11,18 +11,20 @@ import sys
 import tempfile
 import threading
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from ....errors import SparsebenchError
 from ....files import write_atomic
 from ....reasons import reason
-from ....registry import load_plugin
-from ...config.trial_spec import Trial
 from ...output_folder.layout import MARK, MODELS, model_path
 from ...system.environment import versions
-from ...training.checkpointing import TrialPaused, discard_checkpoint
+from ...system.isolation.plugins import load_plugins
+from ...training.checkpointing import discard_checkpoint
 from ...training.trial import open_data
-from ..execute import OutOfMemory, execute_trial, prepare_process
+from ...training.warm import load_ahead, open_ahead
+from ..execute import answer_of, prepare_process
+from ..trial_process import TrialProcess
 from .messages import Plugin, RequiredDataset, WorkerConfig, WorkerReady
 
 CHECKED = ("sparsebench", "torch", "timm")  # must have the driver's versions on every node
@@ -48,6 +50,7 @@ class TrialActor:
     def __init__(self, config: str) -> None:
         self.config = WorkerConfig.model_validate_json(config)
         self.asked = threading.Event()
+        self.process: TrialProcess | None = None
         self.checkpoints: Path | None = None
         self.models: Path | None = None
         self.data_root: str | None = None
@@ -63,8 +66,9 @@ class TrialActor:
         """
         try:
             self._compare()
-            for plugin in self.config.plugins:
-                load_plugin(_placed(plugin))
+            prepare_process(threads=1)  # a process that has used several cannot be forked safely
+            load_plugins(map(_placed, self.config.plugins), print)
+            load_ahead()
             root = self.config.data_root
             self.data_root = root if root and Path(root).is_dir() else None
             for wanted in self.config.datasets if check_data else ():
@@ -110,28 +114,34 @@ class TrialActor:
         return f"cuda:{os.environ.get('CUDA_VISIBLE_DEVICES') or 0}"  # Ray makes only its own GPU visible
 
     def run(self, trial: str) -> str:
-        """Runs a trial, given as JSON; returns `record <JSON>`, `paused` or `memory <reason>`."""
-        prepare_process(self.config.threads)  # here: it holds for the thread that trains
-        try:
-            record = execute_trial(
-                Trial.model_validate_json(trial),
-                device="cpu" if self.config.device == "cpu" else "cuda:0",
-                data_root=self.data_root,
-                checkpoints=self.checkpoints,
-                models=self.models,
+        """Runs a trial, given as JSON, in a process of its own.
+
+        Returns `record <JSON>`, `paused`, `memory <reason>` or `died <how>`.
+        """
+        device = "cpu" if self.config.device == "cpu" else "cuda:0"
+        open_ahead(trial, self.data_root, device)
+        process = TrialProcess(
+            partial(
+                answer_of, threads=self.config.threads, device=device, data_root=self.data_root,
+                checkpoints=self.checkpoints, models=self.models,
                 every_seconds=self.config.checkpoint_seconds,
-                asked=self.asked.is_set,
-                log="the worker's log, which Ray keeps on its node",
             )
-        except TrialPaused:
-            return "paused"
-        except OutOfMemory as error:
-            return f"memory {error}"
-        return f"record {record.to_json()}"
+        )  # fmt: skip
+        self.process = process
+        try:
+            if self.asked.is_set():
+                process.pause()
+            process.submit(trial)
+            return process.wait_for_answer()
+        finally:
+            self.process = None
+            process.end()
 
     def pause(self) -> None:
         """Asks the running trial to end with a checkpoint; later trials of this worker end so too."""
         self.asked.set()
+        if (process := self.process) is not None:
+            process.pause()
 
     def model(self, identity: str) -> bytes:
         """Returns the file of a trial's finished model and deletes it here; empty where there is none."""

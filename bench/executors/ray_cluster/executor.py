@@ -1,7 +1,6 @@
 """The executor of a Ray cluster: warm workers on its nodes, which may join and leave at any time.
 
-A slot's worker is started when a trial waits for it, runs one trial after another and is killed at the end.
-All calls of a worker return at once; `wait` collects the answers.
+A slot's worker is started when a trial waits for it. All of its calls return at once; `wait` has the answers.
 """
 
 import time
@@ -14,6 +13,7 @@ from ....files import write_atomic
 from ....records.record import Record, parse
 from ...config.trial_spec import Trial
 from ...output_folder.layout import model_path
+from ...system.running_clock import RunningClock
 from ...training.checkpointing import discard_checkpoint
 from ..attempts import MAX_ATTEMPTS, Attempts
 from ..base import FinishedTrial, Running
@@ -64,6 +64,7 @@ class ClusterExecutor:
     _attempts: Attempts = field(default_factory=Attempts)
     _ran_on: dict[str, WorkerSlot] = field(default_factory=dict)
     _surveyed: float | None = None
+    _clock: RunningClock = field(default_factory=RunningClock)
 
     def __post_init__(self) -> None:
         self._cluster = Cluster(self.address)
@@ -88,7 +89,8 @@ class ClusterExecutor:
 
     @property
     def running(self) -> list[Running]:
-        return [Running(s.device, s.trial, s.since) for s in self._slots if s.trial is not None]
+        now = self._clock.now()
+        return [Running(s.device, s.trial, now - s.since) for s in self._slots if s.trial is not None]
 
     def free(self) -> bool:
         out = len(self._queue) + len(self._done) + len(self.running)
@@ -143,7 +145,9 @@ class ClusterExecutor:
                 self._hosts[node.id] = Host(node.name, first)
                 room = self._room(node)
                 self._note(f"node {node.name} has room for {room} trial{'s' if room != 1 else ''}")
-                self._slots += [WorkerSlot(node.id, self._hosts[node.id], rank) for rank in range(room)]
+                self._slots += [
+                    WorkerSlot(node.id, self._hosts[node.id], rank, self._clock) for rank in range(room)
+                ]
         self._slots.sort(key=lambda slot: slot.rank)  # the first of every node before the second of any
 
     def _room(self, node: Node) -> int:
@@ -177,10 +181,11 @@ class ClusterExecutor:
                 waiting = next((w for w in self._queue if self._may(w, slot)), None)
                 if waiting is not None:
                     self._queue.remove(waiting)
-                    self._run(slot, waiting.trial)
+                    self._attempts.begin(waiting.trial)
+                    slot.run(waiting.trial)
         # One starting worker for each queued trial; one that takes long is not counted, as the resources that
         # it needs may be in use. A node's first worker starts alone: it checks the node for the others.
-        late = time.time() - PATIENCE_SECONDS
+        late = self._clock.now() - PATIENCE_SECONDS
         starting = sum(s.worker is not None and s.opened is None and s.since > late for s in self._slots)
         for slot in self._slots:
             if slot.worker or starting >= len(self._queue):
@@ -193,11 +198,7 @@ class ClusterExecutor:
         """Returns whether a trial may run in a slot: for a while only on the node with its checkpoint."""
         if waiting.near in (None, slot.node) or waiting.near not in self._hosts:
             return True
-        return time.time() - waiting.since > PATIENCE_SECONDS
-
-    def _run(self, slot: WorkerSlot, trial: Trial) -> None:
-        self._attempts.begin(trial)
-        slot.run(trial)
+        return time.monotonic() - waiting.since > PATIENCE_SECONDS
 
     def _receive(self, slot: WorkerSlot, call: Call) -> None:
         """Handles the answer to a slot's call: of `open` first, then of `run`."""
@@ -212,17 +213,17 @@ class ClusterExecutor:
             self._greet(slot, WorkerReady.model_validate_json(said))
             return
         word, _, rest = said.partition(" ")
-        assert slot.trial
-        if word == "memory":  # what the trial has allocated goes with the process
-            self._lose(slot, rest)
-            return
         trial, slot.trial = slot.trial, None
+        assert trial
         if word == "paused":
-            self._done.append((trial, None))
-        else:
+            self._end(slot, trial, None)
+        elif word == "record":
             record = parse(rest, f"worker on {slot.device}")
             self._fetch(slot, trial, record)
             self._end(slot, trial, record)
+        else:
+            how = rest if word == "memory" else f"its worker {said}"
+            self._retry(slot, trial, how, slot.alone_has, slot.device)
 
     def _fetch(self, slot: WorkerSlot, trial: Trial, record: Record) -> None:
         """Copies the finished model from a node that does not see the driver's folder of models."""
@@ -261,34 +262,35 @@ class ClusterExecutor:
                 self._refuse(slot, f"its workers die before they are ready{where}")
 
     def _lose(self, slot: WorkerSlot, how: str, *, too_late: bool = False) -> None:
-        """Ends a slot's worker, and queues its trial again or returns it as failed."""
-        trial, opened, device, threads = slot.trial, slot.opened, slot.device, self.config.threads
+        """Ends a slot's worker; the trial of it is tried again or returned as failed."""
+        trial, near, device, threads = slot.trial, slot.alone_has, slot.device, self.config.threads
         slot.clear()
-        if trial is None:
-            return
-        lost: FinishedTrial | None
-        if too_late:
-            assert self.time_limit is not None
-            lost = self._attempts.timed_out(trial, self.time_limit, device=device, threads=threads)
-        else:
-            lost = self._attempts.lost(trial, how, device=device, threads=threads)
-        if lost is None:  # first in the queue, for the node that alone has its checkpoint
-            near = None if opened is None or opened.shares else slot.node
-            self._queue.insert(0, QueuedTrial(trial, near))
-            return
-        if lost[1] is None:  # the campaign pauses
-            self._done.append(lost)
-        else:
-            self._end(slot, trial, lost[1])
+        if trial is not None and not too_late:
+            self._retry(slot, trial, how, near, device)
+        elif trial is not None and (limit := self.time_limit):
+            self._end(slot, *self._attempts.timed_out(trial, limit, device=device, threads=threads))
 
-    def _end(self, slot: WorkerSlot, trial: Trial, record: Record) -> None:
-        self._attempts.end(trial)
-        self._ran_on[trial.id] = slot
+    def _retry(self, slot: WorkerSlot, trial: Trial, how: str, near: str | None, device: str) -> None:
+        """Queues a trial once more, unless it has had its attempts or the campaign is pausing."""
+        lost = self._attempts.lost(trial, how, device=device, threads=self.config.threads)
+        if lost is None:  # first in the queue, for the node that alone has its checkpoint
+            self._queue.insert(0, QueuedTrial(trial, near))
+        else:
+            self._end(slot, *lost)
+
+    def _end(self, slot: WorkerSlot, trial: Trial, record: Record | None) -> None:
+        if record is not None:  # else the campaign pauses
+            self._attempts.end(trial)
+            self._ran_on[trial.id] = slot
         self._done.append((trial, record))
 
     def _stop_timed_out(self) -> None:
         for slot in self._slots:
-            if slot.trial and self.time_limit is not None and time.time() - slot.since > self.time_limit:
+            if (
+                slot.trial
+                and self.time_limit is not None
+                and self._clock.now() - slot.since > self.time_limit
+            ):
                 self._lose(slot, "", too_late=True)
 
     def close(self) -> None:

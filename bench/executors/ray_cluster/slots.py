@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass, field
 
 from ...config.trial_spec import Trial
+from ...system.running_clock import RunningClock
 from .client import Call, Worker
 from .messages import WorkerConfig, WorkerReady
 
@@ -45,7 +46,8 @@ class WorkerSlot:
         call: The pending call of the worker's `open` or `run`; None while it is idle.
         opened: The worker's answer to `open`; None until it is ready.
         trial: The trial that the worker runs.
-        since: Start of the pending call, in seconds since the epoch.
+        clock: The executor's clock.
+        since: Start of the pending call, by that clock.
 
     Example:
         >>> slot = WorkerSlot("a1", Host("node-1", first=True), rank=0)
@@ -59,6 +61,7 @@ class WorkerSlot:
     node: str
     host: Host
     rank: int
+    clock: RunningClock = field(default_factory=RunningClock)
     worker: Worker | None = None
     call: Call | None = None
     opened: WorkerReady | None = None
@@ -70,19 +73,24 @@ class WorkerSlot:
         """The node's name and the worker's device, once that is known."""
         return f"{self.host.name} {self.opened.device}" if self.opened else self.host.name
 
+    @property
+    def alone_has(self) -> str | None:
+        """The node, where its worker keeps checkpoints that no other node sees; else None."""
+        return None if self.opened is None or self.opened.shares else self.node
+
     def start(self, config: WorkerConfig, per_device: int) -> None:
         """Starts a worker on one CPU core or on 1/`per_device` of a GPU, and calls its `open`."""
         gpu = config.device == "cuda"
         share = math.floor(10_000 / per_device) / 10_000  # rounded down to Ray's resolution: Ray rounds up
         text = config.model_dump_json()
         self.worker = Worker(self.node, cpus=0 if gpu else 1, gpus=share if gpu else 0, config=text)
-        self.since = time.time()
+        self.since = self.clock.now()
         self.call = self.worker.ask("open", not self.host.passed)
 
     def run(self, trial: Trial) -> None:
         """Starts a trial in the worker, which is idle."""
         assert self.worker
-        self.trial, self.since = trial, time.time()
+        self.trial, self.since = trial, self.clock.now()
         self.call = self.worker.ask("run", trial.model_dump_json())
 
     def clear(self) -> None:
@@ -100,7 +108,7 @@ class QueuedTrial:
         trial: The trial.
         near: Ray's id of the node that alone has the trial's checkpoint, which is preferred for a while; None
             where every node can resume it or none has to.
-        since: When it was queued, in seconds since the epoch.
+        since: When it was queued, in monotonic seconds.
 
     Example:
         >>> queue = [QueuedTrial(trial)]  # a new trial waits at the end
@@ -111,4 +119,4 @@ class QueuedTrial:
 
     trial: Trial
     near: str | None = None
-    since: float = field(default_factory=time.time)
+    since: float = field(default_factory=time.monotonic)

@@ -126,9 +126,9 @@ def test_what_a_plugin_prints_does_not_break_the_protocol(executor: LocalExecuto
     trial = make_trial(method="loud")
     executor.submit(trial)
     assert not executor.free()
-    ((device, running, since),) = executor.running
+    ((device, running, seconds),) = executor.running
     assert (device, running) == ("cpu", trial)
-    assert 0 <= time.time() - since < 60
+    assert 0 <= seconds < 60
     back, record = result(executor)
     assert back == trial
     assert (record.id, record.status, record.device) == (trial.id, "ok", "cpu (1 thread)")
@@ -141,7 +141,8 @@ def test_a_method_that_raises_is_a_failed_record_with_its_reason(
 ) -> None:
     executor.submit(make_trial(method="faulty"))
     _, record = result(executor)
-    assert (record.status, record.reason) == ("failed", "RuntimeError: the method is at fault")
+    assert record.status == "failed"
+    assert (record.reason or "").startswith("RuntimeError: the method is at fault")
     assert executor.log is not None
     assert "Traceback" in executor.log.read_text()
     executor.submit(make_trial())  # the worker lives on

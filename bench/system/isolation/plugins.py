@@ -1,0 +1,46 @@
+"""The import of plugin files, which registers what they define and leaves the process as it was."""
+
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from ....registry import load_plugin
+from .process_state import kept_state
+
+
+def warn(sentence: str) -> None:
+    """Issues a warning of Python.
+
+    Args:
+        sentence: The message.
+
+    Example:
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     warnings.simplefilter("always")
+        ...     warn("the plugin 'mine.py' has changed the process")
+        >>> str(caught[0].message)
+        "the plugin 'mine.py' has changed the process"
+    """
+    warnings.warn(sentence, stacklevel=2)
+
+
+def load_plugins(paths: Iterable[str | Path], say: Callable[[str], None] = warn) -> None:
+    r"""Imports plugin files, and sets back what their import has changed for the trainings of others.
+
+    Environment, search path and logging, which imports change as a matter of course, stay as they become.
+
+    Args:
+        paths: The files; one that has been loaded already is not executed again.
+        say: Called with a sentence for each file whose import has changed more than that.
+
+    Raises:
+        SparsebenchError: A file cannot be imported, as `load_plugin` says.
+
+    Example:
+        >>> _ = Path("mine.py").write_text("import torch\ntorch.set_default_dtype(torch.float64)")
+        >>> load_plugins(["mine.py"], say=print)
+        the import of 'mine.py' has changed the process, which is set back: the default dtype
+    """
+    for path in paths:
+        with kept_state(say, f"the import of {str(path)!r}", imports=False):
+            load_plugin(path)
