@@ -53,8 +53,7 @@ class Result:
 
     Attributes:
         folder: The output folder.
-        records: One record for each trial, in the order first written; failed trials are among them. A
-            campaign's are read from its folder as they are asked for.
+        records: One record for each trial, failed ones too, read from the folder as they are asked for.
         stopped_by: Number of the signal that stopped it early; the same call continues it. Else None.
         problems: One sentence for each problem with MLflow, which affects no record.
 
@@ -274,8 +273,8 @@ def _conclude(
     held = in_memory(records)
     clean_up(folder, held)
     if not any(record.ok for record in held):
-        reason = min((record.reason or "" for record in held), default="none was run")
-        raise SparsebenchError(f"every trial failed: {reason}")
+        reasons = sorted(record.reason or "" for record in held)
+        raise SparsebenchError(f"every trial failed: {reasons[0] if reasons else 'none was run'}")
     # Write tables and figures, and what MLflow lacks
     problems = live.finish(records)
     interrupts.stage("stopped after all files were written: nothing is missing")

@@ -9,7 +9,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from ...learning import chance_of, learned
 from ...records.pareto import front
 from ...records.record import Record
-from ...records.store import latest
+from .outcomes import TrialOutcome
 
 Stage = Literal["search", "confirm", "done"]
 Key = tuple[str, str]
@@ -150,7 +150,7 @@ class CampaignSnapshot(_Facts):
         return bool(self.entries) and all(one.phase == "done" for one in self.entries)
 
 
-def front_summary(records: Iterable[Record]) -> FrontSummary | None:
+def front_summary(records: Iterable[Record | TrialOutcome]) -> FrontSummary | None:
     """Returns a summary of the Pareto front of one search.
 
     Args:
@@ -185,7 +185,7 @@ def front_summary(records: Iterable[Record]) -> FrontSummary | None:
 
 
 def entries_progress(
-    suite: Mapping[str, Any], records: Sequence[Record], *, count_failed: bool = True
+    suite: Mapping[str, Any], records: Iterable[Record | TrialOutcome], *, count_failed: bool = True
 ) -> tuple[EntryProgress, ...]:
     """Returns the progress of each entry on each task, from the records alone.
 
@@ -205,8 +205,8 @@ def entries_progress(
         >>> [(one.entry, one.phase, one.finished) for one in entries_progress({}, records)]
         [('dense', 'done', 16), ('magnitude', 'done', 16), ('dwf-3', 'done', 16)]
     """
-    of: dict[Key, list[Record]] = defaultdict(list)
-    for record in latest(records):
+    of: dict[Key, list[Record | TrialOutcome]] = defaultdict(list)
+    for record in {record.id: record for record in records}.values():  # the latest of each
         if record.phase != "single" and (record.ok or count_failed):
             of[record.task, record.entry].append(record)
     tasks = [f"{task['dataset']}-{task['model']}" for task in suite.get("tasks", [])]
@@ -216,7 +216,9 @@ def entries_progress(
     return tuple(_progress(key, of[key], budget.get("trials"), budget.get("seeds")) for key in keys)
 
 
-def _progress(key: Key, records: Sequence[Record], trials: int | None, seeds: int | None) -> EntryProgress:
+def _progress(
+    key: Key, records: Sequence[Record | TrialOutcome], trials: int | None, seeds: int | None
+) -> EntryProgress:
     search = [record for record in records if record.phase == "search"]
     confirm = [record for record in records if record.phase == "confirm"]
     points = len({record.confirms for record in confirm})

@@ -17,11 +17,12 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from ...commands import UNKNOWN, shown_command
 from ...errors import SparsebenchError
 from ...records.record import Record
-from ...records.store import FILE, edits, latest, load_records
+from ...records.store import FILE
 from ..output_folder.campaign_id import CampaignId, read_campaign_id
 from ..output_folder.folder import read_identity
 from ..output_folder.layout import LOG, SUITE
 from ..output_folder.lock import in_use
+from .outcomes import TrialOutcome, read_outcomes
 from .snapshot import CampaignSnapshot, EntryProgress, Key, RunningTrial, duration, entries_progress
 from .state_file import FILE as STATE
 from .state_file import State, read_state, suite_hash
@@ -127,15 +128,15 @@ def status(folder: str | Path) -> Status:
     held, notes = in_use(path), list[str]()
     state = _state(path, notes)
     # The records are read after the state, so that every trial that it counts is among them.
-    records = latest(load_records(path)) if (path / FILE).is_file() else []
+    records, edited = read_outcomes(path / FILE) if (path / FILE).is_file() else ([], None)
     suite = read_identity(path)["suite"] if (path / SUITE).is_file() else {}
     known = {record.id for record in records}
     alive = held if held is not None else state is not None and time.time() - state.written < FRESH
     snapshot = _snapshot(suite, records, state, alive)
     condition = _condition(snapshot, state, alive)
     notes += _notes(condition, snapshot, state)
-    if said := edits(path):
-        notes.append(f"warning: {said}")
+    if edited:
+        notes.append(f"warning: {edited}")
     campaign = _campaign(path, notes)
     return Status(
         folder=str(folder), campaign=campaign.id if campaign else None,
@@ -176,7 +177,7 @@ def _state(path: Path, notes: list[str]) -> State | None:
 
 
 def _snapshot(
-    suite: dict[str, Any], records: Sequence[Record], state: State | None, alive: bool
+    suite: dict[str, Any], records: Sequence[TrialOutcome], state: State | None, alive: bool
 ) -> CampaignSnapshot:
     """Returns the counts of the records, or the driver's where they are larger: it counts shared trials."""
     recorded = entries_progress(suite, records, count_failed=not alive)
@@ -226,7 +227,7 @@ def _reported(path: Path) -> bool:
         return False
 
 
-def failures(records: Sequence[Record], plugins: Sequence[str] = ()) -> list[Failure]:
+def failures(records: Sequence[Record | TrialOutcome], plugins: Sequence[str] = ()) -> list[Failure]:
     """Returns the failed trials by reason, the most frequent reason first.
 
     Args:
@@ -244,7 +245,7 @@ def failures(records: Sequence[Record], plugins: Sequence[str] = ()) -> list[Fai
                  command="sparsebench train --seed 1 --plugin 'my methods.py'")]
     """
     more = "".join(f" --plugin {quote(path)}" for path in plugins)
-    groups: dict[str, list[Record]] = defaultdict(list)
+    groups: dict[str, list[Record | TrialOutcome]] = defaultdict(list)
     for record in records:
         if not record.ok:
             groups[record.reason or "no reason was given"].append(record)
