@@ -11,6 +11,9 @@ from functools import cache, lru_cache
 from itertools import combinations
 from statistics import fmean
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .comparison import holm
 from .intervals import Interval, t_interval
 from .leaderboard import TaskLeaderboard
@@ -200,10 +203,10 @@ def _score(board: TaskLeaderboard, entry: str) -> float:
 
 def _ranks(scores: Sequence[float]) -> list[float]:
     """The ranks of the scores: 1 for the largest; equal scores share the mean of their ranks."""
-    return [
-        1 + sum(o > s + ROUNDING for o in scores) + (sum(abs(o - s) <= ROUNDING for o in scores) - 1) / 2
-        for s in scores
-    ]
+    own = np.array(scores)
+    gaps = own[None, :] - own[:, None]
+    ranks = 1 + (gaps > ROUNDING).sum(1) + ((abs(gaps) <= ROUNDING).sum(1) - 1) / 2
+    return [float(rank) for rank in ranks]
 
 
 def _standings(
@@ -244,18 +247,40 @@ def _nemenyi(entries: int, tasks: int) -> float:
 
 def _pairs(standings: Sequence[MeanRank], scores: dict[str, list[float]]) -> tuple[TaskPair, ...]:
     both = list(combinations(standings, 2))
-    raw = [_wilcoxon(scores[a.entry], scores[b.entry]) for a, b in both]
+    raw = _wilcoxon(np.array([scores[one.entry] for one in standings]))
     return tuple(
         TaskPair(a.entry, b.entry, b.mean_rank - a.mean_rank, p, corrected, corrected < LEVEL)
         for (a, b), p, corrected in zip(both, raw, holm(raw), strict=True)
     )
 
 
-def _wilcoxon(first: Sequence[float], second: Sequence[float]) -> float:
-    """p of Wilcoxon's signed-rank test without the tasks on which both are equal; 1 without others."""
-    gaps = [a - b for a, b in zip(first, second, strict=True)]
-    unequal = tuple(gap for gap in gaps if abs(gap) > ROUNDING)
-    return _signed_rank(unequal) if unequal else 1.0
+def _wilcoxon(scores: NDArray[np.float64]) -> list[float]:
+    """p of Wilcoxon's signed-rank test of each two rows, without the columns in which both are equal; 1 where
+    there are no others."""
+    first, second = np.triu_indices(len(scores), 1)
+    gaps = scores[first] - scores[second]
+    gaps[abs(gaps) <= ROUNDING] = 0.0
+    # The ranks of the unequal columns from 1; those of equal ones come first, and are 0 or less.
+    sizes = np.sort(abs(gaps), axis=1)
+    ranks = abs(gaps).argsort(1).argsort(1) + 1 - (gaps == 0).sum(1, keepdims=True)
+    repeated = ((np.diff(sizes, axis=1) == 0) & (sizes[:, 1:] > 0)).any(1)
+    # Without repeated sizes the p follows from the number of ranks and the sum of those above zero.
+    sums, counts = (ranks * (gaps > 0)).sum(1), (gaps != 0).sum(1)
+    return [
+        _signed_rank(tuple(row[row != 0].tolist()) if odd else _ranks_of_sum(count, total)) if count else 1.0
+        for row, odd, count, total in zip(gaps, repeated, counts.tolist(), sums.tolist(), strict=True)
+    ]
+
+
+@cache
+def _ranks_of_sum(count: int, total: int) -> tuple[float, ...]:
+    """Returns the ranks 1 to `count` with signs, of which the positive ones add up to `total`."""
+    found = []
+    for rank in range(count, 0, -1):
+        positive = rank <= total
+        total -= rank if positive else 0
+        found.append(float(rank if positive else -rank))
+    return tuple(found)
 
 
 @lru_cache(4096)  # every table and page compares again

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from ...errors import SparsebenchError
@@ -10,7 +11,7 @@ from ...records.pareto import X_MAX, front
 from ...records.record import Record
 from ...records.stored import reader_of
 from . import measures
-from .comparison import difference
+from .comparison import differences
 from .grouping import by_task, confirmed, provisional
 from .leaderboard import DENSE, LeaderboardRow, TaskLeaderboard
 from .points import Point, Source, learning
@@ -130,18 +131,21 @@ def _ranked(board: TaskLeaderboard, drafts: Sequence[LeaderboardRow]) -> list[Le
     order = sorted(drafts, key=lambda row: (-row.hypervolume_raw, row.entry))
     sparse = [row for row in order if not row.baseline]
     contest = [row for row in sparse if row.source == board.source and board.points[row.entry]]
-    placed: list[LeaderboardRow] = []
-    for number, row in enumerate(contest, 1):
-        tied = _tied(board, contest[number - 2], row) if number > 1 else None
-        placed.append(replace(row, rank=number, tied=tied))
-    return placed + [r for r in sparse if r not in contest] + [r for r in order if r.baseline]
+    ties = [None, *_ties(board, contest)]
+    placed = [
+        replace(row, rank=number, tied=tied)
+        for number, (row, tied) in enumerate(zip(contest, ties, strict=False), 1)
+    ]
+    chosen = {row.entry for row in placed}
+    return placed + [r for r in sparse if r.entry not in chosen] + [r for r in order if r.baseline]
 
 
-def _tied(board: TaskLeaderboard, above: LeaderboardRow, row: LeaderboardRow) -> bool | None:
+def _ties(board: TaskLeaderboard, contest: Sequence[LeaderboardRow]) -> list[bool | None]:
+    """Returns of each row but the first whether the one above it is not significantly better."""
     if board.source != "test":
-        return None
-    found = difference(board.replicates[above.entry], board.replicates[row.entry])
-    return None if found is None else not found.ahead  # tied also where the difference is the other way
+        return [None] * (len(contest) - 1)
+    found = differences([board.replicates[row.entry] for row in contest], list(pairwise(range(len(contest)))))
+    return [None if gap is None else not gap.ahead for gap in found]  # tied also where it is the other way
 
 
 def on_front(points: Sequence[Point]) -> list[Point]:

@@ -1,16 +1,19 @@
 """Replicates of an entry over seeds, and tests of the difference of two entries. No torch."""
 
-import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from statistics import fmean, stdev, variance
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ...records.pareto import X_MAX, front, hypervolume
 from .intervals import CONFIDENCE, Interval
 from .points import Point, learning
+
+Kind = Literal["paired", "welch"]
+Rows = NDArray[np.float64]
 
 NOTHING = 1e-12  # differences and errors below it are rounding
 
@@ -70,7 +73,7 @@ class Difference:
         (0.15, [-0.49, 0.79], False)
     """
 
-    kind: Literal["paired", "welch"]
+    kind: Kind
     seeds: int
     mean: float
     interval: Interval
@@ -109,40 +112,74 @@ def difference(
         >>> gap.kind, round(gap.mean, 2), gap.distinct
         ('paired', 0.1, True)
     """
-    if min(len(first), len(second)) < 2:
-        return None
-    # Values in the order of the same seeds where these pair
-    paired = set(first) == set(second) and min(first) >= 0
-    seeds = list(first) if paired else []
-    ours, theirs = (
-        tuple(entry[seed] for seed in seeds) if paired else tuple(entry.values()) for entry in (first, second)
-    )
-    return _tested("paired" if paired else "welch", ours, theirs, confidence)
+    return differences([first, second], [(0, 1)], confidence)[0]
 
 
-@lru_cache(65_536)  # every table and page compares again
-def _tested(
-    kind: Literal["paired", "welch"], first: tuple[float, ...], second: tuple[float, ...], confidence: float
-) -> Difference | None:
-    """Student's t test of two samples, and the interval of the difference of their means."""
+def differences(
+    entries: Sequence[Mapping[int, float]],
+    pairs: Sequence[tuple[int, int]],
+    confidence: float = CONFIDENCE,
+) -> list[Difference | None]:
+    """Returns the differences of many pairs of entries, each as `difference` returns it.
+
+    Args:
+        entries: A number (a hypervolume) of each entry by seed; negative seeds pair with nothing.
+        pairs: The numbers of the first and of the second entry of each pair.
+        confidence: Coverage of the intervals, 0.95 for 95%.
+
+    Returns:
+        The differences first − second, in the order of the pairs.
+
+    Example:
+        >>> entries = [{1: 0.30, 2: 0.31}, {1: 0.20, 2: 0.22}, {1: 0.2}]
+        >>> [found and round(found.mean, 3) for found in differences(entries, [(0, 1), (0, 2)])]
+        [0.095, None]
+    """
+    # Samples of equal kind and sizes are tested together: a call of scipy takes a millisecond.
+    groups: dict[tuple[Kind, int, int], list[int]] = {}
+    seeds = [frozenset(entry) if entry and min(entry) >= 0 else None for entry in entries]
+    for number, (i, j) in enumerate(pairs):
+        kind: Kind = "paired" if seeds[i] is not None and seeds[i] == seeds[j] else "welch"
+        groups.setdefault((kind, len(entries[i]), len(entries[j])), []).append(number)
+    rows = [np.array([entry[seed] for seed in sorted(entry)]) for entry in entries]
+    found: list[Difference | None] = [None] * len(pairs)
+    for (kind, n, m), numbers in groups.items():
+        if min(n, m) >= 2:
+            first, second = (np.stack([rows[pairs[number][side]] for number in numbers]) for side in (0, 1))
+            for number, tested in zip(numbers, _tested(kind, first, second, confidence), strict=True):
+                found[number] = tested
+    return found
+
+
+def _tested(kind: Kind, first: Rows, second: Rows, confidence: float) -> Iterator[Difference | None]:
+    """Student's t test of each two rows, and the interval of the difference of their means."""
     from scipy.stats import ttest_ind, ttest_rel  # type: ignore[import-untyped, unused-ignore]
 
-    gap, count = fmean(first) - fmean(second), min(len(first), len(second))
-    # Without spread there is nothing to test: equal, or unknown
-    if _standard_error(kind, first, second) <= NOTHING:
-        return Difference(kind, count, 0.0, Interval(0.0, 0.0), 1.0) if abs(gap) <= NOTHING else None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of values that nearly agree, which are judged above
-        test = ttest_rel(first, second) if kind == "paired" else ttest_ind(first, second, equal_var=False)
-        low, high = test.confidence_interval(confidence)
-    return Difference(kind, count, gap, Interval(float(low), float(high)), float(test.pvalue))
+    gaps, count = first.mean(1) - second.mean(1), min(first.shape[1], second.shape[1])
+    errors = _standard_errors(kind, first, second)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", RuntimeWarning)  # of values that nearly agree, which are judged below
+        paired = kind == "paired"
+        test = (
+            ttest_rel(first, second, axis=1) if paired else ttest_ind(first, second, axis=1, equal_var=False)
+        )
+        lows, highs = test.confidence_interval(confidence)
+    for gap, error, low, high, p in zip(
+        *(x.tolist() for x in (gaps, errors, lows, highs, test.pvalue)), strict=True
+    ):
+        if error > NOTHING:
+            yield Difference(kind, count, gap, Interval(low, high), p)
+        else:  # without spread there is nothing to test: equal, or unknown
+            yield Difference(kind, count, 0.0, Interval(0.0, 0.0), 1.0) if abs(gap) <= NOTHING else None
 
 
-def _standard_error(kind: str, first: Sequence[float], second: Sequence[float]) -> float:
-    """The standard error of the difference of the means."""
+def _standard_errors(kind: Kind, first: Rows, second: Rows) -> Rows:
+    """The standard error of each difference of two means."""
     if kind == "paired":
-        return stdev(a - b for a, b in zip(first, second, strict=True)) / math.sqrt(len(first))
-    return math.sqrt(variance(first) / len(first) + variance(second) / len(second))
+        variances = (first - second).var(1, ddof=1) / first.shape[1]
+    else:
+        variances = first.var(1, ddof=1) / first.shape[1] + second.var(1, ddof=1) / second.shape[1]
+    return np.asarray(np.sqrt(variances))
 
 
 def holm(ps: Sequence[float]) -> list[float]:

@@ -1,11 +1,11 @@
 """Pairwise comparison of the entries of a task: which differ significantly over seeds. No torch."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-from .comparison import difference, holm
+from .comparison import differences, holm
 from .intervals import Interval
 from .leaderboard import TaskLeaderboard
 
@@ -80,22 +80,17 @@ def compare_pairs(board: TaskLeaderboard) -> list[Pair]:
     """
     ranked = [row.entry for row in board.rows if row.rank is not None]
     unit = board.scale or 1.0
-    found: list[Pair] = []
-    for first, second in combinations(ranked, 2):
-        gap = difference(board.replicates[first], board.replicates[second])
-        if gap is not None:
-            interval = Interval(gap.interval.low / unit, gap.interval.high / unit)
-            found.append(
-                Pair(board.task, first, second, gap.kind, gap.seeds, gap.mean / unit, interval, gap.p, 1.0,
-                     gap.distinct, False)
-            )  # fmt: skip
-    return _corrected(found)
-
-
-def _corrected(found: Sequence[Pair]) -> list[Pair]:
-    """The pairs with their p corrected by Holm's method for all of them."""
-    both = zip(found, holm([pair.p for pair in found]), strict=True)
-    return [replace(pair, p_holm=p, distinct_holm=p < LEVEL) for pair, p in both]
+    both = list(combinations(range(len(ranked)), 2))
+    tested = differences([board.replicates[entry] for entry in ranked], both)
+    found = [(i, j, gap) for (i, j), gap in zip(both, tested, strict=True) if gap is not None]
+    corrected = holm([gap.p for _, _, gap in found])
+    return [
+        Pair(
+            board.task, ranked[i], ranked[j], gap.kind, gap.seeds, gap.mean / unit,
+            Interval(gap.interval.low / unit, gap.interval.high / unit), gap.p, p, gap.distinct, p < LEVEL,
+        )
+        for (i, j, gap), p in zip(found, corrected, strict=True)
+    ]  # fmt: skip
 
 
 def pairs_summary(found: Sequence[Pair]) -> str:
