@@ -236,11 +236,12 @@ def pack(
     out: Annotated[
         Path | None, typer.Option(help="Archive to write.", show_default="<folder>.sparsebench.zip")
     ] = None,
+    task: Annotated[list[str] | None, typer.Option(help="Pack only this task (repeatable).")] = None,
 ) -> None:
     """Pack the records of a run, with their provenance, into one archive for `sparsebench merge`."""
     from .exchange import print_pack
 
-    print_pack(folder, out)
+    print_pack(folder, out, task or ())
 
 
 @app.command()

@@ -11,12 +11,13 @@ from ..exchange.pack import IncompatibleResults, pack, without_seal
 from .console import print_line, stdout_console
 
 
-def print_pack(folder: Path, out: Path | None) -> None:
+def print_pack(folder: Path, out: Path | None, tasks: Sequence[str] = ()) -> None:
     """Packs the records of an output folder into an archive, and prints its path and size.
 
     Args:
         folder: The output folder.
         out: The archive; None for `<folder>.sparsebench.zip` beside the folder.
+        tasks: Names of the tasks to pack; none for all.
 
     Raises:
         SparsebenchError: The folder has no records, or ones that `merge` would refuse; each reason is a line
@@ -29,7 +30,7 @@ def print_pack(folder: Path, out: Path | None) -> None:
         /.../run.sparsebench.zip: 1 records, ... KiB
     """
     try:
-        path, count, unsealed = pack(folder, out)
+        path, count, unsealed = pack(folder, out, tasks)
     except IncompatibleResults as refused:
         _list(refused)
         raise SparsebenchError(str(refused)) from None

@@ -1,6 +1,7 @@
 """The archive format for results: a ZIP file of at most four known members, read as untrusted input.
 
-Nothing is extracted to disk, executed or unpickled. Members are read in memory, by name, up to a size limit.
+Nothing is extracted to disk, executed or unpickled. Members are read by name, up to a size limit; the records
+are a stream, of which memory holds a line.
 An archive with any other member, or whose content differs from its manifest, is refused as a whole.
 """
 
@@ -8,15 +9,16 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from hashlib import sha256
-from io import BytesIO
+from io import BufferedReader, RawIOBase
 from pathlib import Path
-from typing import IO, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...errors import SparsebenchError
-from ...files import write_atomic
 from ...records import method_docs
 from ...records.store import FILE
 from ...validation import validation_message
@@ -25,9 +27,9 @@ MANIFEST = "manifest.json"
 METHODS = method_docs.FILE
 SUITE = "suite.json"
 MIB = 1 << 20
-LIMITS = {MANIFEST: MIB, SUITE: 4 * MIB, METHODS: MIB, FILE: 256 * MIB}  # bytes of each member, unpacked
-MOST_PACKED = 64 * MIB
-LONGEST_LINE = 4 * MIB
+LIMITS = {MANIFEST: MIB, SUITE: 4 * MIB, METHODS: MIB, FILE: 16 << 30}  # bytes of each member, unpacked
+MOST_PACKED = (1 << 31) - 16 * MIB  # from 2 GiB on a ZIP file has a second table of contents
+BLOCK = 1 << 20
 DIRECTORY = 64 << 10  # bytes; the central directory of four members has some three hundred
 DAY = (1980, 1, 1, 0, 0, 0)  # the same records give the same archive
 END, END64 = b"PK\x05\x06", b"PK\x06\x07"
@@ -62,8 +64,9 @@ class Manifest(BaseModel):
         provenance: Origin of the results (suites, versions, devices) for human readers; no code relies on it.
 
     Example:
+        >>> from sparsebench.bench.exchange.archive_writer import write_archive
         >>> path = write_archive(Path("mine.zip"), {"records.jsonl": b"{}"}, {"packed_by": "a test"})
-        >>> manifest, _ = read_archive(path)
+        >>> manifest = read_archive(path).manifest
         >>> manifest.files["records.jsonl"].bytes, manifest.provenance
         (2, {'packed_by': 'a test'})
     """
@@ -75,102 +78,119 @@ class Manifest(BaseModel):
     provenance: dict[str, Any] = {}
 
 
-def write_archive(path: Path, files: Mapping[str, bytes], provenance: Mapping[str, Any]) -> Path:
-    """Writes files and a manifest of their hashes into one archive; equal content gives equal bytes.
+@dataclass(frozen=True)
+class Archive:
+    """An archive whose table of contents and small files have been checked.
 
-    Args:
-        path: The archive to write. An existing file is replaced only if it is an archive of results itself.
-        files: Contents by name; the names are `records.jsonl`, `suite.json` and `methods.json`.
-        provenance: JSON-like description of the origin, stored in the manifest for human readers.
-
-    Returns:
-        The path that was written.
-
-    Raises:
-        SparsebenchError: A file exceeds its size limit, `path` exists and is no archive of results, or it
-            cannot be written.
+    Attributes:
+        path: The file.
+        manifest: Its manifest.
+        files: The content of `suite.json` and of `methods.json`, where it has them.
 
     Example:
-        >>> first = write_archive(Path("a.zip"), {"records.jsonl": b"{}"}, {})
-        >>> second = write_archive(Path("b.zip"), {"records.jsonl": b"{}"}, {})
-        >>> first.read_bytes() == second.read_bytes()
-        True
+        >>> from sparsebench.bench.exchange.archive_writer import write_archive
+        >>> archive = read_archive(write_archive(Path("mine.zip"), {"records.jsonl": b"{}"}, {}))
+        >>> with archive.records() as lines:
+        ...     lines.readline()
+        b'{}'
     """
-    _check_target(path)
-    for name, content in files.items():
-        if len(content) > LIMITS[name]:
-            raise SparsebenchError(
-                f"{name} has {len(content) // MIB} MiB and an archive takes {LIMITS[name] // MIB}: "
-                "pack fewer tasks at a time"
-            )
-    members = {
-        name: Member(bytes=len(content), sha256=sha256(content).hexdigest())
-        for name, content in files.items()
-    }
-    manifest = Manifest(files=members, provenance=dict(provenance))  # type: ignore[arg-type]
-    buffer = BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        for name, content in {MANIFEST: manifest.model_dump_json(indent=1).encode(), **files}.items():
-            info = zipfile.ZipInfo(name, DAY)
-            info.external_attr = (stat.S_IFREG | 0o644) << 16
-            info.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(info, content)
-    return write_atomic(path, buffer.getvalue())
+
+    path: Path
+    manifest: Manifest
+    files: Mapping[str, bytes]
+
+    @contextmanager
+    def records(self) -> Iterator[BufferedReader]:
+        """Context manager that opens the records file as a stream.
+
+        Yields:
+            The stream. Reading raises `SparsebenchError` where the content exceeds its limit, is no intact
+            ZIP data or, at its end, is not what was packed.
+        """
+        with zipfile.ZipFile(self.path) as archive, _CheckedStream(archive, FILE, self.manifest) as stream:
+            yield BufferedReader(stream, BLOCK)
 
 
-def _check_target(path: Path) -> None:
-    """Raises if `path` exists and is no archive of results: a mistyped name must not destroy records."""
-    if not path.exists():
-        return
-    try:
-        if not path.is_file():
-            raise SparsebenchError("it is not a file")
-        read_archive(path)
-    except SparsebenchError as error:
-        raise SparsebenchError(
-            f"{str(path)!r} is there, but no archive of results ({error}); choose another --out"
-        ) from None
-
-
-def read_archive(path: Path) -> tuple[Manifest, dict[str, bytes]]:
-    """Returns the manifest and the files of an archive, each file checked against its length and hash.
+def read_archive(path: Path) -> Archive:
+    """Returns an archive, of which all but the records is checked against its length and hash.
 
     Args:
         path: An existing file, of any origin.
 
     Returns:
-        The manifest, and the content of each listed file by name.
+        The archive; its records are checked when they are read.
 
     Raises:
         SparsebenchError: The file is not such an archive, exceeds a size limit, or was changed after packing.
 
     Example:
+        >>> from sparsebench.bench.exchange.archive_writer import write_archive
         >>> path = write_archive(Path("mine.zip"), {"records.jsonl": b"{}"}, {})
-        >>> read_archive(path)[1]
-        {'records.jsonl': b'{}'}
+        >>> read_archive(path).manifest.files["records.jsonl"].bytes
+        2
         >>> _ = path.write_bytes(path.read_bytes()[:-1])
         >>> read_archive(path)
         Traceback (most recent call last):
         sparsebench.errors.SparsebenchError: it is no archive that `sparsebench pack` made
     """
     if path.stat().st_size > MOST_PACKED:
-        raise SparsebenchError(f"it has more than {MOST_PACKED // MIB} MiB")
+        raise SparsebenchError(f"it has more than {MOST_PACKED // MIB:,} MiB")
     _check_directory(path)
+    with _intact_zip(), zipfile.ZipFile(path) as archive:
+        infos = {info.filename: info for info in _checked(archive.infolist())}
+        if MANIFEST not in infos or FILE not in infos:
+            raise SparsebenchError(f"it holds no {MANIFEST} or no {FILE}: make it with `sparsebench pack`")
+        manifest = _manifest(_content(archive, MANIFEST))
+        if {MANIFEST, *manifest.files} != set(infos):
+            raise SparsebenchError("it does not hold what its manifest lists")
+        small = set(manifest.files) - {FILE}
+        return Archive(path, manifest, {name: _content(archive, name, manifest) for name in sorted(small)})
+
+
+@contextmanager
+def _intact_zip() -> Iterator[None]:
+    """Raises `SparsebenchError` for every error that reading a damaged ZIP file has."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            infos = {info.filename: info for info in _checked(archive.infolist())}
-            if MANIFEST not in infos or FILE not in infos:
-                raise SparsebenchError(
-                    f"it holds no {MANIFEST} or no {FILE}: make it with `sparsebench pack`"
-                )
-            manifest = _manifest(_content(archive, infos.pop(MANIFEST)))
-            if set(manifest.files) != set(infos):
-                raise SparsebenchError("it does not hold what its manifest lists")
-            return manifest, {name: _content(archive, info, manifest) for name, info in infos.items()}
+        yield
+    except SparsebenchError:
+        raise
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        if isinstance(error, SparsebenchError):
-            raise
         raise SparsebenchError(f"it is no intact ZIP file ({error})") from error
+
+
+class _CheckedStream(RawIOBase):
+    """The unpacked content of a member, read up to its limit whatever its header claims, with its hash."""
+
+    def __init__(self, archive: zipfile.ZipFile, name: str, manifest: Manifest | None = None) -> None:
+        self._name, self._length, self._hash = name, 0, sha256()
+        self._expected = manifest.files.get(name) if manifest else None  # type: ignore[call-overload]
+        with _intact_zip():
+            self._member = archive.open(name)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        with _intact_zip():
+            content = self._member.read(min(len(buffer), LIMITS[self._name] + 1 - self._length))
+        self._length += len(content)
+        self._hash.update(content)
+        if self._length > LIMITS[self._name]:
+            raise SparsebenchError(f"a file in it has more than {LIMITS[self._name] // MIB:,} MiB")
+        found, wanted = (self._length, self._hash.hexdigest()), self._expected
+        if not content and wanted and (wanted.bytes, wanted.sha256) != found:
+            raise SparsebenchError(f"{self._name} in it is not what was packed: its hash differs")
+        buffer[: len(content)] = content
+        return len(content)
+
+    def close(self) -> None:
+        self._member.close()
+        super().close()
+
+
+def _content(archive: zipfile.ZipFile, name: str, manifest: Manifest | None = None) -> bytes:
+    with _CheckedStream(archive, name, manifest) as stream:
+        return stream.readall()
 
 
 def _check_directory(path: Path) -> None:
@@ -203,23 +223,6 @@ def _checked(infos: list[zipfile.ZipInfo]) -> Iterator[zipfile.ZipInfo]:
             raise SparsebenchError(f"{name} in it has more than {LIMITS[name] // MIB} MiB")
         seen.add(name)
         yield info
-
-
-def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, manifest: Manifest | None = None) -> bytes:
-    """Returns the content of a member, reading at most its size limit whatever its header claims."""
-    with archive.open(info) as file:
-        content = _bounded(file, LIMITS[info.filename])
-    expected = manifest.files.get(info.filename) if manifest else None  # type: ignore[call-overload]
-    if expected and (expected.bytes, expected.sha256) != (len(content), sha256(content).hexdigest()):
-        raise SparsebenchError(f"{info.filename} in it is not what was packed: its hash differs")
-    return content
-
-
-def _bounded(file: IO[bytes], limit: int) -> bytes:
-    content = file.read(limit + 1)
-    if len(content) > limit:
-        raise SparsebenchError(f"a file in it has more than {limit // MIB} MiB")
-    return content
 
 
 def _manifest(content: bytes) -> Manifest:

@@ -9,6 +9,7 @@ from ...records.method_docs import MethodDoc
 from ...records.record import Record
 from ..config.suite import Suite
 from ..config.trial_spec import trial_of
+from .record_lines import RecordLines
 
 OWN = ("optimizer", "lr", "weight_decay")  # the fields of a recipe that may differ between entries
 
@@ -26,6 +27,7 @@ class Source:
         method_docs: Description of each method (equation, knobs), from `methods.json`.
         sha256: Hash of the archive file; None for a folder.
         unsealed: Ids of the records whose line has no seal, so that an edit would not show.
+        lines: The line of each record in the records file, by its id.
 
     Example:
         >>> source = Source("run.sparsebench.zip", [record], unsealed={record.id})
@@ -41,6 +43,7 @@ class Source:
     method_docs: Mapping[str, MethodDoc] = field(default_factory=dict)
     sha256: str | None = None
     unsealed: Set[str] = frozenset()
+    lines: RecordLines | None = None
 
 
 def compatibility_errors(sources: Sequence[Source]) -> Iterator[str]:

@@ -1,20 +1,21 @@
 """The merge of results: archives and folders of several machines become one folder of records."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from ...errors import SparsebenchError
-from ...files import write_atomic
+from ...files import replacing, write_atomic
 from ...records.method_docs import Methods, methods_json
 from ...records.record import Record
 from ...records.store import FILE
+from ...records.stored import StoredRecords
 from .archive import METHODS, SUITE
 from .compatibility import Source, compatibility_errors, duplicate_searches, unequal_budgets
-from .pack import IncompatibleResults, _count, _lines, provenance, without_seal
+from .pack import IncompatibleResults, _count, provenance, without_seal
 from .reader import read_source
 
 SOURCES = "sources.json"
@@ -36,7 +37,7 @@ class MergeResult:
     """
 
     folder: Path
-    records: list[Record]
+    records: Sequence[Record]
     notes: list[str]
 
 
@@ -81,17 +82,17 @@ def merge(sources: Sequence[Path], out: Path) -> MergeResult:
     if reasons:
         raise IncompatibleResults(f"nothing was merged: {_count(reasons)}", reasons)
     # Joining and writing.
-    records, unsealed, notes = _joined(found)
+    kept, notes = _joined(found)
     methods, others = _told(found)
-    _write(out, found, _lines(records, unsealed), methods)
-    return MergeResult(out, records, [*notes, *others])
+    _write(out, found, kept, methods)
+    return MergeResult(out, StoredRecords(out), [*notes, *others])
 
 
-def _joined(sources: Sequence[Source]) -> tuple[list[Record], set[str], list[str]]:
-    """Returns every identity once, from the first source that finished it, and of a repeated search the
-    first one; beside the records, the ids of those without a seal, and the notes."""
+def _joined(sources: Sequence[Source]) -> tuple[dict[str, int], list[str]]:
+    """Returns every identity once with the number of the first source that finished it, of a repeated search
+    those of the first one; and the notes."""
     kept: dict[str, Record] = {}
-    unsealed = set[str]()
+    chosen: dict[str, int] = {}
     notes = []
     left_out = duplicate_searches(sources)
     # Records and one note for each source: how many are new, and how far repeated ones differ.
@@ -103,7 +104,7 @@ def _joined(sources: Sequence[Source]) -> tuple[list[Record], set[str], list[str
             before = kept.get(record.id)
             if before is None or (not before.ok and record.ok):
                 kept[record.id] = record
-                (unsealed.add if record.id in source.unsealed else unsealed.discard)(record.id)
+                chosen[record.id] = number
                 fresh += before is None
             elif record.ok:
                 again += 1
@@ -121,10 +122,10 @@ def _joined(sources: Sequence[Source]) -> tuple[list[Record], set[str], list[str
             f"{sources[first].name} is kept: one search for each entry"
         )
     notes += unequal_budgets(sources)
-    libraries = {json.dumps(r.versions, sort_keys=True) for r in kept.values()}
+    libraries = {tuple(sorted(r.versions.items())) for r in kept.values()}
     if len(libraries) > 1:
         notes.append(f"the records were made with {len(libraries)} different sets of library versions")
-    return list(kept.values()), unsealed, notes
+    return chosen, notes
 
 
 def _told(sources: Sequence[Source]) -> tuple[Methods, list[str]]:
@@ -143,17 +144,35 @@ def _told(sources: Sequence[Source]) -> tuple[Methods, list[str]]:
     return kept, notes
 
 
-def _write(out: Path, sources: Sequence[Source], content: bytes, methods: Methods) -> None:
+def _write(out: Path, sources: Sequence[Source], kept: Mapping[str, int], methods: Methods) -> None:
+    """Writes the files of the folder, the records last: without them it holds no results."""
     told = [{"name": Path(s.name).name, "sha256": s.sha256, **provenance(s.records)} for s in sources]
-    write_atomic(
-        out / SOURCES, json.dumps({"sha256": sha256(content).hexdigest(), "sources": told}, indent=1) + "\n"
-    )
+    hashed = sha256()
+    try:
+        with replacing(out / FILE) as temporary:
+            with temporary.open("wb") as file:
+                for line in _copied(sources, kept):
+                    hashed.update(line)
+                    file.write(line)
+            _write_beside(out, sources, methods, {"sha256": hashed.hexdigest(), "sources": told})
+    except OSError as error:
+        raise SparsebenchError(f"cannot write to {str(out)!r}: {error.strerror or error}") from error
+
+
+def _copied(sources: Sequence[Source], kept: Mapping[str, int]) -> Iterator[bytes]:
+    """Yields the lines of the records that are kept, byte by byte as each source has them."""
+    for number, source in enumerate(sources):
+        if source.lines is not None:
+            yield from source.lines.copied({identity for identity, of in kept.items() if of == number})
+
+
+def _write_beside(out: Path, sources: Sequence[Source], methods: Methods, origin: Mapping[str, Any]) -> None:
+    write_atomic(out / SOURCES, json.dumps(origin, indent=1) + "\n")
     identity = _identity(sources)
     if identity is not None:
         write_atomic(out / SUITE, json.dumps(identity, indent=1) + "\n")
     if methods:
         write_atomic(out / METHODS, methods_json(methods))
-    write_atomic(out / FILE, content)
 
 
 def _identity(sources: Sequence[Source]) -> dict[str, Any] | None:

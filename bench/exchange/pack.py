@@ -2,17 +2,19 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ...errors import SparsebenchError
+from ...errors import SparsebenchError, UnknownName
 from ...records.method_docs import methods_json
 from ...records.record import Record
 from ...records.store import FILE
 from ..system.environment import versions
-from .archive import METHODS, SUITE, write_archive
-from .compatibility import compatibility_errors
+from .archive import METHODS, SUITE
+from .archive_writer import Content, write_archive
+from .compatibility import Source, compatibility_errors
 from .reader import read_folder
 
 ENDING = ".sparsebench.zip"
@@ -58,18 +60,20 @@ class PackResult(NamedTuple):
     unsealed: int
 
 
-def pack(folder: Path, out: Path | None = None) -> PackResult:
+def pack(folder: Path, out: Path | None = None, tasks: Sequence[str] = ()) -> PackResult:
     """Packs a folder's records, suite and method descriptions into one archive with hashes and provenance.
 
     Args:
         folder: Output folder of a campaign, or of `merge`.
         out: The archive to write; by default `<folder>.sparsebench.zip` beside the folder.
+        tasks: Names of the tasks to pack, for a folder that is too large for one archive; by default all.
 
     Returns:
         The archive's path and the numbers of its records.
 
     Raises:
         SparsebenchError: `folder` is no folder, or the archive cannot be written.
+        UnknownName: The folder has no records of such a task.
         IncompatibleResults: The folder has no records, or records that `merge` would refuse.
 
     Example:
@@ -86,7 +90,11 @@ def pack(folder: Path, out: Path | None = None) -> PackResult:
     reasons += compatibility_errors([source]) if not reasons else ()
     if reasons:
         raise IncompatibleResults(f"nothing was packed: {_count(reasons)} in {str(folder)!r}", reasons)
-    files = {FILE: _lines(source.records, source.unsealed)}
+    if tasks:
+        source = _of_tasks(source, tasks)
+    copied, wanted = source.lines, {record.id for record in source.records}
+    assert copied is not None, "a source that was read has the lines of its records"
+    files: dict[str, Content] = {FILE: lambda: copied.copied(wanted)}
     if (folder / SUITE).is_file():
         files[SUITE] = (folder / SUITE).read_bytes()
     if source.method_docs:
@@ -96,10 +104,14 @@ def pack(folder: Path, out: Path | None = None) -> PackResult:
     return PackResult(write_archive(target, files, told), len(source.records), len(source.unsealed))
 
 
-def _lines(records: Iterable[Record], unsealed: Set[str]) -> bytes:
-    """Returns the records as lines of JSON. A record read without a seal is written without one: a new seal
-    would certify a line that may have been edited."""
-    return "".join(record.to_json(seal=record.id not in unsealed) + "\n" for record in records).encode()
+def _of_tasks(source: Source, tasks: Sequence[str]) -> Source:
+    """Returns the part of a source that some tasks have."""
+    known = {record.task for record in source.records}
+    for task in tasks:
+        if task not in known:
+            raise UnknownName("task", task, known)
+    kept = [record for record in source.records if record.task in tasks]
+    return replace(source, records=kept, unsealed=source.unsealed & {record.id for record in kept})
 
 
 def _count(reasons: Sequence[str]) -> str:

@@ -1,24 +1,27 @@
 """The reader of results of untrusted origin: an archive or a folder, within size limits, record by record."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from hashlib import sha256
-from io import BytesIO
+from hashlib import file_digest
 from itertools import islice
 from pathlib import Path
+from typing import IO
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ...errors import SparsebenchError
+from ...gc_pause import paused_gc
 from ...records.hashing import digest, intact
 from ...records.method_docs import Methods, parse_methods
 from ...records.record import Record, parse
-from ...records.store import EDITED, FILE, latest
+from ...records.selection import light_records
+from ...records.store import EDITED, FILE
 from ...validation import validation_message
 from ..config.suite import Suite
-from .archive import LIMITS, LONGEST_LINE, METHODS, SUITE, read_archive
+from .archive import LIMITS, METHODS, SUITE, read_archive
 from .compatibility import Source
 from .record_checks import odd_name, record_errors, source_errors
+from .record_lines import LONGEST_LINE, Opener, RecordLines, bounded_lines
 
 MOST_REASONS = 20  # of one source
 MOST_LINES = 200_000  # of one source
@@ -54,11 +57,12 @@ def read_source(path: Path) -> tuple[Source, list[str]]:
     if not path.is_file():
         return Source(str(path), []), [f"{path}: there is no such archive or folder"]
     try:
-        _, files = read_archive(path)
+        archive = read_archive(path)
+        source, reasons = _source(path, archive.records, archive.files)
     except SparsebenchError as error:
         return Source(str(path), []), [f"{path}: {error}"]
-    source, reasons = _source(path, files[FILE], files.get(SUITE), files.get(METHODS))
-    return replace(source, sha256=sha256(path.read_bytes()).hexdigest()), reasons
+    with path.open("rb") as file:
+        return replace(source, sha256=file_digest(file, "sha256").hexdigest()), reasons
 
 
 def read_folder(path: Path) -> tuple[Source, list[str]]:
@@ -80,30 +84,28 @@ def read_folder(path: Path) -> tuple[Source, list[str]]:
         >>> len(source.records), source.suite, reasons
         (1, None, [])
     """
-    # The records file, and its last line if that is incomplete.
     file = path / FILE
     if not file.is_file():
         return Source(str(path), []), [f"{path}: no records, {FILE} is not there"]
     if file.stat().st_size > LIMITS[FILE]:
-        return Source(str(path), []), [f"{path}: {FILE} has more than {LIMITS[FILE] >> 20} MiB"]
-    content = file.read_bytes()
-    end = content.rfind(b"\n") + 1
-    if isinstance(_record(content[end:], ""), str):  # torn by a crash, or still being written
-        content = content[:end]
+        return Source(str(path), []), [f"{path}: {FILE} has more than {LIMITS[FILE] >> 20:,} MiB"]
     # The optional files beside it.
     beside = {name: (path / name).read_bytes() for name in (SUITE, METHODS) if (path / name).is_file()}
     large = [name for name, content in beside.items() if len(content) > LIMITS[name]]
     if large:
         return Source(str(path), []), [f"{path}: {large[0]} has more than {LIMITS[large[0]] >> 20} MiB"]
-    return _source(path, content, beside.get(SUITE), beside.get(METHODS))
+    return _source(path, lambda: file.open("rb"), beside, torn=True)
 
 
 def _source(
-    path: Path, content: bytes, suite: bytes | None, methods: bytes | None
+    path: Path, records: Opener, beside: Mapping[str, bytes], *, torn: bool = False
 ) -> tuple[Source, list[str]]:
-    """Returns the source that the contents of the files describe, and what is wrong with them."""
+    """Returns the source that the contents of the files describe, and what is wrong with them; `torn` allows
+    an incomplete last line."""
     # The records, each alone and all together.
-    kept, unsealed, reasons = _records(path, content)
+    suite, methods = beside.get(SUITE), beside.get(METHODS)
+    with records() as stream, paused_gc():
+        kept, unsealed, places, reasons = _records(path, stream, torn)
     if len(reasons) > MOST_REASONS:
         return Source(str(path), []), reasons
     if not kept and not reasons:
@@ -125,35 +127,43 @@ def _source(
     reasons += [f"{path}: {reason}" for reason in wrong]
     rest = len(reasons) - MOST_REASONS
     shown = [*reasons[:MOST_REASONS], f"{path}: and {rest} more"] if rest > 0 else reasons
-    source = Source(str(path), kept, method_docs=described, unsealed=frozenset(unsealed))
+    source = Source(
+        str(path), kept, method_docs=described, unsealed=frozenset(unsealed),
+        lines=RecordLines(records, places),
+    )  # fmt: skip
     if identity is not None:
         source = replace(source, suite=identity.suite, data=identity.data, methods=identity.methods)
     return source, shown
 
 
-def _records(path: Path, content: bytes) -> tuple[list[Record], set[str], list[str]]:
-    """Returns the latest record of each identity, the ids of those without a seal, and the lines' problems.
+def _records(
+    path: Path, stream: IO[bytes], torn: bool
+) -> tuple[list[Record], set[str], dict[str, tuple[int, int]], list[str]]:
+    """Returns the latest record of each identity without its bulk, the ids of those without a seal, the
+    places of their lines, and the lines' problems.
 
     Reading stops at the limit of lines or of problems.
     """
-    found, unsealed, reasons = list[Record](), set[str](), list[str]()
-    for number, line in enumerate(islice(BytesIO(content), MOST_LINES + 1), 1):
+    found, places = dict[str, Record](), dict[str, tuple[int, int]]()
+    unsealed, reasons, light = set[str](), list[str](), light_records()
+    for number, line in enumerate(islice(bounded_lines(stream), MOST_LINES + 1), 1):
+        content = line.strip()
         if number > MOST_LINES:
             reasons.append(f"{path}: {FILE} has more than {MOST_LINES:,} lines")
-        elif line.strip():
+        elif content:
             record = _record(line, f"{path}, line {number}")
             if isinstance(record, Record):
-                found.append(record)
-                whole = intact(line.decode())
+                whole = intact(content)
+                found[record.id], places[record.id] = light.of_record(record), (number, hash(content))
                 (unsealed.add if whole is None else unsealed.discard)(record.id)
                 wrong = record_errors(record) or ([UNSEALED] if whole is False else [])
                 reasons += [f"{path}, line {number}: {reason}" for reason in wrong]
-            else:
+            elif line.endswith(b"\n") or not torn:
                 reasons.append(record)
         if len(reasons) >= MOST_REASONS:
             rest = f"{path}: and perhaps more: reading stopped there"
-            return [], set(), [*reasons[:MOST_REASONS], rest]
-    return list(latest(found)), unsealed, reasons
+            return [], set(), {}, [*reasons[:MOST_REASONS], rest]
+    return list(found.values()), unsealed, places, reasons
 
 
 def _read_method_docs(records: Sequence[Record], content: bytes | None) -> tuple[Methods, list[str]]:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from sparsebench.bench.config.method_docs import describe_method
 from sparsebench.bench.config.trial_spec import Recipe, Trial
-from sparsebench.bench.exchange.archive import LIMITS, METHODS, write_archive
+from sparsebench.bench.exchange.archive import LIMITS, METHODS
+from sparsebench.bench.exchange.archive_writer import write_archive
 from sparsebench.bench.exchange.merge import merge
 from sparsebench.bench.exchange.pack import IncompatibleResults, pack
 from sparsebench.errors import SparsebenchError
@@ -137,5 +138,5 @@ def test_a_description_of_megabytes_or_no_end_is_refused(tmp_path: Path) -> None
         with pytest.raises(IncompatibleResults) as caught:
             merge([bad], tmp_path / "out")
         assert said in caught.value.reasons[0]
-    with pytest.raises(SparsebenchError, match=r"methods\.json has 1 MiB"):
+    with pytest.raises(SparsebenchError, match=r"methods\.json has more than 1 MiB"):
         write_archive(tmp_path / "a.zip", {METHODS: b" " * (LIMITS[METHODS] + 1)}, {})

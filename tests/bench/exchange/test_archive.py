@@ -11,11 +11,19 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from sparsebench.bench.exchange.archive import LIMITS, MANIFEST, SUITE, read_archive, write_archive
+from sparsebench.bench.exchange.archive import LIMITS, MANIFEST, SUITE, Archive, read_archive
+from sparsebench.bench.exchange.archive_writer import write_archive
 from sparsebench.errors import SparsebenchError
 from sparsebench.records.store import FILE
 
 LINES = b'{"some": "record"}\n' * 3
+
+
+def unpacked(path: Path) -> tuple[Archive, dict[str, bytes]]:
+    """An archive with the contents of all its files."""
+    archive = read_archive(path)
+    with archive.records() as stream:
+        return archive, {FILE: stream.read(), **archive.files}
 
 
 def manifest_of(files: dict[str, bytes]) -> bytes:
@@ -132,7 +140,7 @@ def test_a_hostile_archive_is_refused_in_a_sentence(kind: str, tmp_path: Path) -
     path = tmp_path / "theirs.zip"
     path.write_bytes(make())
     with pytest.raises(SparsebenchError, match=said) as caught:
-        read_archive(path)
+        unpacked(path)
     assert "\n" not in str(caught.value) and "\x1b" not in str(caught.value)
     assert [p.name for p in tmp_path.iterdir()] == ["theirs.zip"]
 
@@ -151,10 +159,10 @@ def test_the_bomb_is_not_unpacked_beyond_its_limit(tmp_path: Path, monkeypatch: 
     path = tmp_path / "bomb.zip"
     path.write_bytes(zipped((MANIFEST, b"{}"), (FILE, b"\0" * (50 << 20))))
     with pytest.raises(SparsebenchError, match="more than 1 MiB"):
-        read_archive(path)
+        unpacked(path)
     path.write_bytes(lying_about_size())
     with pytest.raises(SparsebenchError):
-        read_archive(path)
+        unpacked(path)
     assert sum(read) <= 2 << 20
 
 
@@ -171,8 +179,8 @@ def test_what_is_packed_comes_back_and_twice_gives_the_same_bytes(tmp_path: Path
     first = write_archive(tmp_path / "a.zip", files, {"who": "me"})
     second = write_archive(tmp_path / "sub" / "b.zip", files, {"who": "me"})
     assert first.read_bytes() == second.read_bytes()
-    manifest, content = read_archive(first)
-    assert content == files and manifest.provenance == {"who": "me"}
+    archive, content = unpacked(first)
+    assert content == files and archive.manifest.provenance == {"who": "me"}
     assert {p.name for p in tmp_path.iterdir()} == {"a.zip", "sub"}
 
 
@@ -190,7 +198,7 @@ def test_only_an_archive_is_replaced_by_an_archive(tmp_path: Path) -> None:
     target = tmp_path / "a.zip"
     write_archive(target, {FILE: LINES}, {})
     write_archive(target, {FILE: LINES * 2}, {})
-    assert read_archive(target)[1] == {FILE: LINES * 2}
+    assert unpacked(target)[1] == {FILE: LINES * 2}
     for path, said in [
         (tmp_path / "folder", "no archive of results"),
         (tmp_path / "file", "no archive of results"),
