@@ -22,6 +22,11 @@ class _Fields(NamedTuple):
     val_accuracy: float | None
     compression: float | None
     command: str
+    classes: int | None
+    val_chance: float | None
+    test_chance: float | None
+    val_balanced_accuracy: float | None
+    test_balanced_accuracy: float | None
 
 
 class TrialOutcome(_Fields):
@@ -40,6 +45,8 @@ class TrialOutcome(_Fields):
         val_accuracy: Validation accuracy, a fraction.
         compression: Compression, a ratio.
         command: The command that repeats the trial.
+        classes, val_chance, test_chance, val_balanced_accuracy, test_balanced_accuracy: Measurements by which
+            `learning.py` decides whether a network has learned something.
 
     Example:
         >>> _ = (folder / "records.jsonl").write_text(record.to_json())
