@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...records.hashing import digest
 from ...records.method_docs import MethodDoc
 from ...records.record import Record
 from ..config.suite import Suite
@@ -81,10 +80,10 @@ def compatibility_errors(sources: Sequence[Source]) -> Iterator[str]:
 
 def _shared_settings(source: Source) -> Iterator[tuple[str, Any]]:
     """Yields what all sources must agree on, as (description, value); pairs of records once each."""
-    seen: set[str] = set()
+    seen = set[tuple[str, str]]()
     for record in source.records:
         for what, value in _settings_of_record(record):
-            key = digest([what, value])
+            key = what, repr(value)
             if key not in seen:
                 seen.add(key)
                 yield what, value
