@@ -48,7 +48,7 @@ def test_an_address_of_no_use_now_is_told(uri: str, part: str, monkeypatch: pyte
         assert found.mark == "missing"
         assert part in found.found
         with pytest.raises(SparsebenchError, match=re.escape(part)):
-            StudyMirror(uri)
+            StudyMirror(uri, "campaign")
 
 
 @pytest.mark.parametrize(
