@@ -17,6 +17,7 @@ from ...reports.analysis.boards import on_front
 from ...reports.analysis.grouping import by_task, confirmed
 from ...reports.analysis.points import Point
 from ..output_folder.layout import MODELS, SUFFIX, model_files, model_path, trial_file
+from .counted import counted
 
 
 def _best_seed(records: Iterable[Record], has_model: Callable[[str], bool]) -> Record | None:
@@ -66,7 +67,7 @@ def front_models(folder: Path, records: Iterable[Record]) -> dict[str, Path]:
     files = {i: path for i, path in model_files(folder / MODELS).items() if is_model(path, i)}
     chosen = (
         _best_seed((o.record for o in point.outcomes), files.__contains__)
-        for point in confirmed_fronts(records)
+        for point in confirmed_fronts(counted(folder, records))
     )
     return {record.id: files[record.id] for record in chosen if record is not None}
 

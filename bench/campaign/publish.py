@@ -19,6 +19,7 @@ from ..search.importance import importance
 from ..system.environment import cores
 from ..system.mlflow_address import named_address
 from ..tracking.publisher import Publisher, StudySummary, default_uri, publish_missing, publish_studies
+from .counted import counted
 from .kept_models import front_models
 
 Notify = Callable[[str], None]
@@ -124,7 +125,7 @@ def report_folder(folder: Path, records: Sequence[Record]) -> list[Path]:
     """
     with paused_gc():
         shares = importance(in_memory(records))
-        return write_report(folder, latest(records), x_max(folder), shares, processes=cores())
+        return write_report(folder, counted(folder, records), x_max(folder), shares, processes=cores())
 
 
 def leaderboard_table(folder: Path, records: Sequence[Record]) -> LeaderboardTable:
@@ -148,7 +149,7 @@ def leaderboard_table(folder: Path, records: Sequence[Record]) -> LeaderboardTab
         1      dwf-3           0.581 ± 0.003...
         ...
     """
-    return LeaderboardTable(records, x_max(folder))
+    return LeaderboardTable(counted(folder, records), x_max(folder))
 
 
 def publish_to_mlflow(
@@ -188,7 +189,7 @@ def publish_to_mlflow(
     held = in_memory(now)
     summaries = [
         _study_summary(board, row, folder, held[0].suite)
-        for board in boards(now, x_max(folder))
+        for board in boards(counted(folder, now), x_max(folder))
         for row in board.rows
     ]
     models = front_models(folder, held)

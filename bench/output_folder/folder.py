@@ -202,6 +202,31 @@ def read_identity(path: Path) -> dict[str, Any]:
         raise SparsebenchError(f"{path / SUITE} is damaged: {error}") from error
 
 
+def points_budget(path: Path) -> int | None:
+    """Returns the number of points of each entry on each task that the folder's suite has confirmed.
+
+    Args:
+        path: An output folder.
+
+    Returns:
+        The budget; None for a folder of records without a suite, or whose suite does not say.
+
+    Raises:
+        SparsebenchError: The suite.json is damaged.
+
+    Example:
+        >>> content = {"suite": {"budget": {"points": 4}}, "data": {}, "methods": {}}
+        >>> _ = Path(SUITE).write_text(json.dumps(content))
+        >>> points_budget(Path())
+        4
+    """
+    if not (path / SUITE).is_file():
+        return None
+    budget = read_identity(path)["suite"].get("budget")
+    points = budget.get("points") if isinstance(budget, dict) else None
+    return points if isinstance(points, int) else None
+
+
 def x_max(path: Path) -> dict[str, float]:
     """Returns where the hypervolume of each task is cut off, as the folder's suite says.
 

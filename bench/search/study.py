@@ -4,14 +4,13 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ...learning import chance_of, learned
 from ...methods.api import registry
-from ...records.pareto import front, spread
 from ...records.record import Record
 from ...records.store import Store
 from ..config.search_space import free_knobs, full_knobs, settle_recipe, split_settings
 from ..config.suite import Entry, Suite, Task
 from ..config.trial_spec import Trial
+from .confirmed_points import chosen_points
 from .optuna_search import Search
 
 
@@ -153,17 +152,8 @@ class Study:
         )
 
     def chosen(self) -> list[Record]:
-        """Returns the points to confirm: of the search's Pareto front by validation accuracy, spread over log
-        compression. Points that learned nothing are left out where there are others."""
-        in_order = [self.found[number] for number in sorted(self.found)]  # of equals the first is chosen
-        distinct = {record.id: record for record in in_order}
-        alive = [r for r in distinct.values() if r.status == "ok" and r.val_accuracy is not None]
-        able = [r for r in alive if learned(r.val_accuracy or 0.0, chance_of(r, "validation") or 0.0)]
-
-        def place(record: Record) -> tuple[float, float]:
-            return record.log_compression, record.val_accuracy or 0.0
-
-        return spread(front(able or alive, key=place), self.suite.budget.points, key=place)
+        """Returns the points to confirm, see `chosen_points`."""
+        return chosen_points((self.found[n] for n in sorted(self.found)), self.suite.budget.points)
 
     def _confirm_trials(self, points: Iterable[Record]) -> Iterable[Trial]:
         for record in points:

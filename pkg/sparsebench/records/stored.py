@@ -4,7 +4,8 @@ Those of a campaign may have gigabytes of curves and layers. What ranks, counts 
 them; a figure needs those of the few runs that it shows.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from copy import copy
 from dataclasses import dataclass
 from operator import eq
 from pathlib import Path
@@ -130,6 +131,28 @@ def latest(records: Iterable[Record]) -> Sequence[Record]:
     if isinstance(records, StoredRecords):
         return records
     return list({record.id: record for record in records}.values())
+
+
+def without(records: Iterable[Record], identities: Set[str]) -> Sequence[Record]:
+    """Returns the latest records but those of some identities.
+
+    Args:
+        records: Records in the order written, or `StoredRecords`, whose bulk stays on the disk.
+        identities: The identities to leave out.
+
+    Returns:
+        The other records, in their order.
+
+    Example:
+        >>> len(records), len(without(records, {records[0].id})), len(without(StoredRecords(folder), set()))
+        (48, 47, 48)
+    """
+    now = latest(records)
+    if isinstance(now, StoredRecords):
+        fewer = copy(now)
+        fewer.light = [record for record in now.light if record.id not in identities]
+        return fewer
+    return [record for record in now if record.id not in identities]
 
 
 def in_memory(records: Iterable[Record]) -> Sequence[Record]:

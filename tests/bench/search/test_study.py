@@ -11,6 +11,7 @@ import pytest
 from hypothesis import strategies as st
 from sparsebench.bench.config.suite import Suite
 from sparsebench.bench.config.trial_spec import Trial
+from sparsebench.bench.search.confirmed_points import surplus_confirmations
 from sparsebench.bench.search.study import Study, objectives, studies
 from sparsebench.bench.training.trial import record_of
 from sparsebench.records.fields import Measurements, TrainingResult
@@ -169,12 +170,17 @@ def test_every_sequence_of_extensions_ends_with_the_budget(
     with TemporaryDirectory() as one, TemporaryDirectory() as other, TemporaryDirectory() as many:
         straight, broken, wide = Path(one), Path(other), Path(many)
         for trials in budgets:
-            finish(grown(straight, trials))
+            last = grown(straight, trials)
+            finish(last)
             stop(grown(broken, trials), killed, slots, random.Random(seed))
             finish(grown(broken, trials))
             finish(grown(wide, trials), slots=slots, order=random.Random(seed))
             numbers = [record.trial for record in Store(straight) if record.phase == "search"]
             assert sorted(numbers) == list(range(trials))
+            surplus = surplus_confirmations(Store(straight), points=3)
+            points = {r.confirms for r in Store(straight) if r.confirms and r.id not in surplus}
+            assert {record.id for record in last.chosen()} <= points
+            assert len(points) <= 3
         assert told(broken) == told(wide) == told(straight)
 
 
