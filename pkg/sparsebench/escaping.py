@@ -19,7 +19,7 @@ FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 
 def one_line(name: str) -> str:
-    """Returns a name as one line of printable text.
+    r"""Returns a name as one line of printable text.
 
     Args:
         name: Any text.
@@ -36,7 +36,7 @@ def one_line(name: str) -> str:
 
 
 def for_terminal(text: str) -> str:
-    """Returns text of several lines without what a terminal would execute.
+    r"""Returns text of several lines without what a terminal would execute.
 
     Args:
         text: Text that is about to be printed.
