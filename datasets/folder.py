@@ -93,7 +93,7 @@ def image_folder(root: Path, download: bool, *, path: str, size: int, valid: int
     _check(base, size, valid, stream)
     layout = read_layout(base)
     train, held, test, definition = _split(layout, base, valid)
-    size = size or _usual_size(train.paths)
+    size = size or _usual_size([*train.paths, *held.paths, *test.paths])
     # The files' digest, before any is decoded; pixels in memory, or streams of the files.
     parts = [train, held, test]
     every = [file for part in parts for file in part.paths]

@@ -33,7 +33,7 @@ PACKAGES = """
 7 | reports.write   | reports.write               | reports.analysis reports.tables reports.figures reports.site
 8 | bench.system    | bench bench.system*         |
 8 | bench.config    | bench.config*               | methods.api datasets.api
-8 | bench.data      | bench.data*                 | datasets.api
+8 | bench.data      | bench.data*                 | datasets.api datasets.located
 8 | bench.models    | bench.models* bench.networks | datasets.api
 8 | bench.measurement | bench.measurement*        | datasets.api
 9 | bench.training  | bench.training*             | methods.api datasets.api bench.config bench.system bench.data bench.models bench.measurement

@@ -176,10 +176,10 @@ class Campaign:
             self.display.update(study, record)
 
 
-def _open_store(folder: OutputFolder, warnings: Sequence[str], say: Callable[[str], None]) -> Store:
-    """Returns the records so far; says what is odd about models and folder, and which records were edited."""
+def _open_store(folder: OutputFolder, notes: Sequence[str], say: Callable[[str], None]) -> Store:
+    """Returns the records so far; says what is odd about models, data, folder and records."""
     store = Store(folder.path, notify=say)
-    for note in [*warnings, *folder.notes, *([f"warning: {store.edited}"] if store.edited else [])]:
+    for note in [*notes, *folder.notes, *([f"warning: {store.edited}"] if store.edited else [])]:
         say(note)
     return store
 
@@ -234,23 +234,23 @@ def run(
         raise TypeError(f"run() takes options as keywords or as RunOptions, not as {options!r}")
     chosen = (options or RunOptions()).changed(keywords)
     resolved, resources = chosen.resolve(suite), chosen.resources
-    opened = open_tasks(resolved, chosen.data)
-    root, digests = opened.root, opened.digests
+    tasks = open_tasks(resolved, chosen.data, chosen.base(suite))
     path = chosen.output_folder(resolved)
     with watch_signals() as interrupts, ExitStack() as stack:
         # Lock the folder and start the workers, which import for seconds while the rest is opened
-        folder = stack.enter_context(OutputFolder(path, resolved, digests, extend=chosen.extend))
-        shown = stack.enter_context(ProgressMonitor(display, StateFile(path, chosen.plugins)))
-        workers = stack.enter_context(
-            closing(resources.start(path, root, chosen.plugins, resolved.tasks, digests))
+        folder = stack.enter_context(
+            OutputFolder(path, resolved, tasks.digests, tasks.starts, extend=chosen.extend)
         )
+        shown = stack.enter_context(ProgressMonitor(display, StateFile(path, chosen.plugins)))
+        needed = (path, tasks.root, chosen.plugins, resolved.tasks, tasks.digests, tasks.base)
+        workers = stack.enter_context(closing(resources.start(*needed)))
         # Open the records and their copies in Optuna and MLflow; the searches begin with the records
         owner = folder.campaign.id
         mirror = StudyMirror.of(path, owner, chosen.storage)
-        store = stack.enter_context(closing(_open_store(folder, opened.warnings, shown.say)))
+        store = stack.enter_context(closing(_open_store(folder, tasks.notes, shown.say)))
         live = publish.LivePublisher(chosen.tracking_uri, path, owner, resolved, shown.say, len(store) > 0)
         stack.callback(live.close)
-        searches = studies(resolved, digests, store)
+        searches = studies(resolved, tasks.digests, store, tasks.starts, tasks.base)
         shown.start(searches, workers.capacity)
         # Run the trials, then write tables and figures
         kept = KeptModels(path, store)

@@ -21,6 +21,7 @@ from ..config.suite import Suite, Task
 from ..measurement.forward import products
 from ..measurement.prunable import prunable_set
 from ..models.factory import create
+from ..models.start_file import located_start
 from ..progress.snapshot import duration
 from ..system.devices import DeviceSlot, slots
 from ..training.trial import open_data
@@ -70,6 +71,7 @@ class Cost:
         tasks: The cost of each task.
         cluster: Whether a cluster is to run it, whose slots are not known here: the time is that of one slot
             of this machine.
+        notes: What there is to tell of the data, in sentences.
 
     Example:
         >>> from sparsebench.bench.config.suite import load_suite
@@ -82,6 +84,7 @@ class Cost:
     slots: list[DeviceSlot]
     tasks: list[TaskCost]
     cluster: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -120,22 +123,22 @@ def estimate(suite: str, options: RunOptions) -> Cost:
     places = slots()[:1] if cluster else slots(resources.devices, resources.per_device)
     torch.set_num_threads(places[0].threads)
     # What each task has to do, and how long a step takes
-    costs = []
+    costs, base, notes = [], options.base(suite), list[str]()
     for task in resolved.tasks:
-        shape, classes, size = _dataset_sizes(task, options.data)
+        shape, classes, size = _dataset_sizes(task, options.data, base, notes)
         steps = task.recipe.epochs * full_batches(size, task.recipe.batch_size)
         budget = resolved.budget
         confirm = sum(
             budget.seeds * (budget.points if _has_front(task, entry.method, entry.knobs) else 1)
             for entry in resolved.entries
         )
-        model = create(task.model, shape, classes, **task.model_args)
+        model = create(task.model, shape, classes, **located_start(task.model_args, base))
         covered = prunable_set(model, products(model, shape), task.keep_dense)
         seconds = _step_seconds(model, task, shape, classes, torch.device(places[0].device))
         count = len(resolved.entries)
         told = (covered.share, covered.warning)
         costs.append(TaskCost(task.name, count, count * budget.trials, confirm, steps, seconds, *told))
-    return Cost(resolved, places, costs, cluster)
+    return Cost(resolved, places, costs, cluster, tuple(notes))
 
 
 def _has_front(task: Task, method: str, fixed: dict[str, Any]) -> bool:
@@ -143,12 +146,15 @@ def _has_front(task: Task, method: str, fixed: dict[str, Any]) -> bool:
     return any(knob.operating for knob in free_knobs(task.recipe, methods[method], fixed).values())
 
 
-def _dataset_sizes(task: Task, root: str | Path | None) -> tuple[tuple[int, int, int], int, int]:
+def _dataset_sizes(
+    task: Task, root: str | Path | None, base: Path, notes: list[str]
+) -> tuple[tuple[int, int, int], int, int]:
     """Returns image shape, classes and training size of a task; most datasets declare them unopened."""
     dataset = datasets[task.dataset]
     if dataset.shape and dataset.classes and dataset.train_size and not task.data_args:
         return dataset.shape, dataset.classes, dataset.train_size
-    data = open_data(task.dataset, root, task.data_args)
+    data = open_data(task.dataset, root, task.data_args, base)
+    notes += [f"{task.dataset}: {note}" for note in data.notes]
     return data.shape, data.classes, len(data.train)
 
 
@@ -225,4 +231,5 @@ def cost_table(cost: Cost) -> Group:
         "The time is that of a dense step on random images; nothing was trained."
     )
     warnings = [Text(f"warning: {t.task}: {t.warning}") for t in cost.tasks if t.warning]
-    return Group(shown, Text(), *warnings, Text(summary))
+    notes = [Text(f"note: {note}") for note in cost.notes]
+    return Group(shown, Text(), *warnings, *notes, Text(summary))

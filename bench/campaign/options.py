@@ -105,6 +105,14 @@ class RunOptions:
         check(changed, f"suite {changed.name!r}")
         return changed
 
+    def base(self, suite: "str | Path | Suite") -> Path:
+        """Returns where relative paths in a suite are looked for: in its file's folder, else where one is."""
+        from ..config.suite import Suite, shipped
+
+        if isinstance(suite, Suite) or str(suite) in shipped():
+            return Path.cwd()
+        return Path(suite).resolve().parent
+
     def output_folder(self, suite: "Suite") -> Path:
         """Returns the folder that the run of a suite writes to."""
         return Path(self.out) if self.out is not None else Path("runs") / suite.name

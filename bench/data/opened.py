@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...datasets.api import Data, Split, open_dataset
+from ...datasets.located import located
 from ...errors import SparsebenchError
 from ...reasons import reason
 
@@ -23,7 +25,12 @@ def _opened(name: str, root: str | None, args: tuple[tuple[str, Any], ...]) -> D
     return _checked(name, open_dataset(name, root, **dict(args)))
 
 
-def open_data(name: str, root: str | Path | None = None, args: dict[str, Any] | None = None) -> Data:
+def open_data(
+    name: str,
+    root: str | Path | None = None,
+    args: dict[str, Any] | None = None,
+    base: str | Path | None = None,
+) -> Data:
     """Returns a dataset, which the process keeps open: the next trial on it need not read it again.
 
     The four datasets that were opened last are cached.
@@ -32,6 +39,8 @@ def open_data(name: str, root: str | Path | None = None, args: dict[str, Any] | 
         name: Name of a registered dataset.
         root: The folder of datasets; SPARSEBENCH_DATA or the user's cache where it is None.
         args: Arguments of the dataset.
+        base: The folder in which relative paths among them are looked for before the folder of datasets; None
+            for the working directory.
 
     Returns:
         The opened dataset; the same object for the same arguments.
@@ -44,11 +53,17 @@ def open_data(name: str, root: str | Path | None = None, args: dict[str, Any] | 
         >>> planted.shape, planted is open_data("planted", args={"valid": 64, "n": 320})
         ((1, 8, 8), True)
     """
-    key = tuple(sorted((args or {}).items()))
+    places, notes = located(name, args or {}, base, root)
+    data = _open(name, root, places)
+    return replace(data, notes=(*notes, *data.notes)) if notes else data
+
+
+def _open(name: str, root: str | Path | None, args: dict[str, Any]) -> Data:
+    key = tuple(sorted(args.items()))
     try:
         hash(key)
     except TypeError:  # such as a list: no dataset takes one, and opening it raises
-        return _checked(name, open_dataset(name, root, **(args or {})))
+        return _checked(name, open_dataset(name, root, **args))
     return _opened(name, None if root is None else str(root), key)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from ...records.method_docs import MethodDoc
 from ...records.record import Record
+from ...start_file import with_start_paths
 from ..config.suite import Suite
 from ..config.trial_spec import trial_of
 from .record_lines import RecordLines
@@ -104,7 +105,9 @@ def _settings_of_record(record: Record) -> Iterator[tuple[str, Any]]:
     for name, value in sorted(record.recipe.items()):
         if name not in OWN:
             yield f"the recipe's {name} on {task}", value
-    yield f"the model's arguments on {task}", record.model_args
+    yield f"the model's arguments on {task}", _without_paths(record.model_args)
+    if record.start_digest is not None:
+        yield f"the start file of {task}", record.start_digest
     yield f"the data's arguments on {task}", trial.dataset_args
     yield f"what is kept dense on {task}", list(trial.keep_dense)
     if record.classes is not None:
@@ -113,12 +116,17 @@ def _settings_of_record(record: Record) -> Iterator[tuple[str, Any]]:
     yield f"the method of entry {record.entry}", record.method
 
 
+def _without_paths(model_args: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a model's arguments without the places of its start files, whose content counts."""
+    return with_start_paths(model_args, lambda path: None)
+
+
 def _settings_of_suite(suite: Suite) -> Iterator[tuple[str, Any]]:
     yield "the budget's search trials", suite.budget.trials
     yield "the budget's points to confirm", suite.budget.points
     for task in suite.tasks:
         yield f"the cut-off x_max of {task.name}", task.x_max
-        yield f"the model's arguments on {task.name}", task.model_args
+        yield f"the model's arguments on {task.name}", _without_paths(task.model_args)
         yield f"the data's arguments on {task.name}", task.data_args
         yield f"what is kept dense on {task.name}", list(task.keep_dense)
         for name, value in task.recipe.model_dump().items():

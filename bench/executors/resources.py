@@ -71,6 +71,7 @@ class Resources:
         plugins: Sequence[str | Path],
         tasks: Sequence[Task],
         digests: Mapping[str, str],
+        base: str | None = None,
     ) -> Executor:
         """Returns the executor of a campaign, whose workers write to its output folder.
 
@@ -80,6 +81,7 @@ class Resources:
             plugins: Python files with methods and datasets, which each worker loads.
             tasks: The campaign's tasks; a Ray node is checked for their datasets.
             digests: The digest of each task's data, by the task's name.
+            base: The folder in which relative paths in arguments are looked for.
 
         Returns:
             A `LocalExecutor` or a `ClusterExecutor`; close it to end its workers.
@@ -97,7 +99,9 @@ class Resources:
             device=self.devices or "auto",
             versions=versions(),
             plugins=[Plugin(str(path), path.read_text(encoding="utf-8")) for path in paths],
-            datasets=[RequiredDataset(task.dataset, task.data_args, digests[task.name]) for task in tasks],
+            datasets=[
+                RequiredDataset(task.dataset, task.data_args, digests[task.name], base) for task in tasks
+            ],
             data_root=data_root,
             folder=str(checkpoints),
             mark=mark(checkpoints),

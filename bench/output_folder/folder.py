@@ -31,6 +31,7 @@ class OutputFolder:
         path: The folder.
         suite: The suite that is to run.
         digests: The digest of each task's data, by the task's name.
+        starts: The digest of the file that the weights start from, by the name of the tasks that have one.
         extend: Accept a suite that has gained entries, tasks, trials or seeds since the folder was begun.
 
     Attributes:
@@ -50,7 +51,13 @@ class OutputFolder:
     """
 
     def __init__(
-        self, path: str | Path, suite: Suite, digests: Mapping[str, str], *, extend: bool = False
+        self,
+        path: str | Path,
+        suite: Suite,
+        digests: Mapping[str, str],
+        starts: Mapping[str, str] | None = None,
+        *,
+        extend: bool = False,
     ) -> None:
         from ...methods.api import registry  # torch, which a report does without
         from ..config.method_docs import describe_method
@@ -62,6 +69,7 @@ class OutputFolder:
         self.identity = {
             "suite": suite.model_dump(mode="json", exclude={"summary"}),
             "data": dict(digests),
+            **({"starts": dict(starts)} if starts else {}),
             "methods": {entry.method: registry[entry.method].version for entry in suite.entries},
         }
         self.method_docs = {entry.method: describe_method(entry.method) for entry in suite.entries}
@@ -179,7 +187,8 @@ def read_identity(path: Path) -> dict[str, Any]:
         path: An output folder.
 
     Returns:
-        `suite` (as JSON), `data` (digests by task) and `methods` (versions by name).
+        `suite` (as JSON), `data` (digests by task), `methods` (versions by name) and, where weights start
+        from files, `starts` (digests by task).
 
     Raises:
         SparsebenchError: The file is not what a campaign writes.
@@ -193,6 +202,8 @@ def read_identity(path: Path) -> dict[str, Any]:
     try:
         content = json.loads((path / SUITE).read_text(encoding="utf-8"))
         found = {part: dict(content[part]) for part in ("suite", "data", "methods")}
+        if "starts" in content:
+            found["starts"] = dict(content["starts"])
         for part in ("entries", "tasks"):
             found["suite"][part] = [dict(item) for item in found["suite"].get(part, [])]
         return found

@@ -5,8 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...start_file import start_paths, with_start_paths
+
 MAY_GROW = {"suite.budget.trials", "suite.budget.seeds", "suite.budget.points"}
-MAY_GAIN = {"suite.entries", "suite.tasks", "data", "methods"}
+MAY_GAIN = {"suite.entries", "suite.tasks", "data", "starts", "methods"}
 MISSING = object()
 
 
@@ -59,10 +61,18 @@ def suite_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Cha
 
 def _named(identity: Mapping[str, Any]) -> dict[str, Any]:
     """Entries by label and tasks by name, so that one more does not shift the others."""
-    suite = dict(identity["suite"])
+    suite, tasks = dict(identity["suite"]), dict[str, Any]()
     suite["entries"] = _by(suite.get("entries", []), "label")
-    suite["tasks"] = _by(suite.get("tasks", []), "dataset", "model")
-    return {**identity, "suite": suite}
+    # A start is its file's content, wherever that lies.
+    starts = dict(identity.get("starts", {}))
+    for name, task in _by(suite.get("tasks", []), "dataset", "model").items():
+        args = task.get("model_args", {})
+        if start_paths(args):
+            starts.setdefault(name, "not recorded")
+        moved = with_start_paths(args, lambda path: None)
+        tasks[name] = {**task, "model_args": moved} if "model_args" in task else task
+    suite["tasks"] = tasks
+    return {**identity, "suite": suite, "starts": starts}
 
 
 def _by(items: Sequence[Mapping[str, Any]], *keys: str) -> dict[str, Any]:

@@ -28,6 +28,8 @@ class Study:
         digest: Digest of the task's data, part of each trial's identity.
         store: Records of the output folder.
         searched: Records of this entry's search in the store, by trial number.
+        start: Digest of the file that the model's weights start from, part of the identity likewise.
+        base: The folder in which relative paths in arguments are looked for.
 
     Example:
         >>> from sparsebench.bench.config.suite import load_suite
@@ -50,9 +52,11 @@ class Study:
         digest: str,
         store: Store,
         searched: Mapping[int, Record],
+        start: str | None = None,
+        base: str | None = None,
     ) -> None:
         self.suite, self.task, self.entry, self.digest, self.store = suite, task, entry, digest, store
-        self.stored = searched
+        self.stored, self.start, self.base = searched, start, base
         self.name = f"{entry.label} on {task.name}"
         self.cls = registry[entry.method]
         budget = suite.budget
@@ -174,6 +178,8 @@ class Study:
             dataset=self.task.dataset,
             dataset_args=self.task.data_args,
             data_digest=self.digest,
+            start_digest=self.start,
+            base=self.base,
             model=self.task.model,
             model_args=self.task.model_args,
             keep_dense=self.task.keep_dense,
@@ -183,13 +189,21 @@ class Study:
         )
 
 
-def studies(suite: Suite, digests: Mapping[str, str], store: Store) -> list[Study]:
+def studies(
+    suite: Suite,
+    digests: Mapping[str, str],
+    store: Store,
+    starts: Mapping[str, str] | None = None,
+    base: str | None = None,
+) -> list[Study]:
     """Returns one study for each entry on each task, in the suite's order.
 
     Args:
         suite: The suite of the campaign.
         digests: Digest of the data by task name.
         store: Records of the output folder; finished ones are not run again.
+        starts: Digest of the file that the weights start from, by the name of the tasks that have one.
+        base: The folder in which relative paths in arguments are looked for.
 
     Returns:
         The studies, tasks first: all entries of the first task, then those of the second.
@@ -207,7 +221,16 @@ def studies(suite: Suite, digests: Mapping[str, str], store: Store) -> list[Stud
             if record.ok or record.trial not in own:  # folders of old versions may have two of one number
                 own[record.trial] = record
     return [
-        Study(suite, task, entry, digests[task.name], store, searched[task.name, entry.label])
+        Study(
+            suite,
+            task,
+            entry,
+            digests[task.name],
+            store,
+            searched[task.name, entry.label],
+            (starts or {}).get(task.name),
+            base,
+        )
         for task in suite.tasks
         for entry in suite.entries
     ]

@@ -14,6 +14,7 @@ from ...records.record import Record
 from ...validation import explain_validation
 from ..config.search_space import full_knobs, settle_recipe, split_settings
 from ..config.trial_spec import Recipe, Trial
+from ..models.start_file import start_digest
 from ..system.devices import check_device
 from ..system.isolation.plugins import load_plugins, warn
 from ..system.isolation.process_state import kept_state
@@ -88,16 +89,18 @@ def train(
         _check_seed(seed)
         if save is not None:
             trials.check_save_path(Path(save))
-        opened = trials.open_data(dataset, data, dict(data_args or {}))
+        base = str(Path.cwd())
+        opened = trials.open_data(dataset, data, dict(data_args or {}), base)
+        for note in opened.notes:
+            say(note)
         trial = Trial(
             suite="single", entry=method, dataset=dataset, dataset_args=dict(data_args or {}),
-            data_digest=opened.digest, model=model, model_args=dict(model_args or {}),
-            keep_dense=tuple(keep_dense), recipe=recipe, method=method, method_version=cls.version,
-            knobs=full_knobs(method, knobs), seed=seed, phase="single",
+            data_digest=opened.digest, start_digest=start_digest(model_args or {}, base), model=model,
+            model_args=dict(model_args or {}), keep_dense=tuple(keep_dense), recipe=recipe, method=method,
+            method_version=cls.version, knobs=full_knobs(method, knobs), seed=seed, phase="single", base=base,
         )  # fmt: skip
-        return trials.run(
-            trial, data_root=data, device=place, save=Path(save) if save else None, on_event=on_event
-        )
+        path = Path(save) if save else None
+        return trials.run(trial, data_root=data, device=place, save=path, on_event=on_event)
 
 
 def _tell(on_event: Callable[[dict[str, Any]], None], sentence: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from ...datasets.api import Data
 from ...errors import SparsebenchError
@@ -32,6 +33,7 @@ from ..measurement.flops import speedup
 from ..measurement.zero_threshold import validated_threshold
 from ..models.factory import create
 from ..models.model_file import save_model as save_model
+from ..models.start_file import located_start, start_digest
 from ..system import peak_memory
 from ..system.environment import versions
 from ..system.isolation.process_state import seed_generators
@@ -86,13 +88,12 @@ def run(
     # The data, the model and the method, all from the spec.
     place = torch.device(device)
     peak_memory.reset_peak(place)
-    data = open_data(trial.dataset, data_root, trial.dataset_args)
+    data = open_data(trial.dataset, data_root, trial.dataset_args, trial.base)
     if trial.data_digest and data.digest != trial.data_digest:
         raise SparsebenchError(
             f"dataset {trial.dataset!r} here differs from the one that the trial was made for"
         )
-    seed_generators(trial.seed)
-    model = create(trial.model, data.shape, data.classes, **trial.model_args).to(place)
+    model = _new_model(trial, data).to(place)
     method = configure(trial.method, trial.knobs)
     options: dict[str, Any] = {"seed": trial.seed, "device": place, "keep_dense": trial.keep_dense}
     training = Training(model, method, data, trial.recipe, **options)
@@ -119,6 +120,17 @@ def _bounded(result: TrainingResult, log: str) -> TrainingResult:
     if (stored.reason, stored.warnings) != (result.reason, result.warnings):
         print(*result.warnings, result.reason or "", sep="\n", file=sys.stderr)
     return stored
+
+
+def _new_model(trial: Trial, data: Data) -> nn.Module:
+    """Returns the trial's new model; raises where its start file is another one than the driver found."""
+    args = located_start(trial.model_args, trial.base)
+    if start_digest(args) != trial.start_digest:
+        raise SparsebenchError(
+            "the file that the weights start from is another one than the trial was made for"
+        )
+    seed_generators(trial.seed)
+    return create(trial.model, data.shape, data.classes, **args)
 
 
 def _trained(

@@ -42,7 +42,7 @@ def open_ahead(trial: str, data_root: str | None, device: str) -> None:
     """
     with suppress(Exception):
         spec = Trial.model_validate_json(trial)
-        data = open_data(spec.dataset, data_root, spec.dataset_args)
+        data = open_data(spec.dataset, data_root, spec.dataset_args, spec.base)
         if device != "cpu":
             return
         tests = () if spec.phase == "search" else (data.test,)

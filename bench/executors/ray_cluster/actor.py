@@ -92,7 +92,7 @@ class TrialActor:
 
     def _look_at(self, wanted: RequiredDataset) -> None:
         """Raises `SparsebenchError` for a dataset that is missing here or differs from the driver's."""
-        found = open_data(wanted.dataset, self.data_root, wanted.args)
+        found = open_data(wanted.dataset, self.data_root, wanted.args, wanted.base)
         if found.digest != wanted.digest:
             raise SparsebenchError(
                 f"its dataset {wanted.dataset!r} differs from the driver's; copy the same files to every node"

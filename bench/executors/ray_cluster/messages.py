@@ -33,6 +33,7 @@ class RequiredDataset(NamedTuple):
         dataset: Its registered name.
         args: Its arguments.
         digest: The digest of its content on the driver's machine; a node with another one is unfit.
+        base: The folder in which relative paths among the arguments are looked for.
 
     Example:
         >>> from sparsebench.bench.training.trial import open_data
@@ -44,6 +45,7 @@ class RequiredDataset(NamedTuple):
     dataset: str
     args: dict[str, Any]
     digest: str
+    base: str | None = None
 
 
 class WorkerConfig(BaseModel):

@@ -31,7 +31,7 @@ DECIDING: dict[str, Any] = {
     "knobs": {"sparsity": 0.5}, "phase": "confirm", "start_digest": "other",
 }  # fmt: skip
 LABELS: dict[str, Any] = {
-    "suite": "other", "entry": "other", "confirms": "other", "number": 7, "params": {"lr": 0.1},
+    "suite": "other", "entry": "other", "confirms": "0" * 16, "number": 7, "params": {"lr": 0.1},
     "base": "/elsewhere",
 }  # fmt: skip
 
