@@ -62,7 +62,8 @@ def image_folder(root: Path, download: bool, *, path: str, size: int, valid: int
     Args:
         root: The data root.
         download: Not used.
-        path: The folder, relative to the data root or absolute; empty for the data root itself.
+        path: The folder, absolute or (here, where a suite or command has not placed it) relative to the data
+            root; empty for the data root itself.
         size: The side of the images in pixels, 4 to 4096; 0 for the shorter side of the first training image,
             at most 224.
         valid: The number of images to hold out for validation; 0 for a tenth of them, at most 5,000. It has
