@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from ...errors import SparsebenchError, UnknownName
+from ...errors import SparsebenchError, UnknownName, printable
+from ...escaping import FORMULAS
 from ...records.hashing import digest
-from ...validation import explain_validation
+from ...validation import explain_validation, odd_name
 from .trial_spec import Recipe
 
 SHIPPED = Path(__file__).parent.parent / "suites"
@@ -245,6 +246,7 @@ def check(suite: Suite, where: str) -> None:
     from ...methods.api import configure, knobs_of, registry
     from .search_space import free_knobs, settle_recipe, split_settings
 
+    _check_names(suite, where)
     # Tasks: the dataset and its arguments.
     for index, task in enumerate(suite.tasks):
         try:
@@ -271,3 +273,15 @@ def check(suite: Suite, where: str) -> None:
                 configure(entry.method, knobs)
         except SparsebenchError as error:
             raise SparsebenchError(f"{where}: entries.{index} ({entry.label}): {error}") from None
+
+
+def _check_names(suite: Suite, where: str) -> None:
+    """Raises for a name that `pack` and `merge` would refuse in every record."""
+    shown = [name for task in suite.tasks for name in (task.dataset, task.model)]
+    shown += [name for entry in suite.entries for name in (entry.label, entry.method)]
+    others = [name for task in suite.tasks for name in (*task.keep_dense, *task.data_args, *task.model_args)]
+    for name in (*shown, *others):
+        if odd := odd_name([name]):
+            raise SparsebenchError(f"{where}: {odd.replace(' in it', '')}: {printable(name, 60)!r}")
+        if name in shown and name.startswith(FORMULAS):
+            raise SparsebenchError(f"{where}: the name {name!r} begins like a spreadsheet formula")

@@ -16,11 +16,11 @@ from ...records.method_docs import Methods, parse_methods
 from ...records.record import Record, parse
 from ...records.selection import light_records
 from ...records.store import EDITED, FILE
-from ...validation import validation_message
+from ...validation import odd_name, validation_message
 from ..config.suite import Suite
 from .archive import LIMITS, METHODS, SUITE, read_archive
 from .compatibility import Source
-from .record_checks import odd_name, record_errors, source_errors
+from .record_checks import record_errors, source_errors
 from .record_lines import LONGEST_LINE, Opener, RecordLines, bounded_lines
 
 MOST_REASONS = 20  # of one source

@@ -12,16 +12,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from ...errors import SparsebenchError
+from ...escaping import FORMULAS
 from ...records.fields import LARGEST
 from ...records.hashing import digest
 from ...records.record import Record
 from ...records.schema_1 import recorded_arguments
+from ...validation import odd_name
 from ..config.trial_spec import trial_of
 
-LONGEST = 200  # characters of a name
 LONGEST_TEXT = 20_000  # of a command, a reason
 MOST_LAYERS = 20_000
-FORMULAS = "=+-@"  # a spreadsheet takes a cell that begins so for a formula
 EQUAL = 1e-9  # relative tolerance of a recomputed ratio
 
 
@@ -66,32 +66,12 @@ def _texts(record: Record) -> Iterator[str]:
         yield odd
     shown = {"entry": record.entry, "dataset": record.dataset, "model": record.model, "method": record.method}
     for what, name in shown.items():
-        if name.startswith(tuple(FORMULAS)):
+        if name.startswith(FORMULAS):
             yield f"its {what} begins like a spreadsheet formula"
     if max(map(len, (record.command, record.reason or "", *record.warnings))) > LONGEST_TEXT:
         yield f"a text in it is longer than {LONGEST_TEXT} characters"
     if len(record.layers) > MOST_LAYERS:
         yield f"it has more than {MOST_LAYERS} layers"
-
-
-def odd_name(names: Iterable[str]) -> str | None:
-    """Returns why one of the names cannot be a name of a campaign.
-
-    Args:
-        names: Names of entries, tasks, layers, knobs and the like, of untrusted origin.
-
-    Returns:
-        A phrase, without the name itself; None where every name has 1 to 200 printable characters.
-
-    Example:
-        >>> odd_name(["dwf-3", "mnist"]) is None
-        True
-        >>> odd_name(["dwf-3", ""])
-        'a name in it is empty, longer than 200 characters or not printable'
-    """
-    if any(not name or len(name) > LONGEST or not name.isprintable() for name in names):
-        return f"a name in it is empty, longer than {LONGEST} characters or not printable"
-    return None
 
 
 def _numbers(record: Record) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """Pydantic's validation errors as one sentence: the file, the key, what is wrong, similar keys."""
 
+from collections.abc import Iterable
+
 from pydantic import BaseModel, ValidationError
 
 from .errors import printable, suggest
@@ -90,3 +92,26 @@ def validation_message(error: "ValidationError", whole: str = "") -> str:
     where = ".".join(printable(str(part), 40) for part in first["loc"]) or whole
     said = first["msg"].removeprefix("Value error, ")
     return printable(f"{where}: {said}" if where else said, LONG)
+
+
+LONGEST_NAME = 200  # characters
+
+
+def odd_name(names: Iterable[str]) -> str | None:
+    """Returns why one of the names cannot be a name of a campaign.
+
+    Args:
+        names: Names of entries, tasks, layers, knobs and the like, of untrusted origin.
+
+    Returns:
+        A phrase, without the name itself; None where every name has 1 to 200 printable characters.
+
+    Example:
+        >>> odd_name(["dwf-3", "mnist"]) is None
+        True
+        >>> odd_name(["dwf-3", ""])
+        'a name in it is empty, longer than 200 characters or not printable'
+    """
+    if any(not name or len(name) > LONGEST_NAME or not name.isprintable() for name in names):
+        return f"a name in it is empty, longer than {LONGEST_NAME} characters or not printable"
+    return None

@@ -14,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sparsebench.bench.cli.options import parse_pairs, parse_values
 from sparsebench.bench.config.search_space import full_knobs, split_settings
+from sparsebench.bench.config.suite import check, load_suite
 from sparsebench.bench.config.trial_spec import Recipe, Trial
 from sparsebench.bench.training import trial as trials
+from sparsebench.errors import SparsebenchError
 from sparsebench.methods.api import registry
 
 Make = Callable[..., Trial]
@@ -132,3 +134,11 @@ def test_the_command_of_a_record_repeats_it_bit_for_bit(make_trial: Make, tmp_pa
     again = json.loads(done.stdout)
     labels = {"id", "config", "phase", "suite", "entry", "seal", "seconds", "peak_memory_bytes"}
     assert {key for key in record if record[key] != again[key]} == labels
+
+
+@pytest.mark.parametrize("label", ["", "a\x1bb", "=1+1", "x" * 201])
+def test_a_label_that_pack_refuses_is_refused_before_training(label: str) -> None:
+    suite = load_suite("quickstart")
+    named = suite.model_copy(update={"entries": (suite.entries[0].model_copy(update={"label": label}),)})
+    with pytest.raises(SparsebenchError, match=r"my\.toml: .*name"):
+        check(named, "my.toml")
