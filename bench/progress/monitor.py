@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from ...records.record import Record
 from .eta import EtaEstimator, RemainingWork
-from .snapshot import CampaignSnapshot, EntryProgress, Key, RunningTrial, entries_progress, front_summary
+from .recorded import entries_progress
+from .snapshot import CampaignSnapshot, EntryProgress, Key, RunningTrial, front_summary
 
 if TYPE_CHECKING:
     from ..executors.base import Running
@@ -171,12 +172,12 @@ class ProgressMonitor:
         finished = max(study.finished, self._before.get(key, 0))
         planned = max(study.planned, finished)
         old = self._entries.get(key)
-        facts = (study.phase, planned, finished, study.failed)
-        if old is None or (old.phase, old.planned, old.finished, old.failed) != facts:
+        facts = (study.phase, planned, finished, study.failed, study.shared)
+        if old is None or (old.phase, old.planned, old.finished, old.failed, old.shared) != facts:
             found = study.found.values() or study.stored.values()
             self._entries[key] = EntryProgress(
                 task=key[0], entry=key[1], phase=study.phase, planned=planned, finished=finished,  # type: ignore[arg-type]
-                failed=study.failed, front=front_summary(found),
+                failed=study.failed, shared=study.shared, front=front_summary(found),
             )  # fmt: skip
         return self._entries[key]
 

@@ -27,6 +27,8 @@ class _Fields(NamedTuple):
     test_chance: float | None
     val_balanced_accuracy: float | None
     test_balanced_accuracy: float | None
+    trial: int | None
+    seed: int
 
 
 class TrialOutcome(_Fields):
@@ -47,6 +49,8 @@ class TrialOutcome(_Fields):
         command: The command that repeats the trial.
         classes, val_chance, test_chance, val_balanced_accuracy, test_balanced_accuracy: Measurements by which
             `learning.py` decides whether a network has learned something.
+        trial: The trial's number in its search; None outside searches.
+        seed: The seed.
 
     Example:
         >>> _ = (folder / "records.jsonl").write_text(record.to_json())

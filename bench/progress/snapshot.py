@@ -1,8 +1,7 @@
 """The snapshot of a campaign: progress of each entry, running trials and Pareto fronts, as data. No torch."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Iterable
+from typing import Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
@@ -51,6 +50,8 @@ class EntryProgress(_Facts):
         planned: The number of trials; it grows when the search ends and its points are to be confirmed.
         finished: The number of finished trials, the failed ones included.
         failed: The number of failed trials.
+        shared: The number of finished trials whose record is that of another trial of the same identity; None
+            where the driver did not count them.
         front: The front of the search; None before the first result.
 
     Example:
@@ -65,6 +66,7 @@ class EntryProgress(_Facts):
     planned: int
     finished: int
     failed: int = 0
+    shared: int | None = None
     front: FrontSummary | None = None
 
     @property
@@ -182,55 +184,6 @@ def front_summary(records: Iterable[Record | TrialOutcome]) -> FrontSummary | No
         at_10=best(1.0),
         at_100=best(2.0),
     )
-
-
-def entries_progress(
-    suite: Mapping[str, Any], records: Iterable[Record | TrialOutcome], *, count_failed: bool = True
-) -> tuple[EntryProgress, ...]:
-    """Returns the progress of each entry on each task, from the records alone.
-
-    A trial that two entries share, or that one entry asks for twice, has one record. It is counted once here,
-    while the driver counts it as often as it was asked for.
-
-    Args:
-        suite: The suite as in suite.json; when empty, tasks and entries are those of the records.
-        records: The records of the output folder.
-        count_failed: Whether failed trials count as finished. While a driver runs they do not: it tries them
-            again.
-
-    Returns:
-        The progress, in the order of the suite.
-
-    Example:
-        >>> [(one.entry, one.phase, one.finished) for one in entries_progress({}, records)]
-        [('dense', 'done', 16), ('magnitude', 'done', 16), ('dwf-3', 'done', 16)]
-    """
-    of: dict[Key, list[Record | TrialOutcome]] = defaultdict(list)
-    for record in {record.id: record for record in records}.values():  # the latest of each
-        if record.phase != "single" and (record.ok or count_failed):
-            of[record.task, record.entry].append(record)
-    tasks = [f"{task['dataset']}-{task['model']}" for task in suite.get("tasks", [])]
-    labels = [entry["label"] for entry in suite.get("entries", [])]
-    keys = [(task, label) for task in tasks for label in labels] or list(of)
-    budget = suite.get("budget", {})
-    return tuple(_progress(key, of[key], budget.get("trials"), budget.get("seeds")) for key in keys)
-
-
-def _progress(
-    key: Key, records: Sequence[Record | TrialOutcome], trials: int | None, seeds: int | None
-) -> EntryProgress:
-    search = [record for record in records if record.phase == "search"]
-    confirm = [record for record in records if record.phase == "confirm"]
-    points = len({record.confirms for record in confirm})
-    wanted = len(search) if trials is None else trials
-    planned = wanted + (len(confirm) if seeds is None else points * seeds)
-    phase: Stage = "confirm" if points or (search and len(search) >= wanted) else "search"
-    if points and len(records) >= planned:
-        phase = "done"
-    return EntryProgress(
-        task=key[0], entry=key[1], phase=phase, planned=max(planned, len(records)), finished=len(records),
-        failed=sum(not record.ok for record in records), front=front_summary(search),
-    )  # fmt: skip
 
 
 def duration(seconds: float) -> str:

@@ -23,7 +23,8 @@ from ..output_folder.folder import read_identity
 from ..output_folder.layout import LOG, SUITE
 from ..output_folder.lock import in_use
 from .outcomes import TrialOutcome, read_outcomes
-from .snapshot import CampaignSnapshot, EntryProgress, Key, RunningTrial, duration, entries_progress
+from .recorded import entries_progress
+from .snapshot import CampaignSnapshot, EntryProgress, Key, RunningTrial, duration
 from .state_file import FILE as STATE
 from .state_file import State, read_state, suite_hash
 
@@ -179,14 +180,12 @@ def _state(path: Path, notes: list[str]) -> State | None:
 def _snapshot(
     suite: dict[str, Any], records: Sequence[TrialOutcome], state: State | None, alive: bool
 ) -> CampaignSnapshot:
-    """Returns the counts of the records, or the driver's where they are larger: it counts shared trials."""
+    """Returns the counts of the records and the suite; those of the driver where it runs and is ahead, and
+    where the records that are missing are those of shared trials."""
     recorded = entries_progress(suite, records, count_failed=not alive)
     written = state.snapshot if state else None
     known: dict[Key, EntryProgress] = {one.key: one for one in written.entries} if written else {}
-    chosen = tuple(
-        known[one.key] if one.key in known and known[one.key].finished >= one.finished else one
-        for one in recorded
-    )
+    chosen = tuple(_of_both(one, known.get(one.key), alive) for one in recorded)
     name = str(suite.get("name") or (records[0].suite if records else ""))
     if written is not None:
         return written.model_copy(update={"suite": name, "entries": chosen})
@@ -195,6 +194,17 @@ def _snapshot(
     return CampaignSnapshot(
         suite=name, began=began, capacity=0, entries=chosen, planned=planned, ended=not alive
     )
+
+
+def _of_both(recorded: EntryProgress, told: EntryProgress | None, alive: bool) -> EntryProgress:
+    """Returns an entry's progress by its records or, where that explains what they lack, by the driver."""
+    if told is None or told.finished < recorded.finished:
+        return recorded
+    if alive:
+        return told
+    complete = recorded.phase != "search"  # then the records tell all
+    lost = told.shared is not None and recorded.finished + told.shared < told.finished
+    return recorded if complete or lost else told
 
 
 def _condition(snapshot: CampaignSnapshot, state: State | None, alive: bool) -> Condition:

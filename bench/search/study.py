@@ -67,6 +67,7 @@ class Study:
         self.planned = budget.trials
         self.finished = 0
         self.failed = 0
+        self.shared = 0  # of the finished trials, those whose record is that of another trial of the same id
         self._queue: deque[Trial] = deque()
         self._out: dict[str, list[Trial]] = {}
 
@@ -107,6 +108,8 @@ class Study:
         """Counts a finished trial and passes its objectives to the search."""
         self.finished += 1
         self.failed += not record.ok
+        own = (record.entry, record.phase, record.trial, record.confirms)
+        self.shared += own != (trial.entry, trial.phase, trial.number, trial.confirms)
         if trial.phase == "search":
             assert trial.number is not None
             self.found[trial.number] = record

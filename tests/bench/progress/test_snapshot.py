@@ -4,12 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from sparsebench.bench.progress.snapshot import (
-    FrontSummary,
-    duration,
-    entries_progress,
-    front_summary,
-)
+from sparsebench.bench.progress.recorded import entries_progress
+from sparsebench.bench.progress.snapshot import FrontSummary, duration, front_summary
 from sparsebench.records.record import Record
 
 
@@ -32,7 +28,7 @@ def test_parts_are_told_from_records(make_record: Callable[..., Record]) -> None
     }
     search = [make_record(0), make_record(1, status="failed", val_accuracy=None, reason="x")]
     confirm = [
-        make_record(n, phase="confirm", confirms="0000000000000000", seed=n, trial=None) for n in (2, 3)
+        make_record(n, phase="confirm", confirms="0000000000000000", seed=n - 1, trial=None) for n in (2, 3)
     ]
 
     def dense(records: Sequence[Record], **options: Any) -> tuple[str, int, int, int]:
@@ -42,7 +38,7 @@ def test_parts_are_told_from_records(make_record: Callable[..., Record]) -> None
 
     assert dense([]) == ("search", 0, 2, 0)
     assert dense(search[:1]) == ("search", 1, 2, 0)
-    assert dense(search) == ("confirm", 2, 2, 1)
+    assert dense(search) == ("confirm", 2, 4, 1)
     assert dense(search, count_failed=False) == ("search", 1, 2, 0)
     assert dense([*search, confirm[0]]) == ("confirm", 3, 4, 1)
     assert dense([*search, *confirm]) == ("done", 4, 4, 1)
@@ -54,3 +50,28 @@ def test_parts_are_told_from_records(make_record: Callable[..., Record]) -> None
 )
 def test_durations_are_said_as_a_person_says_them(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_an_entry_is_done_when_every_seed_of_every_point_is_there(make_record: Callable[..., Record]) -> None:
+    suite = {
+        "tasks": [{"dataset": "digits", "model": "lenet_300_100"}], "entries": [{"label": "dense"}],
+        "budget": {"trials": 3, "seeds": 2, "points": 2}, "seed": 5,
+    }  # fmt: skip
+    scores = [(0.9, 2.0), (0.8, 8.0), (0.7, 4.0)]  # the third is on no front
+    search = [
+        make_record(n, seed=5, val_accuracy=val, compression=ratio) for n, (val, ratio) in enumerate(scores)
+    ]
+    confirm = [
+        make_record(10 * n + seed, seed=seed, phase="confirm", trial=None, confirms=search[n].id)
+        for n in (0, 1) for seed in (6, 7)
+    ]  # fmt: skip
+    assert entries_progress(suite, [*search, *confirm])[0].phase == "done"
+    for lost in confirm:  # also a whole point: its seeds are expected before one of them is there
+        left = [record for record in confirm if record is not lost]
+        (found,) = entries_progress(suite, [*search, *left])
+        assert (found.phase, found.finished, found.planned) == ("confirm", 6, 7)
+    (found,) = entries_progress(suite, [*search, *confirm[:2]])
+    assert (found.phase, found.finished, found.planned) == ("confirm", 5, 7)
+    assert entries_progress(suite, [*search[1:], *confirm])[0].phase == "search"
+    wider = {**suite, "budget": {"trials": 3, "seeds": 3, "points": 2}}
+    assert entries_progress(wider, [*search, *confirm])[0].planned == 9

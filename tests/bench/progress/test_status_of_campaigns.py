@@ -17,6 +17,7 @@ from sparsebench.bench.progress.state_file import FILE as STATE
 from sparsebench.bench.progress.status import Status, status
 from sparsebench.errors import SparsebenchError
 from sparsebench.records.record import Record
+from sparsebench.records.store import FILE
 
 Cli = Callable[..., Any]
 Make = Callable[..., Record]
@@ -113,3 +114,19 @@ def test_a_finished_campaign_is_complete(finished: Path, tmp_path: Path) -> None
     alone = status(tmp_path / "copy")
     assert alone.condition == "complete"
     assert [p.front for p in alone.snapshot.entries] == [p.front for p in found.snapshot.entries]
+
+
+@pytest.mark.xdist_group("campaign")
+def test_no_state_file_makes_a_campaign_complete_that_lacks_a_confirmation(
+    finished: Path, tmp_path: Path
+) -> None:
+    """As on a full disk, which stops both files, or where lines of the records are lost afterwards."""
+    shutil.copytree(finished, tmp_path / "out")
+    lines = (finished / FILE).read_bytes().splitlines(keepends=True)
+    confirming = [line for line in lines if b'"phase":"confirm"' in line]
+    for lost in (confirming[:1], confirming[-2:], confirming, lines[:1]):
+        (tmp_path / "out" / FILE).write_bytes(b"".join(line for line in lines if line not in lost))
+        found = status(tmp_path / "out")
+        assert (found.condition, found.records) == ("stopped", len(lines) - len(lost))
+    (tmp_path / "out" / FILE).write_bytes(b"".join(lines))
+    assert status(tmp_path / "out").condition == "complete"
