@@ -20,7 +20,7 @@ pytestmark = pytest.mark.smoke
 # A name on the right is a package or a single module: of the methods and the datasets, everyone else sees
 # the protocol alone. Imports under TYPE_CHECKING count like all others.
 PACKAGES = """
-0 | base            | errors commands escaping reasons registry files validation gc_pause learning start_file |
+0 | base            | errors commands escaping reasons parsing registry files validation gc_pause learning start_file |
 1 | records         | records records.*           |
 1 | methods         | methods methods.*           |
 1 | datasets        | datasets datasets.*         |
@@ -41,7 +41,7 @@ PACKAGES = """
 9 | bench.tracking  | bench.tracking*             | bench.system
 9 | bench.output_folder | bench.output_folder*    | methods.api bench.config
 9 | bench.exchange  | bench.exchange*             | bench.config bench.system
-10 | bench.executors | bench.executors*           | bench.config bench.system bench.models bench.training bench.output_folder
+10 | bench.executors | bench.executors*           | methods.api datasets.api bench.config bench.system bench.models bench.training bench.output_folder
 10 | bench.export   | bench.export*               | bench.config bench.system bench.models bench.training bench.output_folder
 10 | bench.conformance | bench.conformance bench.conformance_nets | methods.api datasets.api datasets.on_device bench.config bench.measurement bench.training
 11 | bench.progress | bench.progress*             | bench.system bench.search bench.output_folder bench.executors

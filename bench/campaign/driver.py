@@ -31,7 +31,9 @@ from ...records.stored import in_memory
 from ..config.suite import Suite
 from ..config.trial_spec import Trial
 from ..executors.base import Executor
+from ..executors.rehearsal import rehearse
 from ..output_folder.folder import OutputFolder
+from ..progress.failures import failed_entries
 from ..progress.monitor import Display, ProgressMonitor
 from ..progress.state_file import StateFile
 from ..search.storage_mirror import StudyMirror
@@ -41,7 +43,7 @@ from . import publish
 from .cleanup import clean_up
 from .kept_models import KeptModels
 from .options import RunOptions, takes_run_options
-from .tasks import open_tasks
+from .tasks import begun_tasks, open_tasks
 
 AT_ONCE = "stopped at once; the same command continues from the last checkpoints"
 TICK = 0.5  # seconds at most between two checks of time limits and signals
@@ -55,7 +57,9 @@ class Result:
         folder: The output folder.
         records: One record for each trial, failed ones too, read from the folder as they are asked for.
         stopped_by: Number of the signal that stopped it early; the same call continues it. Else None.
-        problems: One sentence for each problem with MLflow, which affects no record.
+        problems: One sentence for each problem with MLflow, which affects no record, and for each entry of
+            which every trial on a task failed.
+        failed: The latter sentences alone.
 
     Example:
         >>> result = Result(folder, [record], stopped_by=15)  # SIGTERM
@@ -67,11 +71,12 @@ class Result:
     records: Sequence[Record]
     stopped_by: int | None = None
     problems: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
-        """Whether all trials were run, and tables and figures written."""
-        return self.stopped_by is None
+        """Whether all trials were run, every entry has a result, and tables and figures were written."""
+        return self.stopped_by is None and not self.failed
 
 
 @dataclass
@@ -236,6 +241,7 @@ def run(
     resolved, resources = chosen.resolve(suite), chosen.resources
     tasks = open_tasks(resolved, chosen.data, chosen.base(suite))
     path = chosen.output_folder(resolved)
+    rehearse(resolved, tasks.sizes, chosen.plugins, Path(tasks.base), begun=begun_tasks(path, tasks.digests))
     with watch_signals() as interrupts, ExitStack() as stack:
         # Lock the folder and start the workers, which import for seconds while the rest is opened
         folder = stack.enter_context(
@@ -260,7 +266,8 @@ def run(
         records = store.reload()
         folder.restore()
         problems = _conclude(path, records, live, interrupts) if stopped_by is None else live.stop()
-        return Result(path, records, stopped_by, problems)
+        failed = failed_entries(in_memory(records)) if stopped_by is None else []
+        return Result(path, records, stopped_by, [*problems, *failed], failed)
 
 
 def _conclude(

@@ -18,6 +18,7 @@ from ...datasets.api import registry as datasets
 from ...methods.api import registry as methods
 from ..config.search_space import free_knobs
 from ..config.suite import Suite, Task
+from ..executors.rehearsal import TaskData, rehearse
 from ..measurement.forward import products
 from ..measurement.prunable import prunable_set
 from ..models.factory import create
@@ -124,8 +125,10 @@ def estimate(suite: str, options: RunOptions) -> Cost:
     torch.set_num_threads(places[0].threads)
     # What each task has to do, and how long a step takes
     costs, base, notes = [], options.base(suite), list[str]()
+    sizes = {task.name: _dataset_sizes(task, options.data, base, notes) for task in resolved.tasks}
+    rehearse(resolved, sizes, options.plugins, base)
     for task in resolved.tasks:
-        shape, classes, size = _dataset_sizes(task, options.data, base, notes)
+        shape, classes, size = sizes[task.name]
         steps = task.recipe.epochs * full_batches(size, task.recipe.batch_size)
         budget = resolved.budget
         confirm = sum(
@@ -146,16 +149,14 @@ def _has_front(task: Task, method: str, fixed: dict[str, Any]) -> bool:
     return any(knob.operating for knob in free_knobs(task.recipe, methods[method], fixed).values())
 
 
-def _dataset_sizes(
-    task: Task, root: str | Path | None, base: Path, notes: list[str]
-) -> tuple[tuple[int, int, int], int, int]:
+def _dataset_sizes(task: Task, root: str | Path | None, base: Path, notes: list[str]) -> TaskData:
     """Returns image shape, classes and training size of a task; most datasets declare them unopened."""
     dataset = datasets[task.dataset]
     if dataset.shape and dataset.classes and dataset.train_size and not task.data_args:
-        return dataset.shape, dataset.classes, dataset.train_size
+        return TaskData(dataset.shape, dataset.classes, dataset.train_size)
     data = open_data(task.dataset, root, task.data_args, base)
     notes += [f"{task.dataset}: {note}" for note in data.notes]
-    return data.shape, data.classes, len(data.train)
+    return TaskData(data.shape, data.classes, len(data.train))
 
 
 def _step_seconds(

@@ -1,12 +1,16 @@
 """The tasks of a campaign, opened before anything is written: data, models and where these start."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...datasets.api import data_root
+from ...errors import SparsebenchError
+from ...records.lines import records_file
+from ...records.selection import columns, select
 from ..config.suite import Suite
+from ..executors.rehearsal import TaskData
 from ..measurement.forward import products
 from ..measurement.prunable import prunable_set
 from ..models.factory import create
@@ -24,6 +28,7 @@ class OpenedTasks:
         digests: The digest of each task's data, by the task's name.
         starts: The digest of the file that the weights start from, by the name of the tasks that have one.
         notes: What there is to tell of data and models, in sentences.
+        sizes: The dataset of each task in numbers, by the task's name.
 
     Example:
         >>> OpenedTasks(None, "/suites", {"digits-lenet5": "d1915"}, {}, ()).digests
@@ -35,6 +40,7 @@ class OpenedTasks:
     digests: dict[str, str]
     starts: dict[str, str]
     notes: Sequence[str]
+    sizes: dict[str, TaskData] = field(default_factory=dict)
 
 
 def open_tasks(suite: Suite, data: str | Path | None, base: Path) -> OpenedTasks:
@@ -59,6 +65,7 @@ def open_tasks(suite: Suite, data: str | Path | None, base: Path) -> OpenedTasks
     """
     root = str(data_root(data)) if data is not None or "SPARSEBENCH_DATA" in os.environ else None
     digests, starts, notes = dict[str, str](), dict[str, str](), dict[str, None]()
+    sizes = dict[str, TaskData]()
     for task in suite.tasks:
         opened = open_data(task.dataset, root, task.data_args, base)
         if (start := start_digest(task.model_args, base)) is not None:
@@ -68,5 +75,33 @@ def open_tasks(suite: Suite, data: str | Path | None, base: Path) -> OpenedTasks
         if covered.warning:
             notes[f"warning: {task.name}: {covered.warning}"] = None
         digests[task.name] = opened.digest
+        sizes[task.name] = TaskData(opened.shape, opened.classes, len(opened.train))
         notes |= dict.fromkeys(f"note on {task.dataset}: {note}" for note in opened.notes)
-    return OpenedTasks(root, str(base), digests, starts, list(notes))
+    return OpenedTasks(root, str(base), digests, starts, list(notes), sizes)
+
+
+def begun_tasks(folder: Path, tasks: Collection[str]) -> set[str]:
+    """Returns the tasks that have a result in an output folder.
+
+    Args:
+        folder: The output folder, with or without records.
+        tasks: The names of the campaign's tasks.
+
+    Returns:
+        Names of tasks.
+
+    Example:
+        >>> begun_tasks(folder, ["made_up-net", "digits-lenet5"])
+        {'made_up-net'}
+    """
+    found: set[str] = set()
+    try:
+        for one in select(records_file(folder), columns("dataset", "model", "status")):
+            dataset, model, status = one.value
+            if status == "ok":
+                found.add(f"{dataset}-{model}")
+            if found >= set(tasks):
+                break
+    except SparsebenchError:  # no records yet, or damaged ones, which are reported where they are needed
+        return found
+    return found

@@ -270,13 +270,14 @@ def ui(
 def main() -> None:
     """Runs the command line; an error is one sentence on stderr.
 
-    Exit status: 2 for an error that the user can correct, 1 for one of the operating system, 130 for Ctrl-C.
+    Exit status: 2 for an error that the user can correct, 1 for one of the operating system, for a model or a
+    method that cannot be trained and for a campaign with an entry without results, 130 for Ctrl-C.
     """
     try:
         app()
     except SparsebenchError as error:
         _complain(str(error))
-        sys.exit(2)
+        sys.exit(error.exit_status)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         _complain(f"{error.strerror or error}{where}")

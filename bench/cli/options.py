@@ -1,14 +1,14 @@
 """The options that several commands share or that need many words, and the parsing of `name=value`."""
 
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ...errors import SparsebenchError
+from ...errors import SparsebenchError, printable
+from ...parsing import check_values
 
 Plugins = Annotated[
     list[Path] | None,
@@ -151,10 +151,11 @@ def parse_values(words: Sequence[str], option: str) -> dict[str, Any]:
     def value(text: str) -> Any:
         try:
             found = json.loads(text)
+        except RecursionError:
+            raise SparsebenchError(f"{option}: a value is nested too deeply") from None
         except ValueError:
-            return {"True": True, "False": False}.get(text, text)
-        if isinstance(found, float) and not math.isfinite(found):
-            raise SparsebenchError(f"{option} {text!r}: not a finite number")
+            found = {"True": True, "False": False}.get(text, text)
+        check_values(found, f"{option} {printable(text, 60)}")
         return found
 
     return {name: value(text) for name, text in parse_pairs(words, option).items()}

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from ...errors import SparsebenchError
+from ...errors import SparsebenchError, printable
 from ..campaign.options import RunOptions
 from ..system.mlflow_address import named_address
 from ..system.urls import without_login
@@ -115,6 +115,10 @@ def print_run(suite: str, options: RunOptions) -> None:
     out = stdout_console()
     out.print(publish.leaderboard_table(result.folder, result.records))
     _point_to(out, result.folder, named_address(options.tracking_uri))
+    for sentence in result.failed:
+        print_line(console, f"problem: {printable(sentence)}")
+    if not result.complete:
+        sys.exit(1)
 
 
 def _point_to(out: Console, folder: Path, tracked: str | None = None) -> None:

@@ -1,6 +1,5 @@
 """A suite: the TOML file of tasks, entries and budget, validated. No torch until entries are checked."""
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -197,12 +196,7 @@ def load_suite(name: str | Path) -> Suite:
             what = "is no file" if path.exists() else "does not exist"
             raise SparsebenchError(f"suite file {str(name)!r} {what}")
         raise UnknownName("suite", str(name), known)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SparsebenchError(f"{path}: cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise SparsebenchError(f"{path}: is not TOML: {error}") from error
+    content = read_toml(path)
     content = _with_entry_list(content, str(path))
     try:
         suite = Suite(**content)
@@ -218,9 +212,9 @@ def _with_entry_list(content: dict[str, Any], where: str) -> dict[str, Any]:
     if name is None:
         return content
     known = {path.stem: path for path in sorted((SHIPPED / "entries").glob("*.toml"))}
-    if name not in known:
-        raise UnknownName("entry_list", str(name), known, where=f"{where}: ")
-    listed = tomllib.loads(known[name].read_text(encoding="utf-8"))["entries"]
+    if not isinstance(name, str) or name not in known:
+        raise UnknownName("entry_list", printable(str(name), 100), known, where=f"{where}: ")
+    listed = read_toml(known[name])["entries"]
     own = content.get("entries", [])
     return {**content, "entries": [*listed, *own] if isinstance(own, list) else own}
 

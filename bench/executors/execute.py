@@ -109,7 +109,7 @@ def execute_trial(
         if not isinstance(error, SparsebenchError) or why != message(error):
             with suppress(OSError):  # the log may be on a full disk
                 traceback.print_exc(file=sys.stderr)
-        if _is_memory(error):
+        if is_memory(error):
             raise OutOfMemory(f"out of memory: {reason(error, 300)}") from error
     return trials.failed(trial, why, device=device, seconds=time.perf_counter() - start)
 
@@ -150,8 +150,19 @@ def _model(trial: Trial, models: Path | None) -> Path | None:
     return model_path(models, trial.id) if models and trial.phase == "confirm" else None
 
 
-def _is_memory(error: Exception) -> bool:
-    """Returns whether an error means out of memory: Python's, CUDA's, or torch's RuntimeError on a CPU."""
+def is_memory(error: Exception) -> bool:
+    """Returns whether an error means out of memory: Python's, CUDA's, or torch's RuntimeError on a CPU.
+
+    Args:
+        error: What a trial has raised.
+
+    Returns:
+        True where another machine, or a fresh process, may do what failed here.
+
+    Example:
+        >>> is_memory(MemoryError()), is_memory(ValueError("out of memory"))
+        (True, False)
+    """
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in message(error)

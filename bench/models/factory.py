@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ...errors import SparsebenchError
+from ...errors import NotTrainable, SparsebenchError
 from ...reasons import reason
 from ...start_file import CHECKPOINT, CONFIGURATIONS
 from .logits import checked_logits
@@ -72,8 +72,8 @@ def create(name: str, shape: tuple[int, int, int], classes: int, **args: Any) ->
         ) from error
     try:
         checked_logits(output, 2, classes)
-    except SparsebenchError as error:
-        raise SparsebenchError(f"model {name!r}: {error}") from None
+    except NotTrainable as error:
+        raise NotTrainable(f"model {name!r}: {error}") from None
     return model.train()
 
 
@@ -102,6 +102,50 @@ def rebuild(
         {'num_classes': 10, 'in_chans': 1, 'img_size': 28}
     """
     return _build(name, shape, classes, {key: value for key, value in args.items() if key not in STARTS})
+
+
+def has_model(name: str) -> bool:
+    """Returns whether this process can build a model of this name.
+
+    Args:
+        name: A name, of sparsebench's own models or timm's.
+
+    Returns:
+        True where it is registered.
+
+    Example:
+        >>> has_model("lenet5"), has_model("lenet6")
+        (True, False)
+    """
+    if name in OURS:
+        return True
+    from .timm_registry import registered_models
+
+    return name in registered_models()
+
+
+def maker_of(name: str) -> Callable[..., nn.Module]:
+    """Returns the function that was registered under a model's name.
+
+    Args:
+        name: A name of `model_names`.
+
+    Returns:
+        The function; its `__module__` tells where it is defined.
+
+    Raises:
+        SparsebenchError: No model has that name.
+
+    Example:
+        >>> maker_of("lenet5").__name__
+        'lenet5'
+    """
+    if name in OURS:
+        return OURS[name]
+    from .timm_registry import maker, registered
+
+    maker(name)
+    return registered(name)
 
 
 def _maker(name: str) -> Callable[..., nn.Module]:

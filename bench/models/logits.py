@@ -5,7 +5,7 @@ from dataclasses import fields, is_dataclass
 
 from torch import Tensor
 
-from ...errors import SparsebenchError
+from ...errors import NotTrainable
 
 
 def checked_logits(output: object, images: int, classes: int) -> Tensor:
@@ -23,7 +23,7 @@ def checked_logits(output: object, images: int, classes: int) -> Tensor:
         The output, a floating-point tensor `(images, classes)`.
 
     Raises:
-        SparsebenchError: It is anything else; the message says what, and what to do.
+        NotTrainable: It is anything else; the message says what, and what to do.
 
     Example:
         >>> import torch
@@ -31,18 +31,18 @@ def checked_logits(output: object, images: int, classes: int) -> Tensor:
         torch.Size([2, 10])
         >>> checked_logits((torch.zeros(2, 10), torch.zeros(2, 10)), images=2, classes=10)
         Traceback (most recent call last):
-        sparsebench.errors.SparsebenchError: it gives a tuple of 2, not one tensor of logits (2, 10): ...
+        sparsebench.errors.NotTrainable: it gives a tuple of 2, not one tensor of logits (2, 10): ...
     """
     if isinstance(output, Tensor) and output.shape == (images, classes) and output.is_floating_point():
         return output
     wanted = f"one tensor of logits ({images}, {classes})"
     if not isinstance(output, Tensor):
-        raise SparsebenchError(
+        raise NotTrainable(
             f"it gives {_described(output)}, not {wanted}: let it return the logits alone, "
             "with auxiliary heads (aux_logits) turned off"
         )
     found = f"{str(output.dtype).removeprefix('torch.')} of the shape {tuple(output.shape)}"
-    raise SparsebenchError(
+    raise NotTrainable(
         f"it gives {found}, not {wanted}: let its last layer have num_classes = {classes} outputs"
     )
 

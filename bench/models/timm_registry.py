@@ -43,7 +43,24 @@ def home(name: str) -> str:
         >>> home("resnet18"), home("lenet5")
         ('timm.models.resnet', 'sparsebench.bench.models.networks')
     """
-    return str(timm.models.model_entrypoint(name).__module__)
+    return str(registered(name).__module__)
+
+
+def registered(name: str) -> Callable[..., nn.Module]:
+    """Returns the function that a registered model is built by.
+
+    Args:
+        name: A name of `registered_models`.
+
+    Returns:
+        The function, as its module defines it.
+
+    Example:
+        >>> registered("resnet18").__name__
+        'resnet18'
+    """
+    found: Callable[..., nn.Module] = timm.models.model_entrypoint(name)
+    return found
 
 
 def maker(name: str) -> Callable[..., nn.Module]:

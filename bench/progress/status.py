@@ -22,6 +22,7 @@ from ..output_folder.campaign_id import CampaignId, read_campaign_id
 from ..output_folder.folder import read_identity
 from ..output_folder.layout import LOG, SUITE
 from ..output_folder.lock import in_use
+from .failures import failed_entries
 from .outcomes import TrialOutcome, read_outcomes
 from .recorded import entries_progress
 from .snapshot import CampaignSnapshot, EntryProgress, Key, RunningTrial, duration
@@ -138,6 +139,8 @@ def status(folder: str | Path) -> Status:
     notes += _notes(condition, snapshot, state)
     if edited:
         notes.append(f"warning: {edited}")
+    if not alive:
+        notes += [f"problem: {sentence}" for sentence in failed_entries(records)]
     campaign = _campaign(path, notes)
     return Status(
         folder=str(folder), campaign=campaign.id if campaign else None,

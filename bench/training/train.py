@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ...errors import SparsebenchError
+from ...errors import NotTrainable, SparsebenchError
 from ...methods.api import Sparsifier, registry
+from ...reasons import reason
 from ...records.record import Record
 from ...validation import explain_validation
 from ..config.search_space import full_knobs, settle_recipe, split_settings
@@ -67,7 +68,8 @@ def train(
 
     Raises:
         SparsebenchError: Something that the caller can correct, such as an unknown name, a value out of
-            range or a file that cannot be written; one sentence.
+            range or a file that cannot be written; one sentence. `NotTrainable` where the model or the
+            method fails, raised from the error.
 
     Example:
         >>> record = train("planted", "lenet_300_100", "magnitude", settings={"sparsity": 0.9, "epochs": 1},
@@ -110,6 +112,29 @@ def _tell(on_event: Callable[[dict[str, Any]], None], sentence: str) -> None:
 def _check_seed(seed: int) -> None:
     if not 0 <= seed <= MAX_SEED:
         raise SparsebenchError(f"seed = {seed} is out of range: 0 to {MAX_SEED}")
+<<<<<<< HEAD
+=======
+    # Whatever may fail early does so before the training.
+    if save is not None:
+        trials.check_save_path(Path(save))
+    opened = trials.open_data(dataset, data, dict(data_args or {}))
+    trial = Trial(
+        suite="single", entry=method, dataset=dataset, dataset_args=dict(data_args or {}),
+        data_digest=opened.digest, model=model, model_args=dict(model_args or {}),
+        keep_dense=tuple(keep_dense), recipe=recipe, method=method, method_version=cls.version,
+        knobs=full_knobs(method, knobs), seed=seed, phase="single",
+    )  # fmt: skip
+    try:
+        return trials.run(
+            trial, data_root=data, device=place, save=Path(save) if save else None, on_event=on_event
+        )
+    except NotTrainable as error:
+        raise NotTrainable(f"model {model!r}: {error}") from None
+    except SparsebenchError:
+        raise
+    except Exception as error:
+        raise NotTrainable(f"{method} on {trial.task} cannot be trained: {reason(error)}") from error
+>>>>>>> 2d1139c (Try one training step of each entry on each task before anything starts, and say which entries have no result)
 
 
 def _recipe(cls: type[Sparsifier], given: Mapping[str, Any]) -> Recipe:

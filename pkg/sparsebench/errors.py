@@ -2,13 +2,14 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import ClassVar
 
 
 class SparsebenchError(ValueError):
     """An error that the user can correct: a wrong name or value, missing data, a damaged file.
 
     Its message is one sentence that says what to do. The command line prints the message alone, without a
-    traceback, and exits with status 2.
+    traceback, and exits with status 2, the class's `exit_status`.
 
     Example:
         >>> from sparsebench.datasets.api import open_dataset
@@ -18,6 +19,19 @@ class SparsebenchError(ValueError):
         ...     print(error)
         unknown dataset 'minst': did you mean 'mnist' or 'kmnist'?
     """
+
+    exit_status: ClassVar[int] = 2
+
+
+class NotTrainable(SparsebenchError):
+    """A model or a method that no trial could train: its first step fails. The command exits with status 1.
+
+    Example:
+        >>> NotTrainable("it gives a tuple of 2").exit_status
+        1
+    """
+
+    exit_status = 1
 
 
 class UnknownName(SparsebenchError):

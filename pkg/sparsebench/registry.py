@@ -51,12 +51,12 @@ class Registry(Mapping[str, T], Generic[T]):
             self._load_builtins()
         known = self._items.get(name)
         if known is not None and _origin(known) != _origin(item):
-            owner = ".".join(_origin(known))
+            owner = f"{defined_in(known)[0]}.{_origin(known)[1]}"
             raise SparsebenchError(f"the {self.kind} {name!r} is registered already, by {owner}")
         self._items[name] = item
 
     def _is_builtin(self, item: T) -> bool:
-        return f"{_origin(item)[0]}.".startswith(f"{self.builtins}.")
+        return f"{defined_in(item)[0]}.".startswith(f"{self.builtins}.")
 
     def _load_builtins(self) -> None:
         if self._builtins_loaded or not self.builtins:
@@ -105,9 +105,29 @@ class Registry(Mapping[str, T], Generic[T]):
         return len(self._items)
 
 
+def defined_in(item: object) -> tuple[str, str | None]:
+    """Returns where a registered object is defined.
+
+    Args:
+        item: A class, a function, or a dataset's entry, which is identified by its opener.
+
+    Returns:
+        The module's name, "__main__" for a script or a notebook, and its file where it has one.
+
+    Example:
+        >>> defined_in(Registry)[0], defined_in("text")
+        ('sparsebench.registry', ('', None))
+    """
+    module = getattr(getattr(item, "open", item), "__module__", "") or ""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return module, str(Path(file).resolve()) if file else None
+
+
 def _origin(item: object) -> tuple[str, str]:
-    item = getattr(item, "open", item)  # a dataset's entry is identified by its opener
-    return getattr(item, "__module__", ""), getattr(item, "__qualname__", repr(item))
+    """Returns what identifies an object: its file, so a plugin is the script or module that it also is."""
+    item = getattr(item, "open", item)
+    module, file = defined_in(item)
+    return file or module, getattr(item, "__qualname__", repr(item))
 
 
 def load_plugin(path: str | Path) -> None:

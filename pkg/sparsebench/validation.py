@@ -38,7 +38,11 @@ def explain_validation(error: ValidationError, model: type[BaseModel], where: st
         return f"{prefix}unknown key {key!r}: {suggest(str(path[-1]), known)}"
     if first["type"] == "missing":
         return f"{prefix}the key {key!r} is missing"
-    given = f", not {first['input']!r}" if not isinstance(first["input"], (dict, list)) else ""
+    given = (
+        f", not {printable(repr(first['input']), 100)}"
+        if not isinstance(first["input"], (dict, list))
+        else ""
+    )
     message = first["msg"].removeprefix("Value error, ")
     return f"{prefix}{key}: {message[0].lower()}{message[1:]}{given}" if key else f"{prefix}{message}"
 

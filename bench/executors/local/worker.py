@@ -1,9 +1,10 @@
 """A slot's warm process on this machine: it reads trials, runs each in a process of its own, writes records.
 
-Commands: `run <trial as JSON>`, `pause`. Answers: `ready`, `record <JSON>`, `paused`, `memory <reason>`,
-`died <how>`; pool.py has a sketch. The worker itself imports plugins and opens data, and never runs a
-method's code; what a trial's process leaves behind is killed with it. A worker ends with its driver: when the
-commands end. SIGTERM and SIGHUP pause its trial like `pause`.
+Commands: `run <trial as JSON>`, `try <rehearsal as JSON>`, `pause`. Answers: `ready`, `record <JSON>`,
+`tried <outcome as JSON>`, `paused`, `memory <reason>`, `died <how>`; pool.py has a sketch. The worker itself
+imports plugins and opens data, and never runs a method's code; what a trial's process leaves behind is killed
+with it. A worker ends with its driver: when the commands end. SIGTERM and SIGHUP pause its trial like
+`pause`.
 """
 
 import os
@@ -17,6 +18,7 @@ from ...system.isolation.plugins import load_plugins
 from ...system.isolation.process_tree import adopt_orphans, kill_strays
 from ...training.warm import open_ahead
 from ..execute import answer_of, prepare_process
+from ..first_step import outcomes_of
 from ..trial_process import TrialProcess, empty_input
 from .worker_setup import WorkerSetup, take_over
 
@@ -140,6 +142,10 @@ class Worker:
         word, _, trial = command.partition(" ")
         if word == "pause":
             self._pause()
+            return
+        if word == "try":
+            self._process = TrialProcess(outcomes_of, closing=(self._commands.descriptor, self._answers))
+            self._process.submit(trial)
             return
         self._pausing = False  # here, in the order of the lines: a pause that follows must not be lost
         open_ahead(trial, self._setup.data_root, self._setup.device)
