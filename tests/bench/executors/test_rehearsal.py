@@ -21,14 +21,11 @@ class Net(nn.Module):
         self.kind, self.p, self.norm = kind, nn.Conv2d(c, 4, 3), nn.BatchNorm1d(4)
         self.head = nn.LazyLinear(k) if kind == "lazy" else nn.Linear(4, k)
     def forward(self, x):
-        x = self.p(x)
-        if self.kind == "once":  # sampling has no second derivative
-            grid = nn.functional.affine_grid(torch.eye(2, 3).expand(len(x), 2, 3), x.shape)
-            x = nn.functional.grid_sample(x, grid, align_corners=False)
-        x = x.flatten(2).mean(2)
+        x = self.p(x).flatten(2).mean(2)
         if self.kind == "norm":
             x = self.norm(x)
-        y = self.head(x)
+        # Distances have no second derivative.
+        y = -torch.cdist(x, self.head.weight) if self.kind == "once" else self.head(x)
         if self.kind == "nan":
             y = y / 0 * 0
         if self.training and self.kind == "batch":
