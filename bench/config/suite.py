@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ...errors import SparsebenchError, UnknownName, printable
 from ...escaping import FORMULAS
+from ...parsing import read_toml
 from ...records.hashing import digest
 from ...validation import explain_validation, odd_name
 from .trial_spec import Recipe

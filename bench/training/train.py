@@ -101,40 +101,18 @@ def train(
             model_args=dict(model_args or {}), keep_dense=tuple(keep_dense), recipe=recipe, method=method,
             method_version=cls.version, knobs=full_knobs(method, knobs), seed=seed, phase="single", base=base,
         )  # fmt: skip
-        path = Path(save) if save else None
-        return trials.run(trial, data_root=data, device=place, save=path, on_event=on_event)
 
 
-def _tell(on_event: Callable[[dict[str, Any]], None], sentence: str) -> None:
-    on_event({"warning": sentence})
-
-
-def _check_seed(seed: int) -> None:
-    if not 0 <= seed <= MAX_SEED:
-        raise SparsebenchError(f"seed = {seed} is out of range: 0 to {MAX_SEED}")
-<<<<<<< HEAD
-=======
-    # Whatever may fail early does so before the training.
-    if save is not None:
-        trials.check_save_path(Path(save))
-    opened = trials.open_data(dataset, data, dict(data_args or {}))
-    trial = Trial(
-        suite="single", entry=method, dataset=dataset, dataset_args=dict(data_args or {}),
-        data_digest=opened.digest, model=model, model_args=dict(model_args or {}),
-        keep_dense=tuple(keep_dense), recipe=recipe, method=method, method_version=cls.version,
-        knobs=full_knobs(method, knobs), seed=seed, phase="single",
-    )  # fmt: skip
+def _trained(trial: Trial, **options: Any) -> Record:
+    """Returns the record of a trial; what the model or the method raises becomes a sentence."""
     try:
-        return trials.run(
-            trial, data_root=data, device=place, save=Path(save) if save else None, on_event=on_event
-        )
+        return trials.run(trial, **options)
     except NotTrainable as error:
-        raise NotTrainable(f"model {model!r}: {error}") from None
+        raise NotTrainable(f"model {trial.model!r}: {error}") from None
     except SparsebenchError:
         raise
     except Exception as error:
-        raise NotTrainable(f"{method} on {trial.task} cannot be trained: {reason(error)}") from error
->>>>>>> 2d1139c (Try one training step of each entry on each task before anything starts, and say which entries have no result)
+        raise NotTrainable(f"{trial.method} on {trial.task} cannot be trained: {reason(error)}") from error
 
 
 def _recipe(cls: type[Sparsifier], given: Mapping[str, Any]) -> Recipe:

@@ -168,13 +168,28 @@ def test_entries_that_ask_the_same_question_share_the_run(tmp_path: Path, tracki
 def test_a_campaign_of_failures_says_the_first_reason_and_keeps_the_records(
     tmp_path: Path, tracking: str
 ) -> None:
+    plugin = tmp_path / "late.py"
+    plugin.write_text("""
+from sparsebench import Sparsifier, register
+@register("late")
+class Late(Sparsifier):
+    "It raises at the end."
+    def finalize(self, net):
+        raise RuntimeError("too late")
+""")
     suite = tmp_path / "broken.toml"
     suite.write_text("""
         name = "broken"
         budget = { trials = 1, seeds = 1 }
-        tasks = [{ dataset = "planted", model = "lenet_300_100", keep_dense = ["1", "3", "5"] }]
-        entries = [{ method = "dense" }]
+        tasks = [{ dataset = "planted", model = "lenet_300_100", recipe = { epochs = 1 } }]
+        entries = [{ method = "late" }]
     """)
-    with pytest.raises(SparsebenchError, match="every trial failed: the model has no Linear or Conv weight"):
-        run(suite, out=tmp_path / "out", devices="cpu:1", tracking_uri=tracking)
+    with pytest.raises(SparsebenchError, match=r"every trial failed: RuntimeError: too late .late.py:7"):
+        run(suite, out=tmp_path / "out", devices="cpu:1", tracking_uri=tracking, plugins=[plugin])
     assert [record.status for record in load_records(tmp_path / "out")] == ["failed"]
+    # Beside an entry that has results it is a problem, and the campaign is not complete.
+    suite.write_text(suite.read_text().replace("entries = [", 'entries = [{ method = "dense" }, '))
+    result = run(suite, out=tmp_path / "both", devices="cpu:1", tracking_uri=tracking, plugins=[plugin])
+    assert not result.complete
+    assert result.failed == result.problems
+    assert "every trial of 'late' on planted-lenet_300_100 failed (1): RuntimeError" in result.failed[0]

@@ -15,6 +15,16 @@ from dataclasses import dataclass
 from sparsebench import Sparsifier, register
 from torch import nn
 
+class Once(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+    @staticmethod
+    def backward(ctx, g):
+        if torch.is_grad_enabled():
+            raise RuntimeError("the second derivative is not implemented")
+        return g
+
 class Net(nn.Module):
     def __init__(self, kind, c, k):
         super().__init__()
@@ -24,8 +34,7 @@ class Net(nn.Module):
         x = self.p(x).flatten(2).mean(2)
         if self.kind == "norm":
             x = self.norm(x)
-        # Distances have no second derivative.
-        y = -torch.cdist(x, self.head.weight) if self.kind == "once" else self.head(x)
+        y = self.head(Once.apply(x) if self.kind == "once" else x)
         if self.kind == "nan":
             y = y / 0 * 0
         if self.training and self.kind == "batch":
