@@ -239,8 +239,7 @@ def run(
         raise TypeError(f"run() takes options as keywords or as RunOptions, not as {options!r}")
     chosen = (options or RunOptions()).changed(keywords)
     resolved, resources = chosen.resolve(suite), chosen.resources
-    tasks = open_tasks(resolved, chosen.data, chosen.base(suite))
-    path = chosen.output_folder(resolved)
+    tasks, path = open_tasks(resolved, chosen.data, chosen.base(suite)), chosen.output_folder(resolved)
     rehearse(resolved, tasks.sizes, chosen.plugins, Path(tasks.base), begun=begun_tasks(path, tasks.digests))
     with watch_signals() as interrupts, ExitStack() as stack:
         # Lock the folder and start the workers, which import for seconds while the rest is opened

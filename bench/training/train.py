@@ -68,8 +68,7 @@ def train(
 
     Raises:
         SparsebenchError: Something that the caller can correct, such as an unknown name, a value out of
-            range or a file that cannot be written; one sentence. `NotTrainable` where the model or the
-            method fails, raised from the error.
+            range or a file that cannot be written; one sentence.
 
     Example:
         >>> record = train("planted", "lenet_300_100", "magnitude", settings={"sparsity": 0.9, "epochs": 1},
@@ -101,6 +100,17 @@ def train(
             model_args=dict(model_args or {}), keep_dense=tuple(keep_dense), recipe=recipe, method=method,
             method_version=cls.version, knobs=full_knobs(method, knobs), seed=seed, phase="single", base=base,
         )  # fmt: skip
+        path = Path(save) if save else None
+        return _trained(trial, data_root=data, device=place, save=path, on_event=on_event)
+
+
+def _tell(on_event: Callable[[dict[str, Any]], None], sentence: str) -> None:
+    on_event({"warning": sentence})
+
+
+def _check_seed(seed: int) -> None:
+    if not 0 <= seed <= MAX_SEED:
+        raise SparsebenchError(f"seed = {seed} is out of range: 0 to {MAX_SEED}")
 
 
 def _trained(trial: Trial, **options: Any) -> Record:
