@@ -270,8 +270,7 @@ def ui(
 def main() -> None:
     """Runs the command line; an error is one sentence on stderr.
 
-    Exit status: 2 for an error that the user can correct, 130 for Ctrl-C; 1 for one of the operating system,
-    for what cannot be trained, and for a campaign with an entry without results.
+    Exit status: 2 for an error that the user can correct, 130 for Ctrl-C, 1 for all others.
     """
     try:
         app()

@@ -88,8 +88,7 @@ def train(
         knobs, rest = split_settings(cls, settings or {})
         recipe = _recipe(cls, rest)
         _check_seed(seed)
-        if save is not None:
-            trials.check_save_path(Path(save))
+        _check_save(save)
         base = str(Path.cwd())
         opened = trials.open_data(dataset, data, dict(data_args or {}), base)
         for note in opened.notes:
@@ -100,12 +99,16 @@ def train(
             model_args=dict(model_args or {}), keep_dense=tuple(keep_dense), recipe=recipe, method=method,
             method_version=cls.version, knobs=full_knobs(method, knobs), seed=seed, phase="single", base=base,
         )  # fmt: skip
-        path = Path(save) if save else None
-        return _trained(trial, data_root=data, device=place, save=path, on_event=on_event)
+        return _trained(trial, data_root=data, device=place, save=save, on_event=on_event)
 
 
 def _tell(on_event: Callable[[dict[str, Any]], None], sentence: str) -> None:
     on_event({"warning": sentence})
+
+
+def _check_save(save: str | Path | None) -> None:
+    if save is not None:
+        trials.check_save_path(Path(save))
 
 
 def _check_seed(seed: int) -> None:
@@ -113,10 +116,10 @@ def _check_seed(seed: int) -> None:
         raise SparsebenchError(f"seed = {seed} is out of range: 0 to {MAX_SEED}")
 
 
-def _trained(trial: Trial, **options: Any) -> Record:
+def _trained(trial: Trial, *, save: str | Path | None, **options: Any) -> Record:
     """Returns the record of a trial; what the model or the method raises becomes a sentence."""
     try:
-        return trials.run(trial, **options)
+        return trials.run(trial, save=Path(save) if save else None, **options)
     except NotTrainable as error:
         raise NotTrainable(f"model {trial.model!r}: {error}") from None
     except SparsebenchError:
