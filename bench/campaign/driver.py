@@ -184,7 +184,7 @@ class Campaign:
 def _open_store(folder: OutputFolder, notes: Sequence[str], say: Callable[[str], None]) -> Store:
     """Returns the records so far; says what is odd about models, data, folder and records."""
     store = Store(folder.path, notify=say)
-    for note in [*notes, *folder.notes, *([f"warning: {store.edited}"] if store.edited else [])]:
+    for note in [*([f"warning: {store.edited}"] if store.edited else []), *notes, *folder.notes]:
         say(note)
     return store
 

@@ -251,7 +251,7 @@ def test_what_cannot_be_exported_is_one_sentence(
         export(file, out="x.onnx")
     copied = folder / MODELS
     copied.mkdir()
-    shutil.copy(file, copied / "abc0.safetensors")
+    shutil.copy(file, copied / f"{written[0].id}.safetensors")
     with pytest.raises(SparsebenchError, match="is the model of another trial"):
-        export(folder, "abc0", "x.pt")
+        export(folder, written[0].id, "x.pt")
     assert not Path("x.pt").exists()
