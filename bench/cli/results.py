@@ -4,7 +4,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from ...errors import SparsebenchError
+from ...errors import SparsebenchError, printable
 from ...records.stored import StoredRecords
 from ..system.mlflow_address import check_tracking_address, named_address
 from ..system.urls import without_login
@@ -77,5 +77,5 @@ def print_publication(folder: Path, uri: str | None) -> None:
     count = publish.publish_folder(folder, _records(folder), uri, problems.append, say)
     if problems:
         raise SparsebenchError(problems[0])
-    place = without_login(uri) if uri else f"the MLflow database in {folder}"
+    place = without_login(uri) if uri else f"the MLflow database in {printable(str(folder))}"
     print(f"{count} trials published to {place}")

@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from rich.console import Console
@@ -129,7 +130,7 @@ def _point_to(out: Console, folder: Path, tracked: str | None = None) -> None:
     lines += [("Pareto plot", path) for path in fronts]
     for name, path in lines:
         print_line(out, f"{name:>12}  {path}")
-    own = f"sparsebench {'ui' if (folder / DATABASE).is_file() else 'track'} {folder}"
+    own = f"sparsebench {'ui' if (folder / DATABASE).is_file() else 'track'} {quote(str(folder))}"
     mlflow = without_login(tracked) if tracked else own
     print_line(out, f"{'MLflow':>12}  {mlflow}")
 
@@ -146,8 +147,8 @@ def print_dry_run(suite: str, options: RunOptions) -> None:
 
     Example:
         >>> print_dry_run("quickstart", RunOptions(methods=["dense"], trials=8, devices="cpu:1"))
-        task                  entries  search trials  confirm trials  steps a trial  ms a step
-        digits-lenet_300_100        1              8             ≤ 3            770        ...
+        task                  prunable  entries  search trials  confirm trials  steps a trial  ms a step
+        digits-lenet_300_100    99.2 %        1              8             ≤ 3            770        ...
         quickstart: at most 11 trials, 8,470 optimizer steps; about ...
     """
     from ..campaign.dry_run import cost_table, estimate

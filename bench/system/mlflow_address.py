@@ -71,8 +71,13 @@ def check_tracking_address(uri: str) -> None:
     }
     if scheme.partition("+")[0] not in known:
         raise SparsebenchError(f"MLflow's address {shown!r} begins with {scheme!r}: {suggest(scheme, known)}")
-    if scheme in ("http", "https") and not urlsplit(uri).hostname:
-        raise SparsebenchError(f"MLflow's address {shown!r} names no host")
+    if scheme in ("http", "https"):
+        try:
+            host = urlsplit(uri).hostname
+        except ValueError:  # such as a login with brackets, which stand for an IPv6 address
+            host = None
+        if not host:
+            raise SparsebenchError(f"MLflow's address {shown!r} names no host")
 
 
 def check_tracking_store(uri: str, seconds: float = PATIENCE) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, quote_plus, unquote
@@ -55,28 +56,37 @@ def shown_address(address: str) -> str:
         The address, where "…" stands for what is hidden.
 
     Example:
-        >>> shown_address("postgresql://ann:s/e#c@t@example.org/studies?sslmode=require")
+        >>> shown_address("postgresql://ann:s/e@c@example.org/studies?sslmode=require")
         'postgresql://example.org/studies?sslmode=…'
         >>> shown_address("https://example.org/mlflow?token=secret#part")
         'https://example.org/mlflow?token=…#…'
+        >>> shown_address("https://ann:a#b@example.org")  # or what stands behind the # has an @
+        'https://…'
     """
     scheme, mark, rest = address.partition("://")
     if not mark:
-        login, _, place = address.rpartition("@")
-        return place if ":" in login or "/" not in login else address
+        return _without_secrets(address) if _has_login(address) or "?" in address else address
     if _is_file(scheme):
         path, mark, query = rest.partition("?")
         return f"{scheme}://{path}" + (f"?{_names(query)}" if mark else "")
-    place, mark, query = rest.partition("?")
-    if "@" in query:  # in the query, or in a password before which the "?" stands
-        return f"{scheme}://{HIDDEN}"
-    query, fragment, _ = query.partition("#")
-    place, early, _ = place.rpartition("@")[2].partition("#")
-    return (
-        f"{scheme}://{place}"
-        + (f"?{_names(query)}" if mark else "")
-        + (f"#{HIDDEN}" if fragment or early else "")
-    )
+    return f"{scheme}://{_without_secrets(rest)}"
+
+
+def _has_login(address: str) -> bool:
+    """Whether an address without a scheme has a login, and is not the path of a file."""
+    login = address.rpartition("@")[0]
+    return bool(login) and (":" in login or "/" not in login)
+
+
+def _without_secrets(rest: str) -> str:
+    """Returns what stands behind a scheme, without login, the query's values and the fragment."""
+    place = re.split(r"[?#]", rest, maxsplit=1)[0]
+    behind = rest[len(place) :]
+    if "@" in behind:  # there, or in a password that has the "?" or "#"
+        return HIDDEN
+    query, mark, _ = behind.partition("#")
+    shown = place.rpartition("@")[2] + (f"?{_names(query[1:])}" if query else "")
+    return f"{shown}#{HIDDEN}" if mark else shown
 
 
 def _is_file(scheme: str) -> bool:
@@ -108,12 +118,10 @@ def without_login(text: str, address: str | None = None) -> str:
     if address is None:
         return shown_address(text)
     text = text.replace(address, shown_address(address))
-    for secret in sorted({*_secrets(address), *_in_environment()}, key=len, reverse=True):
-        if len(secret) >= LEAST:
-            text = text.replace(secret, HIDDEN)
-        else:
-            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", HIDDEN, text)
-    return text
+    found = sorted({*_secrets(address), *_in_environment()}, key=len, reverse=True)
+    # A short one is hidden where it stands alone; parsers write what they take for a host in lower case.
+    whole = (re.escape(s) if len(s) >= LEAST else rf"(?<!\w){re.escape(s)}(?!\w)" for s in found)
+    return re.sub("|".join(whole), HIDDEN, text, flags=re.IGNORECASE) if found else text
 
 
 def _secrets(address: str) -> Iterator[str]:
@@ -122,19 +130,26 @@ def _secrets(address: str) -> Iterator[str]:
     if not mark:
         rest = address
     query = rest.partition("?")[2]
-    if not (_is_file(scheme) if mark else shown_address(address) == address):
+    if not _is_file(scheme) if mark else _has_login(address):
         # The login up to the last "@", before the query, and before what ends a host: parsers differ.
         for body in {rest, rest.partition("?")[0], re.split(r"[/?#]", rest)[0]}:
-            name, colon, password = body.rpartition("@")[0].partition(":")
-            yield from _spellings(f"{name}:{password}" if colon else name)
-            for part in re.split(r"[@/#?]", password):  # what a parser takes for a host or a path
-                yield from _spellings(part)
-            yield from _spellings(password)
+            login = body.rpartition("@")[0]
+            name, colon, password = login.partition(":")
+            yield from _spellings(login)
+            yield from (b64encode(text.encode()).decode() for text in {login, unquote(login)} if text)
+            yield from _parts(password if colon and name.isidentifier() else login)
+        yield from _parts(rest.partition("#")[2])
     for part in query.split("&"):
         name, equals, value = part.partition("=")
-        if not equals or SECRET.search(name) or "=" in unquote(value):
-            for found in (value or name, *re.split(r"[=;#]", unquote(value))[1:]):
-                yield from _spellings(found)
+        if not equals or SECRET.search(name) or set("=#") & set(unquote(value)):
+            yield from _parts(value or name)
+
+
+def _parts(secret: str) -> Iterator[str]:
+    """Yields the spellings of a secret, and of each part that a parser may take for a host, port or path."""
+    for text in {secret, unquote(secret)}:
+        for part in {text, *re.split(r"[@/#?:&=;]", text)}:
+            yield from _spellings(part)
 
 
 def _in_environment() -> Iterator[str]:
@@ -144,9 +159,10 @@ def _in_environment() -> Iterator[str]:
 
 
 def _spellings(secret: str) -> Iterator[str]:
-    """Yields a secret as it stands, decoded, and encoded."""
+    """Yields a secret as it stands, decoded, encoded, and as Python shows it."""
     decoded = unquote(secret)
-    yield from {text for text in (secret, decoded, quote(decoded, safe=""), quote_plus(decoded)) if text}
+    spelt = (secret, decoded, quote(decoded, safe=""), quote_plus(decoded), repr(decoded)[1:-1])
+    yield from {text for text in spelt if text}
 
 
 def without_logins(words: list[str]) -> list[str]:

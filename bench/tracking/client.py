@@ -222,7 +222,7 @@ def mlflow_message(uri: str, error: BaseException) -> str:
 
     Example:
         >>> mlflow_message("http://me:secret@host:5000", ConnectionError("refused by me:secret@host"))
-        'MLflow at http://host:5000 could not be written to (refused by host); records.jsonl has everything'
+        'MLflow at http://host:5000 could not be written to (refused by …@host); records.jsonl has everything'
     """
     shown, why = (without_login(text, uri) for text in (uri, message(error, WHOLE)))
     return f"MLflow at {shown} could not be written to ({shortened(why, 200)}); records.jsonl has everything"

@@ -25,7 +25,8 @@ class Guard:
     """An ASGI application that answers those who know a token, and passes their requests on.
 
     The token is accepted in the query (`?token=…`), which sets a cookie for what follows, in the cookie, and
-    as `Authorization: Bearer …`, which MLflow's clients send where MLFLOW_TRACKING_TOKEN is set.
+    as `Authorization: Bearer …`, which MLflow's clients send where MLFLOW_TRACKING_TOKEN is set. The cookie
+    alone does not answer the pages of other servers: a browser sends it for those of another port too.
 
     Args:
         app: The application behind it.
@@ -68,13 +69,14 @@ class Guard:
         return any(hmac.compare_digest(text.encode(), self.token.encode()) for text in found)
 
     def _sent(self, scope: Message) -> list[str]:
-        """Returns the tokens in a request's headers."""
+        """Returns the tokens in a request's headers; a cookie's only for the server's own pages."""
         found = []
-        for name, raw in scope["headers"]:
-            value = raw.decode("latin-1")
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        own = headers.get(b"origin") in (None, f"http://{headers.get(b'host')}")
+        for name, value in headers.items():
             if name == b"authorization" and value[:7].lower() == "bearer ":
                 found.append(value[7:].strip())
-            if name == b"cookie":
+            if name == b"cookie" and own:
                 cookies: SimpleCookie = SimpleCookie()
                 try:
                     cookies.load(value)

@@ -22,6 +22,7 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from ...errors import SparsebenchError, printable
+from ..system.mlflow_address import VARIABLE
 from . import guarded_app
 from .chart_view import TAG, unknown_to, view_path
 from .client import ARTIFACTS, DATABASE, default_uri
@@ -91,6 +92,8 @@ def serve(
             say(f"{printable(name)}  {server.link(path)}")
         if not paths:
             say(f"no experiment has been published yet  {server.link()}")
+        if os.environ.get(VARIABLE):
+            say(f"these are the pages of the folder's own {DATABASE}, not those of {VARIABLE}")
         if warning := unknown_to():
             say(warning)
         say("who has the address with its token can read what you can read: keep it to yourself")

@@ -37,6 +37,7 @@ def paper_style() -> Iterator[None]:
         None; matplotlib's parameters are restored at the end of the block.
 
     Example:
+        >>> import matplotlib
         >>> with paper_style():
         ...     matplotlib.rcParams["svg.fonttype"], matplotlib.rcParams["svg.hashsalt"]
         ('none', 'sparsebench')

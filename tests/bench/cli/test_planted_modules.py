@@ -81,6 +81,8 @@ def test_no_command_runs_what_lies_in_its_folder(strange: Path, tmp_path: Path, 
     environment |= {"PYTHONPATH": path} if path is not None else {}
     record = next(r for r in load_records(folder) if r.status == "ok")
     retrained = ("export", ".", record.id, "--retrain", "--out", tmp_path / "m.pt", "--device", "cpu")
+    trained = "--dataset planted --model lenet_300_100 --method dense --epochs 1"
+    trained += " --data-arg n=320 --data-arg valid=64"
     # those that start processes; then the others
     commands: list[tuple[object, ...]] = [("run", "../one.toml", "--out", "new", "--devices", "cpu:1")]
     if path is None:
@@ -88,6 +90,7 @@ def test_no_command_runs_what_lies_in_its_folder(strange: Path, tmp_path: Path, 
             ("ui", ".", "--port", "0"), ("report", "."), retrained,
             ("run", "../one.toml", "--dry-run"), ("status", "."), ("track", "."), ("doctor", "--out", "."),
             ("pack", ".", "--out", tmp_path / "a.zip"), ("merge", ".", "--out", tmp_path / "merged"),
+            ("train", *trained.split(), "--save", "m.safetensors"),
             ("list", "models", "lenet*"), ("show", "dwf"), ("export", "."),
         ]  # fmt: skip
     for words in commands:

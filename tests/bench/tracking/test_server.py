@@ -93,7 +93,8 @@ def pages(folder: Path) -> Iterator[tuple[subprocess.Popen[str], list[str], int]
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         command = [sys.executable, "-u", "-P", "-c", SERVE, str(folder), str(port)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        environment = os.environ | {"MLFLOW_TRACKING_URI": "http://mlflow.invalid"}
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         assert process.stdout is not None
         said: list[str] = []
         for line in process.stdout:
@@ -111,6 +112,7 @@ def test_it_takes_a_free_port_and_says_the_address_of_the_charts(
 ) -> None:
     _, said, port = pages
     assert re.fullmatch(rf"port {port} is taken, using \d+", said[0])
+    assert said[2] == "these are the pages of the folder's own mlflow.db, not those of MLFLOW_TRACKING_URI"
     name, _, address = said[1].partition("  ")
     assert name == "quickstart: digits-lenet_300_100"
     assert address.startswith("http://127.0.0.1:")
@@ -146,6 +148,10 @@ def test_it_answers_nobody_without_the_token_of_its_address(
     assert "SameSite=Lax" in cookie
     assert answers(search, Cookie=cookie.partition(";")[0]) == 200
     assert answers(search, Authorization=f"Bearer {token}") == 200
+    # A page of another port of the same host is no page of this server, though browsers send it the cookie.
+    assert answers(search, Cookie=cookie.partition(";")[0], Origin=address) == 200
+    assert answers(search, Cookie=cookie.partition(";")[0], Origin="http://127.0.0.1:1") == 401
+    assert answers(search, Cookie=cookie.partition(";")[0], Host="evil.example") == 403
     # Other users read command lines, not environments.
     for process in descendants(pages[0].pid):
         assert token.encode() not in Path(f"/proc/{process}/cmdline").read_bytes()
