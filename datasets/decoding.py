@@ -1,5 +1,6 @@
 """Decoding of an image file to a square of 8-bit colour, as viewers show it."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from ..errors import SparsebenchError
 from ..reasons import message
+from .file_end import has_its_end
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 # What is told of pictures, in this order. Those of `REDRAWN` came out otherwise in versions before.
 KINDS = {
     "deep": "have more than 8 bits a channel, and are scaled to 8",
+    "coarse": "have 16 bits a channel, of which the upper 8 are used",
+    "dim": "use less than an eighth of the range of their 16 bits, and come out nearly black: scale them up",
     "turned": "are turned as their EXIF orientation says",
     "blended": "have transparent pixels, which are shown on white",
     "frames": "hold several frames or pages, of which the first is used",
@@ -24,6 +28,7 @@ KINDS = {
 REDRAWN = frozenset({"deep", "turned", "blended"})
 
 ORIENTATION = 0x0112  # EXIF's tag
+_SIXTEEN = re.compile(";16[BLN]'")  # Pillow's raw modes of 16 bits a channel, such as RGB;16B
 _SEVERAL = ("GIF", "TIFF", "WEBP", "PNG")  # an MPO's second frame is a camera's preview
 
 
@@ -119,6 +124,8 @@ def decode_file(name: str, path: Path, size: int) -> Decoded:
             box = (left, top, left + short, top + short)
             picture = picture.resize((size, size), Image.Resampling.BILINEAR, box=box)
         pixels = np.array(picture, dtype=np.uint8)
+        if kinds & {"deep", "coarse"} and pixels.max() < 32:
+            kinds.add("dim")
     except Exception as error:  # Pillow raises many classes on broken files
         raise _refusal(name, path, error) from None
     if bool((pixels == pixels[0, 0]).all()):
@@ -139,6 +146,7 @@ def _glance(image: "Picture") -> frozenset[str]:
     """Returns the kinds that an image may be of by its header alone; "blended" of all that have an alpha."""
     found = {
         "deep": image.mode[0] in "IF",
+        "coarse": image.mode[0] not in "IF" and _SIXTEEN.search(str(image.tile)) is not None,
         "turned": image.getexif().get(ORIENTATION, 1) in range(2, 9),
         "blended": image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info,
     }
@@ -150,7 +158,7 @@ def glance(name: str, path: Path) -> frozenset[str]:
 
     Args:
         name: The dataset's name, for error messages.
-        path: The image file. One whose pixels may have no known range is decoded.
+        path: The image file. One whose pixels may have no known range, or whose end is not there, is decoded.
 
     Returns:
         Keys of `KINDS`; "blended" where there may be transparent pixels.
@@ -168,10 +176,11 @@ def glance(name: str, path: Path) -> frozenset[str]:
 
     try:
         with Image.open(path) as image:
-            found, known = _glance(image), image.mode not in ("I", "F")
+            found = _glance(image)
+            sure = image.mode not in ("I", "F") and has_its_end(image)
     except Exception as error:
         raise _refusal(name, path, error) from None
-    if not known:
+    if not sure:
         decode_file(name, path, 1)
     return found
 

@@ -113,7 +113,7 @@ def image_folder(root: Path, download: bool, *, path: str, size: int, valid: int
         _digest(content, seen),
         tuple(layout.classes),
         *norm,
-        notes=(*layout.notes, *_notes(base, parts, seen, hashes)),
+        notes=(*layout.notes, *_split_notes(layout, parts), *_notes(base, parts, seen, hashes)),
     )
 
 
@@ -216,6 +216,26 @@ def _digest(content: str, seen: Seen) -> str:
     """
     changed = sorted(REDRAWN & seen.keys())
     return sha256(f"{content} decoding={DECODING}".encode()).hexdigest() if changed else content
+
+
+def _split_notes(layout: Layout, parts: list[_ImageFiles]) -> list[str]:
+    """Returns what stands for a split that has no folder, and which splits lack classes."""
+    train, held, _ = parts
+    found = []
+    if "test" not in layout.splits and "val" in layout.splits:
+        found.append(
+            f"there is no test/: {layout.folders['val']}/ is the test set, and {len(held.paths)} of "
+            f"{len(train.paths) + len(held.paths)} training images are held out for validation"
+        )
+    for name, part in zip(("training", "validation", "test"), parts, strict=True):
+        has = len(part.labels.unique())
+        if has < len(layout.classes):
+            images = "1 image" if len(part.paths) == 1 else f"{len(part.paths)} images"
+            alone = ", on which nothing can be seen to be learned" if has == 1 else ""
+            found.append(
+                f"the {name} split has {images}, of {has} of the {len(layout.classes)} classes{alone}"
+            )
+    return found
 
 
 def _notes(base: Path, parts: list[_ImageFiles], seen: Seen, hashes: list[bytes]) -> list[str]:

@@ -26,6 +26,7 @@ class Layout:
     Attributes:
         classes: The names of the classes, which every split has.
         splits: The images by "train", "val" and "test", as far as there are such folders, one list a class.
+        folders: The names of their folders, by the same keys.
         notes: What was left out, in sentences with numbers.
 
     Example:
@@ -39,6 +40,7 @@ class Layout:
 
     classes: list[str]
     splits: dict[str, list[list[Path]]]
+    folders: dict[str, str]
     notes: list[str] = field(default_factory=list)
 
 
@@ -75,7 +77,7 @@ def read_layout(base: Path) -> Layout:
             raise _error(f"{str(folder)!r} holds no images")
         _outside(folder, sum(map(len, splits[split])), left_out)
     _outside(base, sum(len(images) for split in splits.values() for images in split), left_out)
-    return Layout(names, splits, _notes(base, left_out))
+    return Layout(names, splits, {key: one.name for key, one in folders.items()}, _notes(base, left_out))
 
 
 def _error(text: str) -> SparsebenchError:
@@ -133,7 +135,7 @@ def _class_images(folder: Path, split: str, left_out: Listing) -> list[Path]:
     if not found.images and (split == "train" or lost or found.texts):
         rest = [*found.unreadable, *found.texts]
         but = f" but {_files(rest)} of other kinds ({_kinds(rest)})" if rest else ""
-        raise _error(f"the class folder {str(folder)!r} holds no images{but}")
+        raise _error(f"the class folder {str(folder)!r} holds no images{but}: put some there or take it away")
     _check_loss(folder, found.unreadable, len(found.images))
     return found.images
 

@@ -120,7 +120,7 @@ def list_files(name: str, folder: Path, *, deep: bool = True) -> Listing:
             suffix = path.suffix.lower()
             if is_litter(entry.name):
                 continue
-            if entry.is_dir():
+            if _is_folder(name, entry):
                 waiting += [path] if deep else []
             elif suffix in SUFFIXES:
                 found.images.append(path)
@@ -128,6 +128,22 @@ def list_files(name: str, folder: Path, *, deep: bool = True) -> Listing:
                 (found.texts if suffix in TEXTS else found.unreadable).append(path)
     for files in (found.images, found.unreadable, found.texts):
         files.sort(key=lambda path: path.relative_to(folder).as_posix())
+    return found
+
+
+def _is_folder(name: str, entry: os.DirEntry[str]) -> bool:
+    """Returns whether an entry is a folder, itself or by a link; raises for a link in a circle."""
+    try:
+        found = entry.is_dir()
+    except OSError:  # a link to itself
+        found = True
+    if found and entry.is_symlink():
+        target = os.path.realpath(entry.path)
+        link = Path(entry.path).absolute()
+        if target == str(link) or target in map(os.path.realpath, link.parents):
+            raise SparsebenchError(
+                f"dataset {name!r}: the link {entry.path!r} leads to a folder that it lies in: take it away"
+            )
     return found
 
 

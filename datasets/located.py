@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..commands import PATH_ENDINGS
 from .api import data_root, registry
-
-ENDINGS = ("path", "dir", "folder", "file")
 
 
 def path_arguments(name: str) -> list[str]:
@@ -17,7 +16,7 @@ def path_arguments(name: str) -> list[str]:
         name: The dataset's name in the registry.
 
     Returns:
-        Those whose default is a `Path`, and texts whose names end as in `ENDINGS`, such as `csv_file`.
+        Those whose default is a `Path`, and texts whose names end as in `PATH_ENDINGS`, such as `csv_file`.
 
     Example:
         >>> path_arguments("image_folder"), path_arguments("digits")
@@ -26,7 +25,7 @@ def path_arguments(name: str) -> list[str]:
     return [
         key
         for key, default in registry[name].args.items()
-        if isinstance(default, Path) or (isinstance(default, str) and key.rpartition("_")[2] in ENDINGS)
+        if isinstance(default, Path) or (isinstance(default, str) and key.rpartition("_")[2] in PATH_ENDINGS)
     ]
 
 

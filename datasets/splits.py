@@ -27,7 +27,8 @@ def held_out(labels: Tensor, count: int, seed: int = SPLIT_SEED) -> tuple[Tensor
         The indices `(kept, held)`, int64 and ascending, which together are 0 … N − 1.
 
     Raises:
-        SparsebenchError: `count` is below 1 or leaves some class without a training example.
+        SparsebenchError: `count` is below 1 or leaves some class without a training example; or every class
+            has one alone.
 
     Example:
         >>> labels = torch.tensor([0] * 6 + [1] * 4)
@@ -37,6 +38,11 @@ def held_out(labels: Tensor, count: int, seed: int = SPLIT_SEED) -> tuple[Tensor
     """
     classes, sizes = np.unique(labels.numpy(), return_counts=True)
     most = int(len(labels) - len(classes))
+    if most < 1:
+        raise SparsebenchError(
+            f"too few to split: {len(labels)} examples in {len(classes)} classes, of which every class keeps "
+            "one for training and the held-out split needs one"
+        )
     if not 1 <= count <= most:
         raise SparsebenchError(
             f"cannot hold {count} examples out of {len(labels)} in {len(classes)} classes: take 1 to {most}, "

@@ -244,7 +244,7 @@ def run(
     with watch_signals() as interrupts, ExitStack() as stack:
         # Lock the folder and start the workers, which import for seconds while the rest is opened
         folder = stack.enter_context(
-            OutputFolder(path, resolved, tasks.digests, tasks.starts, extend=chosen.extend)
+            OutputFolder(path, resolved, tasks.digests, tasks.starts, tasks.base, extend=chosen.extend)
         )
         shown = stack.enter_context(ProgressMonitor(display, StateFile(path, chosen.plugins)))
         needed = (path, tasks.root, chosen.plugins, resolved.tasks, tasks.digests, tasks.base)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...commands import base_of
 from ...errors import suggest
 from ..system.mlflow_address import check_tracking_address, named_address
 
@@ -106,11 +107,15 @@ class RunOptions:
         return changed
 
     def base(self, suite: "str | Path | Suite") -> Path:
-        """Returns where relative paths in a suite are looked for: in its file's folder, else where one is."""
+        """Returns where relative paths in a suite are looked for: in its file's folder; for a suite without a
+        file where its campaign was begun, else in the working directory."""
         from ..config.suite import Suite, shipped
 
         if isinstance(suite, Suite) or str(suite) in shipped():
-            return Path.cwd()
+            begun = base_of(
+                self.out or Path("runs") / (suite.name if isinstance(suite, Suite) else str(suite))
+            )
+            return Path(begun) if begun else Path.cwd()
         return Path(suite).resolve().parent
 
     def output_folder(self, suite: "Suite") -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ...commands import base_of
 from ...errors import SparsebenchError
 from ...records.record import Record
 from ...records.schema_1 import recorded_arguments
@@ -106,7 +107,7 @@ def export(
     if record is None or file.is_file():
         state, card = read_model(file)
     elif retrain:
-        state, card, differs = _retrain(record, data, device, on_event)
+        state, card, differs = _retrain(record, base_of(place), data, device, on_event)
     else:
         raise SparsebenchError(
             f"the model of trial {record.id} was not kept, as it is on no front: --retrain trains it again, "
@@ -135,6 +136,7 @@ def _find_record(folder: Path, trial: str | None) -> Record:
 
 def _retrain(
     record: Record,
+    base: str | None,
     data: str | Path | None,
     device: str | None,
     on_event: Callable[[dict[str, Any]], None] | None,
@@ -149,7 +151,8 @@ def _retrain(
     place = check_device(device or ("cpu" if record.device.startswith("cpu") else None))
     with TemporaryDirectory(prefix="sparsebench-") as folder:
         file = model_path(Path(folder), record.id)
-        made = trials.run(trial_of(record), data_root=data, device=place, save=file, on_event=on_event)
+        again = trial_of(record).model_copy(update={"base": base})
+        made = trials.run(again, data_root=data, device=place, save=file, on_event=on_event)
         if made.status != "ok":
             raise SparsebenchError(f"trained again, the trial {made.status}: {made.reason}")
         state, card = read_model(file)

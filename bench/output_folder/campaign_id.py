@@ -38,6 +38,8 @@ class CampaignId(BaseModel):
         inode: Number of the folder on its file system.
         host: Name of the machine.
         path: Absolute path of the folder.
+        base: Absolute path of the folder in which relative paths of the suite are looked for; None where no
+            campaign has said.
 
     Example:
         >>> taken = CampaignId.of(folder, parent=None)
@@ -53,6 +55,7 @@ class CampaignId(BaseModel):
     inode: int
     host: str
     path: str
+    base: str | None = None
 
     @classmethod
     def of(cls, folder: Path, parent: str | None) -> "CampaignId":
@@ -147,6 +150,7 @@ def take_campaign_id(folder: Path) -> tuple[CampaignId, str | None]:
     if found is not None and found.is_of(folder):
         return found, None
     taken = CampaignId.of(folder, parent=found.id if found else None)
+    taken = taken.model_copy(update={"base": found.base if found else None})
     write_atomic(folder / CAMPAIGN, json.dumps(taken.model_dump(), indent=1) + "\n")
     records = folder / RECORDS
     if not records.exists() or not records.stat().st_size:

@@ -32,6 +32,7 @@ class OutputFolder:
         suite: The suite that is to run.
         digests: The digest of each task's data, by the task's name.
         starts: The digest of the file that the weights start from, by the name of the tasks that have one.
+        base: The folder in which relative paths of the suite are looked for.
         extend: Accept a suite that has gained entries, tasks, trials or seeds since the folder was begun.
 
     Attributes:
@@ -56,13 +57,14 @@ class OutputFolder:
         suite: Suite,
         digests: Mapping[str, str],
         starts: Mapping[str, str] | None = None,
+        base: str | None = None,
         *,
         extend: bool = False,
     ) -> None:
         from ...methods.api import registry  # torch, which a report does without
         from ..config.method_docs import describe_method
 
-        self.path, self.suite, self.extend = Path(path), suite, extend
+        self.path, self.suite, self.base, self.extend = Path(path), suite, base, extend
         self.notes: list[str] = []
         self._lock, self._place = FolderLock(self.path), place_of(self.path)
         # A summary decides nothing: rewording it must not part a suite from its records.
@@ -80,7 +82,8 @@ class OutputFolder:
             self._lock.acquire()
             self._place = place_of(self.path)
             self._check()
-            self.campaign, notice = take_campaign_id(self.path)
+            taken, notice = take_campaign_id(self.path)
+            self.campaign = taken.model_copy(update={"base": self.base or taken.base})
             self.notes += [notice] if notice else []
             self.restore()
         except OSError as error:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from ...commands import UNKNOWN, shown_command
+from ...commands import UNKNOWN, base_of, shown_command
 from ...errors import SparsebenchError
 from ...records.record import Record
 from ...records.store import FILE
@@ -149,7 +149,7 @@ def status(folder: str | Path) -> Status:
         pid=state.pid if state and alive else None, host=state.host if state and alive else None,
         snapshot=snapshot if condition == "running" else snapshot.model_copy(update={"running": ()}),
         unfinished=[now for now in snapshot.running if condition == "killed" and now.id not in known],
-        failures=failures(records, state.plugins if state else ()),
+        failures=failures(records, state.plugins if state else (), base_of(path)),
         diverged=sum(record.status == "diverged" for record in records),
         log=str(path / LOG) if (path / LOG).is_file() and (path / LOG).stat().st_size else None,
         continue_with=None if condition in ("running", "complete") else _continue(path, state),
@@ -240,12 +240,15 @@ def _reported(path: Path) -> bool:
         return False
 
 
-def failures(records: Sequence[Record | TrialOutcome], plugins: Sequence[str] = ()) -> list[Failure]:
+def failures(
+    records: Sequence[Record | TrialOutcome], plugins: Sequence[str] = (), base: str | None = None
+) -> list[Failure]:
     """Returns the failed trials by reason, the most frequent reason first.
 
     Args:
         records: The records, one per trial.
         plugins: The plugin files of the campaign, which the commands load.
+        base: The folder in which relative paths in the commands are looked for.
 
     Returns:
         The failures.
@@ -264,7 +267,7 @@ def failures(records: Sequence[Record | TrialOutcome], plugins: Sequence[str] = 
             groups[record.reason or "no reason was given"].append(record)
     return [
         Failure(
-            reason=reason, count=len(group), command=shown_command(group[0].command) + more,
+            reason=reason, count=len(group), command=shown_command(group[0].command, base) + more,
             where=list(dict.fromkeys(f"{record.entry} on {record.task}" for record in group)),
         )
         for reason, group in sorted(groups.items(), key=lambda item: -len(item[1]))

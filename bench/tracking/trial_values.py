@@ -61,9 +61,10 @@ def run_name(record: Record) -> str:
 def metrics_of(record: Record, dense: float | None = None) -> dict[str, float]:
     """Returns the metrics of a trial's run.
 
-    `eval/top1` is the accuracy on the validation split, `cost/flops_ratio` is 1/speedup. MLflow's scatter
-    plots have no logarithmic axis, so log2 of the compression is a metric of its own. At most twelve
-    diagnostics of the whole network follow as `diag/<name>`.
+    `eval/top1` is the accuracy on the validation split, the balanced one where the tag `bench.metric` says
+    so; `cost/flops_ratio` is 1/speedup. MLflow's scatter plots have no logarithmic axis, so log2 of the
+    compression is a metric of its own. At most twelve diagnostics of the whole network follow as
+    `diag/<name>`.
 
     Args:
         record: Record of the trial.
@@ -140,6 +141,7 @@ def tags_of(record: Record, colour: str | None = None) -> dict[str, str]:
         "bench.status": record.status,
         "bench.reason": record.reason,
         "bench.learned": _learned(record),
+        "bench.metric": record.recipe.get("metric", "accuracy"),
         "bench.dataset": record.dataset,
         "bench.model": record.model,
         "bench.data_digest": record.data_digest,

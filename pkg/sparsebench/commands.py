@@ -1,7 +1,14 @@
 """Commands that are shown to be typed again: those of files that anybody may have written."""
 
+import json
 import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
+from .start_file import start_paths
+
+CAMPAIGN = "campaign.json"
 UNKNOWN = "(not a command of sparsebench)"
 TRAIN = (
     "--dataset", "--model", "--method", "--set", "--epochs", "--data-arg", "--model-arg", "--keep-dense",
@@ -9,15 +16,22 @@ TRAIN = (
 )  # fmt: skip
 
 
-def shown_command(text: str) -> str:
+PATH_ENDINGS = ("path", "dir", "folder", "file")
+"""The last words of the names of arguments that are paths, such as `csv_file`."""
+
+
+def shown_command(text: str, base: str | None = None) -> str:
     """Returns a stored command as it may be shown: all of it is words of a sparsebench command.
 
     Args:
         text: A command that was read from a file.
+        base: The folder in which its relative paths are looked for, as `base_of` gives it; None where that is
+            not known.
 
     Returns:
         `sparsebench run …`, or `sparsebench train …` with the options that describe a trial, every word
-        quoted for a shell. For anything else a text that is no command.
+        quoted for a shell, and `cd BASE &&` before it where an argument is a relative path. For anything
+        else a text that is no command.
 
     Example:
         >>> shown_command("sparsebench train --model lenet5 --seed 0")
@@ -26,6 +40,8 @@ def shown_command(text: str) -> str:
         '(not a command of sparsebench)'
         >>> shown_command("sparsebench run 'my suite.toml' --out `id`")
         "sparsebench run 'my suite.toml' --out '`id`'"
+        >>> shown_command("sparsebench train --data-arg path=pets --seed 0", "/my data")
+        "cd '/my data' && sparsebench train --data-arg path=pets --seed 0"
     """
     try:
         words = shlex.split(text)
@@ -35,4 +51,50 @@ def shown_command(text: str) -> str:
         return UNKNOWN
     if words[1] == "train" and (len(words) % 2 or not set(words[2::2]) <= set(TRAIN)):
         return UNKNOWN
-    return shlex.join(words)
+    shown = shlex.join(words)
+    return f"cd {shlex.quote(base)} && {shown}" if base and any(map(_relative, _paths(words))) else shown
+
+
+def _relative(path: str) -> bool:
+    return not Path(path).expanduser().is_absolute()
+
+
+def _paths(words: list[str]) -> Iterator[str]:
+    """Yields the arguments of a command's dataset and model that are paths."""
+    for flag, word in zip(words[2::2], words[3::2], strict=False):
+        key, _, text = word.partition("=")
+        value = _value(text)
+        if flag == "--model-arg":
+            yield from start_paths({"pretrained": True, key: value}).values()
+        elif flag == "--data-arg" and isinstance(value, str) and value:
+            yield from [value] if key.rpartition("_")[2] in PATH_ENDINGS or "/" in value else []
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def base_of(folder: str | Path) -> str | None:
+    """Returns the folder in which relative paths of a campaign's suite are looked for.
+
+    Args:
+        folder: The output folder of the campaign.
+
+    Returns:
+        An absolute path; None where the folder does not say, or what it says is not there, as on another
+        machine.
+
+    Example:
+        >>> _ = Path("campaign.json").write_text(json.dumps({"base": str(Path.cwd())}))
+        >>> base_of(".") == str(Path.cwd()), base_of("elsewhere") is None
+        (True, True)
+    """
+    try:
+        found = json.loads((Path(folder) / CAMPAIGN).read_bytes())["base"]
+        known = isinstance(found, str) and found.isprintable() and Path(found).is_absolute()
+        return found if known and Path(found).is_dir() else None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None

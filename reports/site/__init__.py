@@ -7,6 +7,7 @@ A page is a rendered template: escaped text, and one JSON document that the scri
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...commands import base_of
 from ...files import write_atomic
 from ...records.method_docs import read_methods
 from ..analysis.leaderboard import TaskLeaderboard
@@ -39,11 +40,11 @@ def write_site(folder: Path, found: Sequence[TaskLeaderboard]) -> list[Path]:
         ['index.html', 'task-made_up-net.html', 'entry-dense.html', 'entry-dwf-3.html']
     """
     methods = read_methods(folder)
-    at = Addresses.of(found)
+    at, base = Addresses.of(found), base_of(folder)
     site = folder / "site"
-    pages = {"index.html": overview_page(found, at)}
-    pages |= {at.tasks[board.task]: task_page(board, at, found) for board in found}
-    pages |= {page: entry_page(entry, found, at, methods) for entry, page in at.entries.items()}
+    pages = {"index.html": overview_page(found, at, base)}
+    pages |= {at.tasks[board.task]: task_page(board, at, found, base) for board in found}
+    pages |= {page: entry_page(entry, found, at, methods, base) for entry, page in at.entries.items()}
     written = [write_atomic(site / name, content) for name, content in (pages | assets()).items()]
     _remove_others(site, set(pages))
     return written

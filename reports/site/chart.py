@@ -30,6 +30,7 @@ def payload(
     styles: Mapping[str, Style],
     entries: Iterable[str] | None = None,
     searched: str | None = None,
+    base: str | None = None,
 ) -> Payload:
     """Returns the JSON data of a page's chart of fronts: its axes, tasks, entries and points.
 
@@ -38,6 +39,7 @@ def payload(
         styles: Colour, marker and dash of each entry, in the order in which the chart lists entries.
         entries: The entries to include; None for all.
         searched: The entry, one of `entries`, whose search trials are included, at validation accuracy.
+        base: The folder in which relative paths in commands are looked for; None where it is not known.
 
     Returns:
         Lists under `axes`, `tasks`, `entries` and `points`. In a point `t` and `e` are indices into `tasks`
@@ -53,7 +55,7 @@ def payload(
     """
     shown = set(entries) if entries is not None else {row.entry for b in found for row in b.rows}
     names = [name for name in styles if name in shown]
-    points = [p for number, board in enumerate(found) for p in _points(number, board, names)]
+    points = [p for number, board in enumerate(found) for p in _points(number, board, names, base)]
     if searched is not None:
         points += _trials(found, searched, names.index(searched))
     return {
@@ -82,7 +84,7 @@ def _entry(name: str, style: Style) -> Payload:
     return {"name": one_line(name), "colour": colour, "symbol": SYMBOLS[marker], "dash": STROKES[dash]}
 
 
-def _points(number: int, board: TaskLeaderboard, names: Sequence[str]) -> list[Payload]:
+def _points(number: int, board: TaskLeaderboard, names: Sequence[str], base: str | None) -> list[Payload]:
     searched = {r.id: r for r in board.records if r.phase == "search"}
     made = []
     for e, name in enumerate(names):
@@ -90,7 +92,7 @@ def _points(number: int, board: TaskLeaderboard, names: Sequence[str]) -> list[P
         fronts = [{id(p) for p in front([p for p in own if _learned(p, xy)], _known(xy))} for xy in AXES]
         for point in own:
             flags = [int(id(point) in members) for members in fronts]
-            made.append({"t": number, "e": e, "fronts": flags, **_point(point, searched)})
+            made.append({"t": number, "e": e, "fronts": flags, **_point(point, searched, base)})
     return made
 
 
@@ -119,7 +121,7 @@ def _known(xy: Callable[[Point], XY | None]) -> Callable[[Point], XY]:
     return lambda point: xy(point) or (0.0, 0.0)
 
 
-def _point(point: Point, searched: Mapping[str, Record]) -> Payload:
+def _point(point: Point, searched: Mapping[str, Record], base: str | None) -> Payload:
     record = point.outcomes[0].record
     origin = searched.get(record.confirms or "", record)
     number = "" if origin.trial is None else f"trial {origin.trial}, "
@@ -133,7 +135,7 @@ def _point(point: Point, searched: Mapping[str, Record]) -> Payload:
         "ye": exact and _digits(exact[1]),
         "trial": f"{number}{one_line(origin.id)}; seeds {seeds}",
         "knobs": knobs(origin),
-        "command": shown_command(record.command),
+        "command": shown_command(record.command, base),
     }
 
 

@@ -17,7 +17,11 @@ from .values import knobs, listed, value, value_range
 
 
 def entry_page(
-    entry: str, found: Sequence[TaskLeaderboard], at: Addresses, methods: Mapping[str, MethodDoc]
+    entry: str,
+    found: Sequence[TaskLeaderboard],
+    at: Addresses,
+    methods: Mapping[str, MethodDoc],
+    base: str | None = None,
 ) -> str:
     """Renders the page of an entry, over all boards that have it.
 
@@ -26,6 +30,7 @@ def entry_page(
         found: The leaderboards of all tasks; they decide the entry's colour and marker.
         at: File names of all pages, for links.
         methods: Descriptions of methods by name; where the entry's is missing, the page has no equation.
+        base: The folder in which relative paths in commands are looked for; None where it is not known.
 
     Returns:
         The HTML document.
@@ -56,8 +61,8 @@ def entry_page(
         lines=[line for n, b in enumerate(its) for line in lines(b, n, at, heads, looks, entry)],
         entries=legend([entry, *dense], at, looks),
         tasks=[one_line(board.task) for board in its],
-        trials=[_trial(record, number) for number, record in numbered],
-        chart=payload(its, style_for(found), [entry, *dense], searched=entry),
+        trials=[_trial(record, number, base) for number, record in numbered],
+        chart=payload(its, style_for(found), [entry, *dense], searched=entry, base=base),
     )  # fmt: skip
 
 
@@ -97,7 +102,7 @@ def _range(bounds: Sequence[float | None] | None) -> str:
     return f"{low:g} to {high:g}"
 
 
-def _trial(record: Record, number: int) -> dict[str, Any]:
+def _trial(record: Record, number: int, base: str | None) -> dict[str, Any]:
     told = record.reason if record.status != "ok" and record.reason else ""
     return {
         "task": one_line(record.task),
@@ -115,5 +120,5 @@ def _trial(record: Record, number: int) -> dict[str, Any]:
         "speedup": format_ratio(record.speedup),
         "seconds": f"{record.seconds:.3g}",
         "knobs": knobs(record),
-        "command": shown_command(record.command),
+        "command": shown_command(record.command, base),
     }

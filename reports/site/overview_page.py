@@ -15,12 +15,13 @@ from .template import render
 from .values import listed
 
 
-def overview_page(found: Sequence[TaskLeaderboard], at: Addresses) -> str:
+def overview_page(found: Sequence[TaskLeaderboard], at: Addresses, base: str | None = None) -> str:
     """Renders the overview, `index.html`: leaderboard and fronts of all tasks, and the comparison over tasks.
 
     Args:
         found: The leaderboards of all tasks; fewer than six are not compared, and a note gives the reason.
         at: File names of all pages, for links.
+        base: The folder in which relative paths in commands are looked for; None where it is not known.
 
     Returns:
         The HTML document.
@@ -45,7 +46,7 @@ def overview_page(found: Sequence[TaskLeaderboard], at: Addresses) -> str:
         standings=_standings(result, at) if result else [],
         over_tasks=notes.over_tasks(result) if result else [why_not_compared(found) or ""],
         explanations=list(dict.fromkeys(text for board in found for text in notes.explanations(board))),
-        chart=payload(found, style_for(found)),
+        chart=payload(found, style_for(found), base=base),
         records=sum(len(board.records) for board in found),
     )
 

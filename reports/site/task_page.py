@@ -21,13 +21,16 @@ from .values import knobs, listed, settings, value, value_range
 Facts = list[tuple[str, str]]
 
 
-def task_page(board: TaskLeaderboard, at: Addresses, found: Sequence[TaskLeaderboard]) -> str:
+def task_page(
+    board: TaskLeaderboard, at: Addresses, found: Sequence[TaskLeaderboard], base: str | None = None
+) -> str:
     """Renders the page of a task: table, front, dense baseline, recipe, versions and pairs of entries.
 
     Args:
         board: The task's leaderboard.
         at: File names of all pages, for links.
         found: The leaderboards of all tasks: an entry has the same colour and marker on every page.
+        base: The folder in which relative paths in commands are looked for; None where it is not known.
 
     Returns:
         The HTML document.
@@ -47,7 +50,7 @@ def task_page(board: TaskLeaderboard, at: Addresses, found: Sequence[TaskLeaderb
         title=one_line(board.task),
         facts=_task_facts(board),
         recipe=_recipe(board.records),
-        dense=_dense(board),
+        dense=_dense(board, base),
         versions=_versions(board.records),
         notes=[notes.basis(board), notes.references(board), notes.budget(board), *notes.remarks(board)],
         headings=heads,
@@ -55,7 +58,7 @@ def task_page(board: TaskLeaderboard, at: Addresses, found: Sequence[TaskLeaderb
         entries=legend(board.points, at, looks),
         pairs=[_pair(pair) for pair in compared],
         summary=pairs_summary(compared),
-        chart=payload([board], style_for(found), board.points),
+        chart=payload([board], style_for(found), board.points, base=base),
     )
 
 
@@ -97,13 +100,13 @@ def _versions(records: Sequence[Record]) -> Facts:
     return [*found, ("device", listed({one_line(device) for device in {r.device for r in records}}))]
 
 
-def _dense(board: TaskLeaderboard) -> Facts:
+def _dense(board: TaskLeaderboard, base: str | None) -> Facts:
     """Returns the facts of the tuned dense baseline, from whose accuracy every tolerance is measured."""
     point = dense_point(board.points)
-    return _described(point) if point else []
+    return _described(point, base) if point else []
 
 
-def _described(point: Point) -> Facts:
+def _described(point: Point, base: str | None) -> Facts:
     record = point.outcomes[0].record
     sd = "" if point.accuracy.sd is None else f" ± {format_percent(point.accuracy.sd, 2)}"
     interval: Any = point.accuracy_interval
@@ -113,7 +116,7 @@ def _described(point: Point) -> Facts:
         ("seeds", ", ".join(str(o.seed) for o in point.outcomes)),
         ("knobs", knobs(record) or "–"),
         ("seconds a run", value(point.mean_of(lambda r: r.seconds))),
-        ("command", shown_command(record.command)),
+        ("command", shown_command(record.command, base)),
     ]
 
 

@@ -22,9 +22,10 @@ WHAT = (
     "acc@c is the front's accuracy at compression c, linear in log compression between confirmed points; "
     "'within n points' is the largest compression measured with at most n points of accuracy below dense. "
     "Where points lie far apart the first can be high between them and the second is the point before.",
-    "Chance is the accuracy of guessing: the share of the largest class in the data that are measured on. A "
-    "network has learned something when (accuracy − chance) / (1 − chance) is above 0.05; one that has not "
-    "is on no front and adds to no hypervolume or rank, and † marks its accuracy.",
+    "Chance is the accuracy of guessing: the share of the largest class in the data that are measured on, "
+    "for balanced accuracy 1 / classes. A network has learned something when (accuracy − chance) / "
+    "(1 − chance) is above 0.05; one that has not is on no front and adds to no hypervolume or rank, and † "
+    "marks its accuracy.",
     "A run that diverged counts as chance accuracy at compression 1. Collapsed: no path is left from the "
     "input to a logit (in older records: a layer without a nonzero weight), or a network that learned "
     "nothing. Failed runs gave no result and are in no mean; neither are diverged ones in the training cost. "
@@ -72,7 +73,8 @@ def basis(board: TaskLeaderboard) -> str:
         return f"{balanced.upper()}VALIDATION accuracy, not confirmed: nothing was retrained with fresh seeds"
     seeds = span(row.seeds for row in board.rows if row.points and row.source == "test")
     return (
-        f"{balanced}test accuracy, mean ± sample sd over {seeds} seeds; points chosen on validation accuracy"
+        f"{balanced}test accuracy, mean ± sample sd over {seeds} seeds; "
+        f"points chosen on {balanced}validation accuracy"
     )
 
 

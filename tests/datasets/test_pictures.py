@@ -1,11 +1,14 @@
 """People's own pictures: bit depth, orientation, transparency, other kinds, and layouts of folders."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from sparsebench.datasets import folder
 from sparsebench.datasets.api import Data, open_dataset
 from sparsebench.datasets.decoding import decode, decode_file
 from sparsebench.errors import SparsebenchError
@@ -52,6 +55,55 @@ def test_floats_from_0_to_1_are_scaled_and_others_refused(tmp_path: Path) -> Non
     Image.fromarray(RAMP.astype(np.int32) * 1000).save(tmp_path / "wide.tif")
     with pytest.raises(SparsebenchError, match="32 bits from 0 to 255000, whose scale is not known"):
         decode("x", tmp_path / "wide.tif", 8)
+
+
+def png_of_16_bits(pixels: np.ndarray) -> bytes:
+    """A PNG of red, green and blue, of grey and alpha, or of all four, which Pillow does not write."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    height, width, channels = pixels.shape
+    header = struct.pack(">IIBBBBB", width, height, 16, {2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        chunk(*part) for part in ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    )
+
+
+def test_colour_of_16_bits_keeps_its_upper_8(tmp_path: Path) -> None:
+    colour = np.stack([RAMP, RAMP.T, RAMP[::-1]], -1).astype(np.uint16)
+    (tmp_path / "rgb.png").write_bytes(png_of_16_bits(colour * 257))
+    found = decode_file("x", tmp_path / "rgb.png", 8)
+    assert found.kinds == {"coarse"}
+    assert torch.equal(found.pixels, torch.from_numpy(colour.astype(np.uint8)).permute(2, 0, 1))
+    clear = np.stack([RAMP, np.zeros_like(RAMP)], -1).astype(np.uint16)
+    (tmp_path / "la.png").write_bytes(png_of_16_bits(clear * 257))
+    assert decode_file("x", tmp_path / "la.png", 8).kinds == {"coarse", "blended", "constant"}
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_pictures_that_use_little_of_16_bits_are_told(tmp_path: Path, colour: bool) -> None:
+    twelve = RAMP.astype(np.uint16) * 16  # as cameras and scanners of 12 bits write them
+    if colour:
+        (tmp_path / "a.png").write_bytes(png_of_16_bits(np.stack([twelve] * 3, -1)))
+    else:
+        Image.fromarray(twelve).save(tmp_path / "a.png")
+    assert "dim" in decode_file("x", tmp_path / "a.png", 8).kinds
+
+
+def test_print_colours_and_palettes_are_those_that_viewers_show(tmp_path: Path) -> None:
+    patches = np.zeros((16, 16, 3), np.uint8)
+    patches[:8, :8, 0], patches[:8, 8:, 1], patches[8:, :8, 2] = 255, 255, 255
+    picture = Image.fromarray(patches)
+    picture.convert("CMYK").save(tmp_path / "print.jpg", quality=95)
+    picture.convert("CMYK").save(tmp_path / "print.tif")
+    picture.quantize(4).save(tmp_path / "palette.png")
+    picture.quantize(4).save(tmp_path / "palette.gif")
+    for name in ("print.jpg", "print.tif", "palette.png", "palette.gif"):
+        found = decode_file("x", tmp_path / name, 16)
+        off = (found.pixels.permute(1, 2, 0).int() - torch.from_numpy(patches).int()).abs()
+        assert off[2::12, 2::12].max() <= 6 and not found.kinds, name
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tif"])
@@ -174,3 +226,40 @@ def test_a_folder_that_is_not_understood_is_refused(tmp_path: Path) -> None:
     for i in range(4):
         Image.fromarray(RAMP).save(base / f"train/{i}.png")
     refused(base, "4 of 12 files of", "lie outside of the class folders")
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "tif", "webp", "bmp"])
+def test_a_streamed_folder_finds_files_that_were_cut_off(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "STATISTICS_COUNT", 2)  # the sample that is decoded when it is opened
+    base = pictures(tmp_path / "set", {"train": 8, "test": 2}, suffix)
+    assert len(opened(base, stream="always").train) == 15
+    file = base / f"train/cat/03.{suffix}"
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) * 2 // 3])
+    with pytest.raises(SparsebenchError, match=rf"cat/03\.{suffix}' is not a whole image"):
+        opened(base, stream="always")
+    file.write_bytes(whole + b"\0" * 100)  # what cameras and editors append
+    assert len(opened(base, stream="always").train) == 15
+
+
+def test_what_stands_for_a_split_is_told(tmp_path: Path) -> None:
+    base = pictures(tmp_path / "set", {"train": 5, "Valid": 3})
+    assert opened(base).notes == (
+        "there is no test/: Valid/ is the test set, and 1 of 10 training images are held out for validation",
+        "the validation split has 1 image, of 1 of the 2 classes, on which nothing can be seen to be learned",
+    )
+    refused(pictures(tmp_path / "one", {"train": 1, "test": 2}), "too few to split: 2 examples in 2 classes")
+
+
+def test_links_are_followed_and_circles_refused(tmp_path: Path) -> None:
+    base = pictures(tmp_path / "set", {"train": 4, "test": 2})
+    more = pictures(tmp_path / "more", {"train": 3}) / "train/cat"
+    (base / "train/cat/more").symlink_to(more)
+    assert len(opened(base, valid=1).train) == 10
+    (base / "train/dog/all").symlink_to(base / "train")
+    refused(base, "the link", "dog/all' leads to a folder that it lies in")
+    (base / "train/dog/all").unlink()
+    (base / "train/dog/me").symlink_to("me")
+    refused(base, "dog/me' leads to a folder that it lies in")

@@ -1,6 +1,7 @@
 """Relative paths in arguments and starts from a file: where they lie, and what identifies them."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,17 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 from sparsebench.bench.campaign.driver import Result, run
+from sparsebench.bench.campaign.options import RunOptions
+from sparsebench.bench.config.suite import load_suite
 from sparsebench.bench.config.trial_spec import trial_of
 from sparsebench.bench.data.opened import open_data
+from sparsebench.bench.export.export import export
 from sparsebench.bench.models.factory import create
+from sparsebench.bench.output_folder.folder import OutputFolder
+from sparsebench.bench.progress.status import failures
 from sparsebench.bench.training import trial as trials
 from sparsebench.bench.training.train import train
+from sparsebench.commands import base_of
 from sparsebench.errors import SparsebenchError
 from sparsebench.records.record import Record
 
@@ -71,6 +78,16 @@ def test_a_suites_paths_are_in_its_folder_and_its_start_is_the_files_content(
     assert record.dataset_args["path"] == "pets"
     assert record.model_args == {"checkpoint_path": "ck/a.safetensors"}
     assert record.start_digest is not None and record.val_chance == 0.5
+    # from any other folder the commands work as they are shown, and a trial is trained again
+    monkeypatch.chdir(tmp_path)
+    base = str(tmp_path / "suites")
+    pages = [page.read_text() for page in (out / "site").glob("*.html")]
+    assert all(f"cd {base} &amp;&amp; sparsebench train" in page or f"cd {base} " in page for page in pages)
+    assert [
+        f.command for f in failures([record.model_copy(update={"status": "failed"})], (), base_of(out))
+    ] == [f"cd {base} && {record.command}"]
+    shutil.rmtree(out / "models")
+    assert export(out, record.id, tmp_path / "again.safetensors", retrain=True).differs == []
     # the same content under another path is the same start
     (tmp_path / "suites/ck/a.safetensors").rename(tmp_path / "suites/ck/b.safetensors")
     suite.write_text(SUITE.replace("ck/a", "ck/b"))
@@ -82,6 +99,21 @@ def test_a_suites_paths_are_in_its_folder_and_its_start_is_the_files_content(
         campaign(suite, out, trials=2, extend=True)
     assert len((out / "records.jsonl").read_text().splitlines()) == len(first.records)
     assert json.loads((out / "suite.json").read_text())["starts"]
+
+
+def test_a_suite_without_a_file_is_continued_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite = load_suite(place(tmp_path / "here"))
+    monkeypatch.chdir(tmp_path / "here")
+    options = RunOptions(out=tmp_path / "out")
+    assert options.base(suite) == tmp_path / "here"
+    with OutputFolder(tmp_path / "out", suite, {}, {}, str(options.base(suite))):
+        pass
+    monkeypatch.chdir(tmp_path)
+    assert options.base(suite) == tmp_path / "here"
+    (tmp_path / "here").rename(tmp_path / "gone")
+    assert (base_of(tmp_path / "out"), options.base(suite)) == (None, tmp_path)
 
 
 def test_a_command_looks_for_paths_where_it_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
