@@ -146,7 +146,7 @@ def _glance(image: "Picture") -> frozenset[str]:
     """Returns the kinds that an image may be of by its header alone; "blended" of all that have an alpha."""
     found = {
         "deep": image.mode[0] in "IF",
-        "coarse": image.mode[0] not in "IF" and _SIXTEEN.search(str(image.tile)) is not None,
+        "coarse": image.mode[0] not in "IF" and _SIXTEEN.search(str(getattr(image, "tile", ""))) is not None,
         "turned": image.getexif().get(ORIENTATION, 1) in range(2, 9),
         "blended": image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info,
     }

@@ -228,7 +228,7 @@ def _split_notes(layout: Layout, parts: list[_ImageFiles]) -> list[str]:
             f"{len(train.paths) + len(held.paths)} training images are held out for validation"
         )
     for name, part in zip(("training", "validation", "test"), parts, strict=True):
-        has = len(part.labels.unique())
+        has = len(set(part.labels.tolist()))
         if has < len(layout.classes):
             images = "1 image" if len(part.paths) == 1 else f"{len(part.paths)} images"
             alone = ", on which nothing can be seen to be learned" if has == 1 else ""
