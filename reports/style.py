@@ -1,6 +1,7 @@
-"""The colour, marker and dash pattern of each entry, the same in every figure, chart and page."""
+"""Which entries figures show, and the colour, marker and dash pattern of each entry everywhere."""
 
 from collections.abc import Iterable, Sequence
+from statistics import fmean
 
 from .analysis.leaderboard import TaskLeaderboard
 from .formatting import natural
@@ -15,6 +16,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
 DASHES: tuple[Dash, ...] = ((0, ()), (0, (4, 1)), (0, (1, 1)), (0, (5, 1, 1, 1)))
 NEUTRAL = "#404040"
 SOLID = DASHES[0]
+MOST_PICTURED = len(COLOURS) * len(DASHES)  # lines of a figure that can be told apart
 
 
 def style_of(entries: Iterable[str], dense: Iterable[str] = ("dense",)) -> dict[str, Style]:
@@ -61,3 +63,45 @@ def style_for(found: Sequence[TaskLeaderboard]) -> dict[str, Style]:
     """
     rows = [row for board in found for row in board.rows]
     return style_of((row.entry for row in rows), {row.entry for row in rows if row.baseline})
+
+
+def pictured(found: Sequence[TaskLeaderboard]) -> list[str]:
+    """Returns the entries that a figure shows: all but the baselines, of more than 32 the best.
+
+    A figure of hundreds of lines shows nothing; the tables and the site have every entry.
+
+    Args:
+        found: The leaderboards of the figure.
+
+    Returns:
+        The entries, best first: in the order of the leaderboard, or of their mean places on several.
+
+    Example:
+        >>> pictured([board])
+        ['dwf-3', 'magnitude']
+    """
+    places: dict[str, list[int]] = {}
+    for board in found:
+        for place, row in enumerate(row for row in board.rows if not row.baseline):
+            places.setdefault(row.entry, []).append(place)
+    most = max(map(len, places.values()), default=0)
+    # Entries of fewer tasks come last, as their places are among fewer.
+    best = sorted(places, key=lambda entry: (len(places[entry]) < most, fmean(places[entry])))
+    return best[:MOST_PICTURED]
+
+
+def left_out(found: Sequence[TaskLeaderboard]) -> str:
+    """Returns what the title of a figure says of the entries that it leaves out.
+
+    Args:
+        found: The leaderboards of the figure.
+
+    Returns:
+        The words, with a space before them; empty where every entry is shown.
+
+    Example:
+        >>> left_out([board])
+        ''
+    """
+    every = {row.entry for board in found for row in board.rows if not row.baseline}
+    return f" (the best {MOST_PICTURED} of {len(every)} entries)" if len(every) > MOST_PICTURED else ""

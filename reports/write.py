@@ -9,7 +9,7 @@ from ..records.pareto import X_MAX
 from ..records.record import Record
 from .analysis.boards import boards
 from .analysis.leaderboard import TaskLeaderboard
-from .tables.csv_json import pairs_csv, to_csv, to_json
+from .tables.csv_json import json_parts, pairs_csv_parts, to_csv
 from .tables.latex import to_latex
 from .tables.markdown import to_markdown
 from .tables.terminal import XMax
@@ -51,8 +51,8 @@ def write_report(
     found = boards(records, x_max)
     tables = [
         write_atomic(folder / "leaderboard.csv", to_csv(found)),
-        write_atomic(folder / "pairs.csv", pairs_csv(found)),
-        write_atomic(folder / "leaderboard.json", to_json(found)),
+        write_atomic(folder / "pairs.csv", pairs_csv_parts(found)),
+        write_atomic(folder / "leaderboard.json", json_parts(found)),
         write_atomic(folder / "leaderboard.tex", to_latex(found)),
     ]
     # Figures; matplotlib loads in seconds, and a terminal table does not wait for it

@@ -1,7 +1,7 @@
 """Atomic writing of files: under a file's name there is the old content or the whole new one."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -9,12 +9,13 @@ from pathlib import Path
 from .errors import SparsebenchError
 
 
-def write_atomic(path: Path, content: bytes | str, *, private: bool = False) -> Path:
+def write_atomic(path: Path, content: bytes | str | Iterable[str], *, private: bool = False) -> Path:
     """Writes a file atomically, in place of an old one of that name.
 
     Args:
         path: The file; its folder is created where it is missing.
-        content: The whole content; text is encoded as UTF-8, with its line ends unchanged.
+        content: The whole content, or its parts, each of which is written before the next is asked for; text
+            is encoded as UTF-8, with its line ends unchanged.
         private: Whether only the user may read it, whatever the umask.
 
     Returns:
@@ -29,10 +30,10 @@ def write_atomic(path: Path, content: bytes | str, *, private: bool = False) -> 
         >>> [path.name for path in Path("new").iterdir()]  # no temporary file is left
         ['front.json']
     """
-    data = content.encode() if isinstance(content, str) else content
+    parts = [content] if isinstance(content, bytes | str) else content
     try:
-        with replacing(path, private=private) as temporary:
-            temporary.write_bytes(data)
+        with replacing(path, private=private) as temporary, temporary.open("wb") as file:
+            file.writelines(part.encode() if isinstance(part, str) else part for part in parts)
     except OSError as error:
         raise SparsebenchError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
     return path

@@ -104,7 +104,7 @@ def dense_point(points: Mapping[str, Sequence[Point]]) -> Point | None:
 
 
 def _row(board: TaskLeaderboard, entry: str, failures: int) -> LeaderboardRow:
-    own = [record for record in board.records if record.entry == entry]
+    own = board.records_of[entry]
     points = board.points[entry]
     method = own[0].method
     source: Source = points[0].source if points else board.source

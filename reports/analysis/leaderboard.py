@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from ...records.record import Record
 from ...records.stored import unchanged
 from . import measures
 from .intervals import Interval
 from .measures import References
+from .pairwise import Pair, compare_pairs
 from .points import Point, Source
 
 DENSE = "dense"  # the method of a dense baseline
@@ -135,9 +137,17 @@ class TaskLeaderboard:
     records: list[Record]
     whole: Callable[[Record], Record] = unchanged
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns the fields alone: another process computes again what it needs of the rest."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
     def row(self, entry: str) -> LeaderboardRow:
         """Returns the row of an entry."""
-        return next(row for row in self.rows if row.entry == entry)
+        return self._by_entry[entry]
+
+    @cached_property
+    def _by_entry(self) -> dict[str, LeaderboardRow]:
+        return {row.entry: row for row in self.rows}
 
     @property
     def prunable_share(self) -> float | None:
@@ -170,6 +180,19 @@ class TaskLeaderboard:
     def scale(self) -> float | None:
         """The raw hypervolume that is normalised to 1; None without a dense network that learned."""
         return self.references.scale
+
+    @cached_property
+    def pairs(self) -> list[Pair]:
+        """The comparisons of every two ranked entries, as `compare_pairs` returns them."""
+        return compare_pairs(self)
+
+    @cached_property
+    def records_of(self) -> dict[str, list[Record]]:
+        """The records by entry, in their order."""
+        found: dict[str, list[Record]] = {}
+        for record in self.records:
+            found.setdefault(record.entry, []).append(record)
+        return found
 
     @cached_property
     def replicates(self) -> dict[str, dict[int, float]]:

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from .comparison import differences, holm
 from .intervals import Interval
-from .leaderboard import TaskLeaderboard
+
+if TYPE_CHECKING:
+    from .leaderboard import TaskLeaderboard
 
 LEVEL = 0.05
 
@@ -65,7 +67,7 @@ class Pair:
         return "distinct, taken alone" if self.distinct else "not distinguishable"
 
 
-def compare_pairs(board: TaskLeaderboard) -> list[Pair]:
+def compare_pairs(board: "TaskLeaderboard") -> list[Pair]:
     """Returns the comparisons of all pairs of ranked entries of a task.
 
     Args:

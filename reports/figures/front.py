@@ -11,7 +11,7 @@ from ..analysis.boards import on_front
 from ..analysis.leaderboard import TaskLeaderboard
 from ..analysis.points import Point
 from ..formatting import format_percent, label, unique_labels
-from ..style import Style
+from ..style import Style, left_out, pictured
 from ..tables import notes
 from .accuracy_axis import accuracy_axis
 from .canvas import WIDTH, compression_axis, legend_below, new_figure
@@ -38,7 +38,7 @@ def draw_fronts(board: TaskLeaderboard, style: Styles) -> Figure | None:
         >>> [text.get_text() for text in figure.legends[0].get_texts()]  # rank by hypervolume, name
         ['1  dwf-3', '2  magnitude']
     """
-    shown = [row.entry for row in board.rows if board.points[row.entry] and not row.baseline]
+    shown = [entry for entry in pictured([board]) if board.points[entry]]
     everything = [p for group in board.points.values() for p in group]
     if not everything:
         return None
@@ -61,7 +61,7 @@ def draw_fronts(board: TaskLeaderboard, style: Styles) -> Figure | None:
     kind = f"balanced {kind}" if board.metric == "balanced_accuracy" else kind
     axes.set_xlabel("compression: prunable weights / nonzero weights")
     axes.set_ylabel(kind)
-    axes.set_title(label(board.task), loc="left", y=1.0)
+    axes.set_title(label(board.task) + left_out([board]), loc="left", y=1.0)
     despine(ax=axes)
     return figure
 

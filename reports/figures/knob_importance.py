@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from ..analysis.leaderboard import TaskLeaderboard
 from ..formatting import label, shortened, unique_labels
+from ..style import left_out, pictured
 from .canvas import WIDTH, new_figure
 from .heatmap import draw_heat, name_columns, name_rows
 
@@ -48,7 +49,7 @@ def draw_importance(board: TaskLeaderboard, importance: Importance) -> Figure | 
     bar.set_ticks([0, 50, 100])
     bar.ax.set_ylim(0, 100)
     bar.ax.tick_params(labelsize=7)
-    title = f"{label(board.task)}: importance of each knob in the search (%)"
+    title = f"{label(board.task)}: importance of each knob in the search (%){left_out([board])}"
     figure.suptitle(title, x=0.01, ha="left", fontsize=9)
     return figure
 
@@ -57,7 +58,7 @@ def _known(
     board: TaskLeaderboard, shares: Mapping[str, Mapping[str, float]]
 ) -> dict[str, Mapping[str, float]]:
     """Returns the shares of entries with a finite one, in the order of the table: no row is empty."""
-    ranked = [row.entry for row in board.rows]
+    ranked = [*pictured([board]), *(row.entry for row in board.rows if row.baseline)]
     return {e: shares[e] for e in ranked if any(map(isfinite, shares.get(e, {}).values()))}
 
 

@@ -15,6 +15,7 @@ from ...records.record import Record
 from ..analysis.leaderboard import TaskLeaderboard
 from ..analysis.points import Point
 from ..formatting import format_ratio, label, shortened, unique_labels
+from ..style import left_out, pictured
 from .canvas import WIDTH, new_figure
 from .heatmap import draw_heat, name_columns, name_rows
 
@@ -118,7 +119,7 @@ class _Panel:
 
 def _panel_of(board: TaskLeaderboard, target: int) -> _Panel:
     """Returns the panel of one compression; the dense baseline has no row."""
-    ranked = [row.entry for row in board.rows if not row.baseline]
+    ranked = pictured([board])
     chosen = [(entry, nearest(board.points[entry], target, board.whole)) for entry in ranked]
     reasons: dict[str, list[str]] = {}
     short = unique_labels(ranked)
@@ -179,7 +180,7 @@ def draw_density(board: TaskLeaderboard) -> Figure | None:
     name_columns(grid[-1], [label(shortened(name)) for name in shown])
     _bar(figure, list(grid), tables, lowest, min(1, 2.5 / sum(tall)))
     # Title: with the compressions that no entry is near.
-    title = f"{label(board.task)}: nonzero weights left in each layer (%)"
+    title = f"{label(board.task)}: nonzero weights left in each layer (%){left_out([board])}"
     said = [f"no entry has layers near compression {target}" for target in none]
     figure.suptitle("\n".join([title, *said]), x=0.01, ha="left", fontsize=10)
     return figure

@@ -13,7 +13,7 @@ from ..accuracy_scale import focus_on
 from ..analysis.boards import on_front
 from ..analysis.leaderboard import TaskLeaderboard
 from ..formatting import label, natural, shortened, unique_labels
-from ..style import Style
+from ..style import Style, left_out, pictured
 from .accuracy_axis import accuracy_axis
 from .canvas import WIDTH, compression_axis, legend_below, new_figure
 from .front_lines import draw_bars, draw_line, handle
@@ -43,7 +43,7 @@ def draw_multiples(found: Sequence[TaskLeaderboard], style: Mapping[str, Style])
     shown = [board for board in found if any(board.points.values())]
     if not shown:
         return None
-    entries = {e for b in shown for e, points in b.points.items() if points and not b.row(e).baseline}
+    entries = [entry for entry in pictured(shown) if any(board.points.get(entry) for board in shown)]
     # Panels: one compression axis for all, an accuracy axis each.
     lines = (len(shown) + COLUMNS - 1) // COLUMNS
     figure = new_figure(WIDTH, 0.6 + 2.1 * lines + 0.055 * len(entries))
@@ -51,7 +51,7 @@ def draw_multiples(found: Sequence[TaskLeaderboard], style: Mapping[str, Style])
     high = max([30.0, *(1.25 * p.compression for b in shown for ps in b.points.values() for p in ps)])
     mixed = any(board.source != "test" for board in shown)
     for axes, board in zip(grid.flat, shown, strict=False):
-        _panel(axes, board, style, high)
+        _panel(axes, board, style, high, entries)
         title = label(shortened(board.task, 30)) + (f" ({board.source})" if mixed else "")
         axes.set_title(title, loc="left", y=1.0, fontsize=8)
     # Labels: accuracy at the left, compression under the lowest panel of each column, the unused panel off.
@@ -68,11 +68,16 @@ def draw_multiples(found: Sequence[TaskLeaderboard], style: Mapping[str, Style])
     if any(board.dense is not None for board in shown):
         handles, texts = [*handles, Line2D([], [], **DENSE)], [*texts, "dense"]
     legend_below(figure, handles, texts)
+    if said := left_out(shown):
+        figure.suptitle(said.strip(), x=0.01, ha="left", fontsize=8)
     return figure
 
 
-def _panel(axes: Axes, board: TaskLeaderboard, style: Mapping[str, Style], high: float) -> None:
-    fronts = {row.entry: on_front(board.points[row.entry]) for row in board.rows if not row.baseline}
+def _panel(
+    axes: Axes, board: TaskLeaderboard, style: Mapping[str, Style], high: float, entries: Sequence[str]
+) -> None:
+    shown = [row.entry for row in board.rows if row.entry in entries]
+    fronts = {entry: on_front(board.points[entry]) for entry in shown}
     means = [p.accuracy.mean for line in fronts.values() for p in line]
     every = [p.accuracy.mean for group in board.points.values() for p in group]
     accuracy_axis(axes, focus_on(means or every, board.chance, board.dense, min(every)), 6)

@@ -12,7 +12,7 @@ from seaborn import despine  # type: ignore[import-untyped, unused-ignore]
 from ...records.record import Record
 from ..analysis.leaderboard import TaskLeaderboard
 from ..formatting import format_percent, format_ratio, label, unique_labels
-from ..style import Style
+from ..style import Style, left_out, pictured
 from .canvas import WIDTH, compression_axis, legend_below, new_figure
 
 CHOSEN = "one run of each entry, the one that ends nearest to compression 30"
@@ -70,7 +70,7 @@ def draw_phases(board: TaskLeaderboard, style: Mapping[str, Style]) -> Figure | 
         >>> print(figure.legends[0].get_texts()[0].get_text())
         dwf-3: test 97.8 % at compression 13.4 (|w| < 0.001), seed 1002
     """
-    chosen = [(row.entry, representative(board, row.entry)) for row in board.rows]
+    chosen = [(entry, representative(board, entry)) for entry in pictured([board])]
     runs = [(entry, record) for entry, record in chosen if record is not None]
     if not runs:
         return None
@@ -155,7 +155,7 @@ def _finish(
 ) -> None:
     # Axes: accuracy, compression up to the largest value shown, misalignment.
     top, middle, bottom = grid
-    top.set_title(f"{label(board.task)}: phases of training", loc="left", y=1.0)
+    top.set_title(f"{label(board.task)}: phases of training{left_out([board])}", loc="left", y=1.0)
     top.set_ylabel("validation\naccuracy (%)")
     highest = max(
         (v for _, r in runs for key in ("compression", SMALL) for v in series(r.curve, key)[1]), default=1.0

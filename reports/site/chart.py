@@ -153,7 +153,7 @@ def own_records(found: Sequence[TaskLeaderboard], entry: str) -> list[tuple[int,
         >>> [(number, record.id) for number, record in own_records([board], "dwf-3")][:2]
         [(0, '4420b830c6de7c01'), (0, '2f8ffdfd31ac0f6e')]
     """
-    return [(number, r) for number, board in enumerate(found) for r in board.records if r.entry == entry]
+    return [(number, r) for number, board in enumerate(found) for r in board.records_of.get(entry, ())]
 
 
 def _trials(found: Sequence[TaskLeaderboard], entry: str, e: int) -> list[Payload]:

@@ -7,7 +7,7 @@ from ...commands import shown_command
 from ...records.record import Record
 from ..analysis.boards import dense_point
 from ..analysis.leaderboard import TaskLeaderboard
-from ..analysis.pairwise import Pair, compare_pairs, pairs_summary
+from ..analysis.pairwise import Pair, pairs_summary
 from ..analysis.points import Point
 from ..formatting import format_hypervolume, format_percent, one_line
 from ..style import style_for
@@ -44,7 +44,7 @@ def task_page(
         ['<dt>prunable weights</dt><dd>266200</dd>']
     """
     heads, looks = headings([board]), marks(found)
-    compared = compare_pairs(board)
+    compared = board.pairs
     return render(
         "task.html",
         title=one_line(board.task),

@@ -3,8 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ...escaping import csv_cell
@@ -12,9 +11,15 @@ from ..analysis.across_tasks import TasksComparison, compare_over_tasks, why_not
 from ..analysis.boards import on_front
 from ..analysis.intervals import Interval
 from ..analysis.leaderboard import LeaderboardRow, TaskLeaderboard
-from ..analysis.pairwise import Pair, compare_pairs
+from ..analysis.pairwise import Pair
 from ..analysis.points import Point
 from . import notes
+
+PAIR = (
+    "task", "first", "second", "kind", "seeds", "difference", "difference_low", "difference_high", "p", "p_holm",
+    "distinct", "distinct_holm", "verdict",
+)  # fmt: skip
+ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 
 
 def _flat(row: LeaderboardRow) -> dict[str, Any]:
@@ -76,16 +81,40 @@ def pairs_csv(found: Sequence[TaskLeaderboard]) -> str:
         >>> line["first"], line["second"], line["kind"], line["distinct"]
         ('dwf-3', 'magnitude', 'paired', 'True')
     """
-    return _csv(_pair(pair) for board in found for pair in compare_pairs(board))
+    return "".join(pairs_csv_parts(found))
+
+
+def pairs_csv_parts(found: Iterable[TaskLeaderboard]) -> Iterator[str]:
+    """Yields the same text task by task: 200 entries have 19,900 pairs on each.
+
+    Args:
+        found: The leaderboards of the tasks.
+
+    Yields:
+        The header, then the lines of each task.
+
+    Example:
+        >>> [part.count("\\n") for part in pairs_csv_parts([board])]
+        [1, 1]
+    """
+    yield ",".join(PAIR) + "\n"
+    for board in found:
+        out, known = io.StringIO(), {row.entry: csv_cell(row.entry) for row in board.rows}
+        known[board.task] = csv_cell(board.task)
+        csv.writer(out, lineterminator="\n").writerows(
+            [known.get(value, value) if type(value) is str else value for value in _pair(pair).values()]
+            for pair in board.pairs
+        )
+        yield out.getvalue()
 
 
 def _pair(pair: Pair) -> dict[str, Any]:
-    content = {k: v for name, value in vars(pair).items() for k, v in _ends(_named(name), value).items()}
-    return content | {"verdict": pair.verdict}
-
-
-def _named(name: str) -> str:
-    return "difference_interval" if name == "interval" else name
+    return {
+        "task": pair.task, "first": pair.first, "second": pair.second, "kind": pair.kind,
+        "seeds": pair.seeds, "difference": pair.difference, "difference_low": pair.interval.low,
+        "difference_high": pair.interval.high, "p": pair.p, "p_holm": pair.p_holm,
+        "distinct": pair.distinct, "distinct_holm": pair.distinct_holm, "verdict": pair.verdict,
+    }  # fmt: skip
 
 
 def _csv(lines: Iterable[dict[str, Any]]) -> str:
@@ -116,22 +145,41 @@ def to_json(found: Sequence[TaskLeaderboard]) -> str:
         >>> task["source"], [row["entry"] for row in task["rows"]], len(task["points"])
         ('test', ['dwf-3', 'magnitude', 'dense'], 12)
     """
-    content = {
-        "schema": 1,
-        "tasks": [_board(board) for board in found],
-        "overall": _overall(compare_over_tasks(found)),
-        "overall_missing": why_not_compared(found),
-    }
-    return json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return "".join(json_parts(found))
+
+
+def json_parts(found: Sequence[TaskLeaderboard]) -> Iterator[str]:
+    """Yields the same text task by task.
+
+    Args:
+        found: The leaderboards of the tasks.
+
+    Yields:
+        The parts of the text; each row, pair and point is a line of it.
+
+    Example:
+        >>> json.loads("".join(json_parts([board])))["schema"]
+        1
+    """
+    yield '{"schema": 1, "tasks": ['
+    for number, board in enumerate(found):
+        yield ",\n" if number else "\n"
+        yield _board(board)
+    compared = compare_over_tasks(found)
+    rest = {"overall": _overall(compared), "overall_missing": why_not_compared(found)}
+    yield "\n],\n" + ENCODER.encode(rest).removeprefix("{") + "\n"
 
 
 def _overall(found: TasksComparison | None) -> dict[str, Any] | None:
-    return None if found is None else asdict(found) | {"differ": found.differ}
+    if found is None:
+        return None
+    lists = {name: [vars(one) for one in getattr(found, name)] for name in ("standings", "pairs")}
+    return vars(found) | lists | {"differ": found.differ}
 
 
-def _board(board: TaskLeaderboard) -> dict[str, Any]:
+def _board(board: TaskLeaderboard) -> str:
     fronts = {entry: on_front(points) for entry, points in board.points.items()}
-    return {
+    facts = {
         "task": board.task,
         "source": board.source,
         "chance": board.chance,
@@ -141,10 +189,14 @@ def _board(board: TaskLeaderboard) -> dict[str, Any]:
         "prunable_share": board.prunable_share,
         "x_max": board.x_max,
         "notes": [notes.basis(board), notes.budget(board), *notes.remarks(board)],
-        "rows": [_flat(row) for row in board.rows],
-        "pairs": [_pair(pair) for pair in compare_pairs(board)],
-        "points": [_point(p, p in fronts[entry]) for entry, group in board.points.items() for p in group],
     }
+    lists = {
+        "rows": map(_flat, board.rows),
+        "pairs": map(_pair, board.pairs),
+        "points": (_point(p, p in fronts[entry]) for entry, group in board.points.items() for p in group),
+    }
+    listed = [f'"{name}": [\n' + ",\n".join(map(ENCODER.encode, items)) for name, items in lists.items()]
+    return ENCODER.encode(facts).removesuffix("}") + ",\n" + "],\n".join(listed) + "]}"
 
 
 def _point(point: Point, front: bool) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from ...escaping import escape_latex
 from ..analysis.across_tasks import TasksComparison, compare_over_tasks
 from ..analysis.leaderboard import LeaderboardRow, TaskLeaderboard
-from ..analysis.pairwise import compare_pairs
 from ..formatting import format_hypervolume, format_percent, format_ratio
 from . import notes
 
@@ -55,7 +54,7 @@ def _best(board: TaskLeaderboard) -> set[str]:
     first = next((row.entry for row in board.rows if row.rank == 1), None)
     if first is None or board.source != "test":
         return set()
-    return {first} | {p.second for p in compare_pairs(board) if p.first == first and not p.ahead}
+    return {first} | {p.second for p in board.pairs if p.first == first and not p.ahead}
 
 
 def _columns(board: TaskLeaderboard) -> list[tuple[str, Callable[[LeaderboardRow], str]]]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from ..analysis.across_tasks import compare_over_tasks, why_not_compared
 from ..analysis.leaderboard import TaskLeaderboard
-from ..analysis.pairwise import compare_pairs, pairs_summary
+from ..analysis.pairwise import pairs_summary
 from ..formatting import escape_markdown, format_hypervolume
 from . import notes
 from .columns import Column, columns, interval_columns
@@ -70,7 +70,7 @@ def _intervals(board: TaskLeaderboard) -> list[str]:
     if all(row.best_accuracy_interval is None for row in board.rows):
         return []
     lines = ["95% t-intervals over seeds:", "", *_table(board, interval_columns(board)), ""]
-    sentence = pairs_summary(compare_pairs(board))
+    sentence = pairs_summary(board.pairs)
     return [*lines, escape_markdown(sentence), ""] if sentence else lines
 
 
