@@ -1,6 +1,7 @@
 """Which entries figures show, and the colour, marker and dash pattern of each entry everywhere."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from statistics import fmean
 
 from .analysis.leaderboard import TaskLeaderboard
@@ -37,8 +38,12 @@ def style_of(entries: Iterable[str], dense: Iterable[str] = ("dense",)) -> dict[
         >>> style_of(["dwf-3", "dense", "dwf-2"])["dwf-2"]
         ('#0072B2', 'o', (0, ()))
     """
-    neutral = set(dense)
-    names = sorted(set(entries), key=lambda name: (natural(name), name))
+    return dict(_styles(frozenset(entries), frozenset(dense)))
+
+
+@lru_cache(8)  # every page and figure of a report asks for the same
+def _styles(entries: frozenset[str], neutral: frozenset[str]) -> dict[str, Style]:
+    names = sorted(entries, key=lambda name: (natural(name), name))
     styles: dict[str, Style] = {name: (NEUTRAL, "*", SOLID) for name in names if name in neutral}
     for number, name in enumerate(name for name in names if name not in neutral):
         colour = COLOURS[number % len(COLOURS)]

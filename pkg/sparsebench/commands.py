@@ -1,6 +1,7 @@
 """Commands that are shown to be typed again: those of files that anybody may have written."""
 
 import json
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 from .start_file import start_paths
 
+PLAIN = re.compile("[A-Za-z0-9_@%+=:,./ -]*")  # what needs no quotes, and is split at its spaces
 CAMPAIGN = "campaign.json"
 UNKNOWN = "(not a command of sparsebench)"
 TRAIN = (
@@ -44,7 +46,7 @@ def shown_command(text: str, base: str | None = None) -> str:
         "cd '/my data' && sparsebench train --data-arg path=pets --seed 0"
     """
     try:
-        words = shlex.split(text)
+        words = text.split() if PLAIN.fullmatch(text) else shlex.split(text)
     except ValueError:
         return UNKNOWN
     if not text.isprintable() or words[:1] != ["sparsebench"] or words[1:2] not in (["run"], ["train"]):

@@ -150,6 +150,11 @@ class TaskLeaderboard:
         return {row.entry: row for row in self.rows}
 
     @property
+    def ranked(self) -> list[str]:
+        """The entries that have a rank, in its order."""
+        return [row.entry for row in self.rows if row.rank is not None]
+
+    @property
     def prunable_share(self) -> float | None:
         """The prunable share of the model's parameters, the least of the records; None where none has it."""
         return min((r.prunable_share for r in self.records if r.prunable_share is not None), default=None)
@@ -193,6 +198,16 @@ class TaskLeaderboard:
         for record in self.records:
             found.setdefault(record.entry, []).append(record)
         return found
+
+    @cached_property
+    def searched(self) -> dict[str, Record]:
+        """The trials of all searches by their ids."""
+        return {record.id: record for record in self.records if record.phase == "search"}
+
+    @cached_property
+    def accuracies(self) -> list[float]:
+        """The mean accuracy of every point."""
+        return [point.accuracy.mean for points in self.points.values() for point in points]
 
     @cached_property
     def replicates(self) -> dict[str, dict[int, float]]:

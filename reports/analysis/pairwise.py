@@ -1,17 +1,27 @@
 """Pairwise comparison of the entries of a task: which differ significantly over seeds. No torch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
 from .comparison import differences, holm
 from .intervals import Interval
 
-if TYPE_CHECKING:
-    from .leaderboard import TaskLeaderboard
-
 LEVEL = 0.05
+
+
+class Ranking(Protocol):
+    """What pairs are made of: the part of a `TaskLeaderboard` that `compare_pairs` needs."""
+
+    @property
+    def task(self) -> str: ...
+    @property
+    def ranked(self) -> Sequence[str]: ...
+    @property
+    def scale(self) -> float | None: ...
+    @property
+    def replicates(self) -> Mapping[str, Mapping[int, float]]: ...
 
 
 @dataclass(frozen=True)
@@ -67,7 +77,7 @@ class Pair:
         return "distinct, taken alone" if self.distinct else "not distinguishable"
 
 
-def compare_pairs(board: "TaskLeaderboard") -> list[Pair]:
+def compare_pairs(board: Ranking) -> list[Pair]:
     """Returns the comparisons of all pairs of ranked entries of a task.
 
     Args:
@@ -80,7 +90,7 @@ def compare_pairs(board: "TaskLeaderboard") -> list[Pair]:
         >>> [(pair.first, pair.second, pair.verdict) for pair in compare_pairs(board)]
         [('dwf-3', 'magnitude', 'distinct, also after correction for all pairs')]
     """
-    ranked = [row.entry for row in board.rows if row.rank is not None]
+    ranked = board.ranked
     unit = board.scale or 1.0
     both = list(combinations(range(len(ranked)), 2))
     tested = differences([board.replicates[entry] for entry in ranked], both)

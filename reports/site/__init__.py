@@ -1,16 +1,20 @@
 """The static site of a report: pages that open from disk, with everything they load beside them. No torch.
 
-A page is a rendered template: escaped text, and one JSON document that the scripts read. The scripts are
-`table.js` (sort and filter), `front.js` (the chart) and plotly's own; nothing is fetched from elsewhere.
+A page is a rendered template: escaped text, and one JSON document that the scripts read. What grows with the
+number of entries lies in files `data-….js`, which the overview and the pages of tasks load when it is asked
+for. The scripts are `data.js` (which loads them), `table.js` (sort and filter), `front.js` (the chart) and
+plotly's own; nothing is fetched from elsewhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ...commands import base_of
 from ...files import write_atomic
-from ...records.method_docs import read_methods
+from ...records.method_docs import MethodDoc, read_methods
+from ..analysis.across_tasks import compare_over_tasks
 from ..analysis.leaderboard import TaskLeaderboard
+from .data_files import INDEX, data_file, data_name, index_data, pairs_data, task_data
 from .entry_page import entry_page
 from .overview_page import overview_page
 from .page_names import Addresses
@@ -30,7 +34,7 @@ def write_site(folder: Path, found: Sequence[TaskLeaderboard]) -> list[Path]:
         found: The leaderboards of all tasks.
 
     Returns:
-        The paths of the files: `index.html`, tasks, entries, then the scripts and the style sheet.
+        The paths of the files: `index.html`, tasks, entries, then data, scripts and the style sheet.
 
     Raises:
         SparsebenchError: If the folder cannot be written, or its `methods.json` is damaged.
@@ -40,18 +44,33 @@ def write_site(folder: Path, found: Sequence[TaskLeaderboard]) -> list[Path]:
         ['index.html', 'task-made_up-net.html', 'entry-dense.html', 'entry-dwf-3.html']
     """
     methods = read_methods(folder)
-    at, base = Addresses.of(found), base_of(folder)
     site = folder / "site"
-    pages = {"index.html": overview_page(found, at, base)}
-    pages |= {at.tasks[board.task]: task_page(board, at, found, base) for board in found}
-    pages |= {page: entry_page(entry, found, at, methods, base) for entry, page in at.entries.items()}
-    written = [write_atomic(site / name, content) for name, content in (pages | assets()).items()]
-    _remove_others(site, set(pages))
+    written = [write_atomic(site / name, text) for name, text in _files(found, methods, base_of(folder))]
+    _remove_others(site, {path.name for path in written})
     return written
 
 
-def _remove_others(site: Path, pages: set[str]) -> None:
-    for pattern in ("entry-*.html", "task-*.html"):
+def _files(
+    found: Sequence[TaskLeaderboard], methods: Mapping[str, MethodDoc], base: str | None
+) -> Iterator[tuple[str, str]]:
+    """Yields the name and the content of each file, one at a time."""
+    at, result = Addresses.of(found), compare_over_tasks(found)
+    yield "index.html", overview_page(found, at, result)
+    for board in found:
+        yield at.tasks[board.task], task_page(board, at, found, base)
+    for entry, page in at.entries.items():
+        yield page, entry_page(entry, found, at, methods, base)
+    yield INDEX, data_file(INDEX, index_data(found, at, result))
+    for number, board in enumerate(found):
+        rows, pairs = (data_name(kind, at.tasks[board.task]) for kind in ("rows", "pairs"))
+        yield rows, data_file(rows, task_data(board, number, at, found, base))
+        if board.pairs:
+            yield pairs, data_file(pairs, pairs_data(board.pairs))
+    yield from assets().items()
+
+
+def _remove_others(site: Path, written: set[str]) -> None:
+    for pattern in ("entry-*.html", "task-*.html", "data-*.js"):
         for path in site.glob(pattern):
-            if path.name not in pages:
+            if path.name not in written:
                 path.unlink(missing_ok=True)

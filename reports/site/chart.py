@@ -31,6 +31,7 @@ def payload(
     entries: Iterable[str] | None = None,
     searched: str | None = None,
     base: str | None = None,
+    points: bool = True,
 ) -> Payload:
     """Returns the JSON data of a page's chart of fronts: its axes, tasks, entries and points.
 
@@ -40,6 +41,7 @@ def payload(
         entries: The entries to include; None for all.
         searched: The entry, one of `entries`, whose search trials are included, at validation accuracy.
         base: The folder in which relative paths in commands are looked for; None where it is not known.
+        points: Whether the points are included; False where a page loads them task by task.
 
     Returns:
         Lists under `axes`, `tasks`, `entries` and `points`. In a point `t` and `e` are indices into `tasks`
@@ -55,20 +57,19 @@ def payload(
     """
     shown = set(entries) if entries is not None else {row.entry for b in found for row in b.rows}
     names = [name for name in styles if name in shown]
-    points = [p for number, board in enumerate(found) for p in _points(number, board, names, base)]
+    made = [p for n, board in enumerate(found) for p in _points(n, board, names, base)] if points else []
     if searched is not None:
-        points += _trials(found, searched, names.index(searched))
+        made += _trials(found, searched, names.index(searched))
     return {
         "axes": ["compression", "compression, exact zeros", "theoretical speed-up"],
         "tasks": [_task(board) for board in found],
         "entries": [_entry(name, styles[name]) for name in names],
-        "points": points,
+        "points": made,
     }
 
 
 def _task(board: TaskLeaderboard) -> Payload:
-    points = [p for group in board.points.values() for p in group]
-    focus = focus_on([p.accuracy.mean for p in points], board.chance, board.dense)
+    focus = focus_on(board.accuracies, board.chance, board.dense)
     return {
         "name": one_line(board.task),
         "source": board.source,
@@ -85,14 +86,13 @@ def _entry(name: str, style: Style) -> Payload:
 
 
 def _points(number: int, board: TaskLeaderboard, names: Sequence[str], base: str | None) -> list[Payload]:
-    searched = {r.id: r for r in board.records if r.phase == "search"}
     made = []
     for e, name in enumerate(names):
         own = board.points.get(name, [])
         fronts = [{id(p) for p in front([p for p in own if _learned(p, xy)], _known(xy))} for xy in AXES]
         for point in own:
             flags = [int(id(point) in members) for members in fronts]
-            made.append({"t": number, "e": e, "fronts": flags, **_point(point, searched, base)})
+            made.append({"t": number, "e": e, "fronts": flags, **_point(point, board.searched, base)})
     return made
 
 

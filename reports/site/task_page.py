@@ -7,12 +7,13 @@ from ...commands import shown_command
 from ...records.record import Record
 from ..analysis.boards import dense_point
 from ..analysis.leaderboard import TaskLeaderboard
-from ..analysis.pairwise import Pair, pairs_summary
+from ..analysis.pairwise import pairs_summary
 from ..analysis.points import Point
-from ..formatting import format_hypervolume, format_percent, one_line
+from ..formatting import format_percent, one_line
 from ..style import style_for
 from ..tables import notes
 from .chart import payload
+from .data_files import data_name
 from .page_names import Addresses
 from .table import headings, legend, lines, marks
 from .template import render
@@ -44,7 +45,6 @@ def task_page(
         ['<dt>prunable weights</dt><dd>266200</dd>']
     """
     heads, looks = headings([board]), marks(found)
-    compared = board.pairs
     return render(
         "task.html",
         title=one_line(board.task),
@@ -56,8 +56,9 @@ def task_page(
         headings=heads,
         lines=lines(board, 0, at, heads, looks),
         entries=legend(board.points, at, looks),
-        pairs=[_pair(pair) for pair in compared],
-        summary=pairs_summary(compared),
+        pairs=len(board.pairs),
+        pairs_part=data_name("pairs", at.tasks[board.task]),
+        summary=pairs_summary(board.pairs),
         chart=payload([board], style_for(found), board.points, base=base),
     )
 
@@ -118,15 +119,3 @@ def _described(point: Point, base: str | None) -> Facts:
         ("seconds a run", value(point.mean_of(lambda r: r.seconds))),
         ("command", shown_command(record.command, base)),
     ]
-
-
-def _pair(pair: Pair) -> dict[str, str]:
-    return {
-        "first": one_line(pair.first),
-        "second": one_line(pair.second),
-        "difference": format_hypervolume(pair.difference),
-        "interval": notes.between(pair.interval, format_hypervolume),
-        "p": f"{pair.p:.2g}",
-        "p_holm": f"{pair.p_holm:.2g}",
-        "verdict": pair.verdict,
-    }

@@ -16,8 +16,8 @@ from ..analysis.points import Point
 from . import notes
 
 PAIR = (
-    "task", "first", "second", "kind", "seeds", "difference", "difference_low", "difference_high", "p", "p_holm",
-    "distinct", "distinct_holm", "verdict",
+    "task", "first", "second", "kind", "seeds", "difference", "difference_low", "difference_high", "p",
+    "p_holm", "distinct", "distinct_holm", "verdict",
 )  # fmt: skip
 ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 

@@ -1,7 +1,7 @@
 "use strict";
 // Accuracy against compression: small multiples over the chosen tasks, drawn by plotly once the page stands.
 
-const front = { data: null, shown: [], at: -1 };
+const front = { data: null, points: new Map(), shown: [], at: -1, draws: 0 };
 const get = (id) => document.getElementById(id);
 const on = (id) => get(id)?.checked ?? false;
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -32,8 +32,18 @@ function complete(p) {
   return Object.assign(p, { trial: `trial ${of("trial")}, ${of("id")}; search, validation`, knobs: of("knobs"), command });
 }
 
+// The points of a task by entry: those of the page, or of the task's own file.
+async function pointsOf(task) {
+  if (front.points.has(task)) return;
+  const name = front.data.tasks[task].part;
+  const found = name ? (await part(name)).points : front.data.points.filter((p) => p.t === task);
+  const byEntry = new Map();
+  for (const p of found) byEntry.get(p.e)?.push(p) ?? byEntry.set(p.e, [p]);
+  front.points.set(task, byEntry);
+}
+
 function points(task, entry, axis) {
-  const all = front.data.points.filter((p) => p.t === task && p.e === entry && p.x[axis] !== null);
+  const all = (front.points.get(task)?.get(entry) ?? []).filter((p) => p.x[axis] !== null);
   return all.filter((p) => !p.searched || on("searched")).map(complete).sort((a, b) => a.x[axis] - b.x[axis]);
 }
 
@@ -175,9 +185,11 @@ function leaveOut(tasks, made, laid) {
   get("below").textContent = said.length ? `${said.join("; ")}: tick “${control}” to see all.` : "";
 }
 
-function draw() {
+async function draw() {
+  const tasks = [...chosen("tasks")].map(Number), draws = ++front.draws;
+  await Promise.all(tasks.map(pointsOf));
+  if (draws !== front.draws) return; // something else was chosen in the meantime
   const axis = Number(get("axis").value);
-  const tasks = [...chosen("tasks")].map(Number);
   const made = traces(tasks, axis);
   const target = get("front");
   front.shown = made.flatMap((one, curve) => one.customdata.map((p, i) => ({ p, curve, i, x: one.x[i], y: one.y[i], axes: [one.xaxis, one.yaxis], subplot: one.xaxis === "x1" ? "xy" : one.xaxis + one.yaxis })))
@@ -186,7 +198,7 @@ function draw() {
   const options = { displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]] };
   const laid = layout(tasks, axis, target.clientWidth, made);
   leaveOut(tasks, made, laid);
-  return Plotly.react(target, made, laid, options);
+  await Plotly.react(target, made, laid, options);
 }
 
 function tell(p) {
@@ -244,13 +256,15 @@ function listen() {
   }).observe(target);
 }
 
-document.addEventListener("DOMContentLoaded", () => {
+document.addEventListener("DOMContentLoaded", async () => {
   if (!get("data")) return;
-  front.data = JSON.parse(get("data").textContent);
+  const stands = new Promise((resolve) => addEventListener("load", resolve));
+  front.data = await pageData();
+  if (front.data.legend) get("entries").append(parsed(front.data.legend));
   front.data.axes.forEach((name, i) => get("axis").add(new Option(name, i)));
   // The library is large: the page and its table are there before it is asked for.
   const library = document.createElement("script");
   library.src = "plotly.min.js";
   library.addEventListener("load", () => draw().then(() => { listen(); get("front").dataset.drawn = "1"; }));
-  addEventListener("load", () => document.head.append(library));
+  stands.then(() => document.head.append(library));
 });

@@ -18,14 +18,21 @@ function compare(a, b, number) {
   return shown(a) - shown(b);
 }
 
+const sorted = new WeakMap(); // by a reader; the rows come in the order of their tasks and ranks
+
 function sort(table, head) {
-  const column = head.cellIndex;
   const number = head.classList.contains("n");
   const before = head.getAttribute("aria-sort");
   // Numbers begin with the largest, save ranks and what else is best when small; words with A.
   const falling = before ? before === "ascending" : number && !/rank|seed|^p\b|trial|seconds|cost/.test(head.textContent);
   for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
   head.setAttribute("aria-sort", falling ? "descending" : "ascending");
+  sorted.set(table, { head, falling });
+  order(table, head, falling);
+}
+
+function order(table, head, falling) {
+  const column = head.cellIndex, number = head.classList.contains("n");
   const rows = [...table.tBodies[0].rows];
   const missing = (row) => number && Number.isNaN(shown(row.cells[column]));
   rows.sort((a, b) => {
@@ -33,7 +40,9 @@ function sort(table, head) {
     const order = compare(a.cells[column], b.cells[column], number);
     return falling ? -order : order;
   });
-  table.tBodies[0].append(...rows);
+  const all = document.createDocumentFragment();
+  for (const row of rows) all.append(row);
+  table.tBodies[0].append(all);
 }
 
 function chosenTasks() {
@@ -61,7 +70,7 @@ function filter(table, tools) {
     count += !row.hidden;
   }
   const output = tools?.querySelector(".count");
-  if (output) output.value = `${count} of ${table.tBodies[0].rows.length} rows`;
+  if (output) output.value = `${count} of ${table.dataset.rows ?? table.tBodies[0].rows.length} rows`;
 }
 
 // A table wider than its place fades out where it goes on, and says so in words.
@@ -78,16 +87,34 @@ function watchEdges(place, tools) {
   for (const part of [place, place.firstElementChild]) watched.observe(part);
 }
 
-function prepare(table) {
+function dress(table, rows) {
   const heads = [...table.tHead.rows[0].cells];
-  for (const row of table.tBodies[0].rows) {
+  for (const row of rows) {
     heads.forEach((head, i) => head.className && row.cells[i].classList.add(...head.classList));
+    const code = row.querySelector("td.command code"); // a button a row would be a tenth of the page
+    code?.before(Object.assign(document.createElement("button"), { type: "button", className: "copy", title: "Copy the command", textContent: "Copy" }), " ");
   }
-  for (const code of table.querySelectorAll("td.command code")) { // a button a row would be a tenth of the page
-    const button = Object.assign(document.createElement("button"), { type: "button", className: "copy", title: "Copy the command", textContent: "Copy" });
-    code.before(button, " ");
-  }
-  for (const head of heads) head.querySelector("button")?.addEventListener("click", () => sort(table, head));
+}
+
+// Rows that come in later: before those of the tasks after theirs, or where a reader's order has them.
+function fill(table, rows, task) {
+  dress(table, rows.children);
+  const after = task === undefined ? null : [...table.tBodies[0].rows].find((row) => Number(row.dataset.t) > task);
+  table.tBodies[0].insertBefore(rows, after ?? null);
+  const { head, falling } = sorted.get(table) ?? {};
+  if (head) order(table, head, falling);
+}
+
+function parsed(html) {
+  const made = document.createElement("template");
+  made.innerHTML = html; // escaped where it was written, and no script runs from here
+  for (const node of [...made.content.childNodes]) if (node.nodeType !== Node.ELEMENT_NODE) node.remove();
+  return made.content;
+}
+
+function prepare(table) {
+  dress(table, table.tBodies[0].rows);
+  for (const head of table.tHead.rows[0].cells) head.querySelector("button")?.addEventListener("click", () => sort(table, head));
   const place = table.closest(".scroll");
   const tools = place.previousElementSibling?.classList.contains("tools") ? place.previousElementSibling : null;
   tools?.querySelector("input[type=search]")?.addEventListener("input", () => filter(table, tools));
@@ -108,6 +135,37 @@ function showTasks(again) {
   document.body.classList.toggle("one-task", tasks?.size === 1 && document.querySelectorAll("#tasks input").length > 1);
 }
 
+// The rows of the chosen tasks, each once.
+const loaded = new Set();
+async function loadTasks(again) {
+  const { tasks } = await pageData();
+  await Promise.all([...chosenTasks() ?? []].map(async (t) => {
+    const name = tasks[t]?.part;
+    if (!name || loaded.has(t)) return;
+    loaded.add(t);
+    fill(document.querySelector("table.board"), parsed((await part(name)).rows), Number(t));
+    for (const refilter of again) refilter();
+  }));
+}
+
+// The pairs of a task, of which there are thousands, once somebody opens them.
+async function loadPairs(details, again) {
+  const name = details.dataset.part;
+  if (!details.open || loaded.has(name)) return;
+  loaded.add(name);
+  const { names, verdicts, pairs } = await part(name);
+  const rows = document.createDocumentFragment();
+  for (const [first, second, ...texts] of pairs) {
+    const row = document.createElement("tr");
+    for (const text of [names[first], names[second], ...texts.slice(0, -1), verdicts[texts.at(-1)]]) {
+      row.append(Object.assign(document.createElement("td"), { textContent: text }));
+    }
+    rows.append(row);
+  }
+  fill(details.querySelector("table"), rows);
+  for (const refilter of again) refilter();
+}
+
 // The command beside a button, to the clipboard; selected where the browser does not allow that.
 async function copy(button) {
   const code = button.parentElement.querySelector("code");
@@ -122,8 +180,14 @@ async function copy(button) {
 
 document.addEventListener("DOMContentLoaded", () => {
   const again = [...document.querySelectorAll("table.sortable")].map(prepare);
-  document.getElementById("tasks")?.addEventListener("change", () => showTasks(again));
-  showTasks(again);
+  const choose = () => { showTasks(again); if (document.getElementById("data")) loadTasks(again); };
+  document.getElementById("tasks")?.addEventListener("change", choose);
+  choose();
+  const standings = document.getElementById("standings");
+  if (standings) pageData().then((data) => fill(standings, parsed(data.standings)));
+  for (const details of document.querySelectorAll("details[data-part]")) {
+    details.addEventListener("toggle", () => loadPairs(details, again));
+  }
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("button.copy");
     if (button) copy(button);

@@ -6,10 +6,12 @@ import time
 from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 from rich.table import Table
+from site_data import given
 from sparsebench.commands import UNKNOWN
 from sparsebench.errors import SparsebenchError
 from sparsebench.escaping import one_line
@@ -90,6 +92,12 @@ def site(small: list[Record], tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_site(folder, boards(small))[0].parent
 
 
+def chart_of_index(site: Path) -> dict[str, Any]:
+    """The chart of the overview with the points of all tasks, as the scripts put it together."""
+    head = given(site / json.loads(Page(site / "index.html").data)["part"])
+    return head | {"points": [p for task in head["tasks"] for p in given(site / task["part"])["points"]]}
+
+
 def near(number: float) -> object:
     return pytest.approx(number, rel=1e-5)  # six digits are written
 
@@ -127,7 +135,7 @@ def test_no_page_may_run_what_it_did_not_bring(site: Path) -> None:
 
 
 def test_the_chart_has_every_point_and_the_fronts_of_the_tables(site: Path, small: list[Record]) -> None:
-    data = json.loads(Page(site / "index.html").data)
+    data = chart_of_index(site)
     found = boards(small)
     assert len(data["points"]) == sum(len(p) for board in found for p in board.points.values())
     for number, board in enumerate(found):
@@ -185,7 +193,11 @@ def test_records_without_a_search_or_a_dense_baseline_are_shown(tmp_path: Path) 
 def test_hostile_names_stay_text(tmp_path: Path) -> None:
     paths = write_site(tmp_path / "out", boards(nasty()))
     assert {path.name for path in tmp_path.iterdir()} == {"out"}
-    assert len({path.name.casefold() for path in paths}) == len(paths) == 1 + 1 + len(NASTY) + 1 + 5
+    assert len({path.name.casefold() for path in paths}) == len(paths) == 1 + 1 + len(NASTY) + 1 + 2 + 6
+    rows = [given(path) for path in (tmp_path / "out" / "site").glob("data-*.js")]
+    assert {len(part) for part in rows} == {2, 6}  # rows and points, the overview
+    (html,) = (part["rows"] for part in rows if "rows" in part)
+    assert set(re.findall(r"<(\w+)", html)) == {"tr", "th", "td", "a", "span", "small"}
     for page in pages(tmp_path / "out" / "site").values():
         assert {t for t, _ in page.tags} <= {
             "html", "head", "meta", "title", "link", "script", "body", "a", "header", "strong", "nav", "main",
@@ -194,7 +206,8 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
             "dl", "dt", "dd", "code", "footer", "details", "summary",
         }  # fmt: skip
         data = json.loads(page.data, parse_constant=lambda name: pytest.fail(name))
-        assert {e["name"] for e in data["entries"]} <= {one_line(v) for v in (*NASTY, "dense")}
+        shown = given(tmp_path / "out" / "site" / data["part"]) if "part" in data else data
+        assert {e["name"] for e in shown["entries"]} <= {one_line(v) for v in (*NASTY, "dense")}
         assert "</" not in page.data and "<!--" not in page.data
 
 
@@ -262,8 +275,8 @@ def test_rank_1_is_coloured_only_where_rank_2_is_distinguishable(
     for page in pages(write_site(tmp_path, boards(made))[0].parent).values():
         rows = [a.get("class") for t, a in page.tags if t == "tr"]
         assert rows.count("first") <= coloured
-    index = Page(tmp_path / "site" / "index.html")
-    assert [a.get("class") for t, a in index.tags if t == "tr"].count("first") == coloured
+    (task,) = given(tmp_path / "site" / "data-index.js")["tasks"]
+    assert given(tmp_path / "site" / task["part"])["rows"].count('class="first"') == coloured
     options = Console(width=120).options
     (table, *_) = (part for part in LeaderboardTable(made).__rich_console__(Console(), options))
     assert isinstance(table, Table) and [row.style for row in table.rows].count("green") == coloured
