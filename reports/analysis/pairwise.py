@@ -12,7 +12,12 @@ LEVEL = 0.05
 
 
 class Ranking(Protocol):
-    """What pairs are made of: the part of a `TaskLeaderboard` that `compare_pairs` needs."""
+    """What pairs are made of: the part of a `TaskLeaderboard` that `compare_pairs` needs.
+
+    Example:
+        >>> board.ranked, list(board.replicates["dwf-3"])
+        (['dwf-3', 'magnitude'], [1000, 1001, 1002])
+    """
 
     @property
     def task(self) -> str: ...

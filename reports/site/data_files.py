@@ -128,7 +128,7 @@ def pairs_data(pairs: Sequence[Pair]) -> dict[str, Any]:
 
     Example:
         >>> pairs_data(board.pairs)["pairs"]
-        [[0, 1, '0.184', '0.176 to 0.192', '0.00011', '0.00011', 0]]
+        [[0, 1, '0.183', '0.175, 0.191', '0.00011', '0.00011', 0]]
     """
     names = {name: i for i, name in enumerate(dict.fromkeys(n for p in pairs for n in (p.first, p.second)))}
     verdicts = {text: i for i, text in enumerate(dict.fromkeys(pair.verdict for pair in pairs))}
