@@ -6,9 +6,9 @@ from typing import Any
 
 from ...records.method_docs import MethodDoc
 from ...records.record import Record
+from ...records.schema_1 import recorded_arguments
 from ...start_file import with_start_paths
 from ..config.suite import Suite
-from ..config.trial_spec import trial_of
 from .record_lines import RecordLines
 
 OWN = ("optimizer", "lr", "weight_decay")  # the fields of a recipe that may differ between entries
@@ -100,7 +100,7 @@ def _shared_settings(source: Source) -> Iterator[tuple[str, Any]]:
 
 
 def _settings_of_record(record: Record) -> Iterator[tuple[str, Any]]:
-    task, trial = record.task, trial_of(record)
+    task, arguments = record.task, recorded_arguments(record)
     yield f"the data digest of {task}", record.data_digest
     for name, value in sorted(record.recipe.items()):
         if name not in OWN:
@@ -108,8 +108,8 @@ def _settings_of_record(record: Record) -> Iterator[tuple[str, Any]]:
     yield f"the model's arguments on {task}", _without_paths(record.model_args)
     if record.start_digest is not None:
         yield f"the start file of {task}", record.start_digest
-    yield f"the data's arguments on {task}", trial.dataset_args
-    yield f"what is kept dense on {task}", list(trial.keep_dense)
+    yield f"the data's arguments on {task}", arguments.dataset_args
+    yield f"what is kept dense on {task}", list(arguments.keep_dense)
     if record.classes is not None:
         yield f"the number of classes of {task}", record.classes
     yield f"the version of method {record.method}", record.method_version

@@ -197,7 +197,9 @@ def light_records() -> Selection[Record]:
         return _light(Record.model_validate(fields, by_alias=False, by_name=True), texts, known)
 
     def of_record(record: Record) -> Record:
-        return _light(record.model_copy(), {name: repr(getattr(record, name)) for name in SHARED}, known)
+        values = {name: getattr(record, name) for name in SHARED}
+        texts = {name: v if isinstance(v, str | int | None) else repr(v) for name, v in values.items()}
+        return _light(record.model_copy(), texts, known)
 
     return Selection(of_line, of_record)
 
