@@ -1,7 +1,8 @@
 """The datasets that this process has open, each checked once: images and labels are what training takes."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...datasets.api import Data, Split, open_dataset
+from ...datasets.api import Data, Split, open_dataset, registry
 from ...datasets.located import located
 from ...errors import SparsebenchError
 from ...reasons import reason
@@ -19,10 +20,30 @@ CHECK_SECONDS = 1.0  # of a split that does not have its labels as a tensor: as 
 CHECKED_AT_ONCE = 256
 OURS = f"{__name__.partition('.')[0]}.datasets"
 
+Guard = Callable[[Callable[[str], None], str], AbstractContextManager[None]]
+"""Called with a function that takes a sentence, and the name of what runs within."""
+
+
+def unguarded(say: Callable[[str], None], who: str) -> AbstractContextManager[None]:
+    """Returns a context that does nothing, as a `Guard`.
+
+    Args:
+        say: Not called.
+        who: Not used.
+
+    Returns:
+        The context.
+
+    Example:
+        >>> with unguarded(print, "the dataset 'mine'"):
+        ...     pass
+    """
+    return nullcontext()
+
 
 @lru_cache(maxsize=4)
-def _opened(name: str, root: str | None, args: tuple[tuple[str, Any], ...]) -> Data:
-    return _checked(name, open_dataset(name, root, **dict(args)))
+def _opened(name: str, root: str | None, args: tuple[tuple[str, Any], ...], guard: Guard) -> Data:
+    return _guarded(name, root, dict(args), guard)
 
 
 def open_data(
@@ -30,6 +51,7 @@ def open_data(
     root: str | Path | None = None,
     args: dict[str, Any] | None = None,
     base: str | Path | None = None,
+    guard: Guard = unguarded,
 ) -> Data:
     """Returns a dataset, which the process keeps open: the next trial on it need not read it again.
 
@@ -41,6 +63,7 @@ def open_data(
         args: Arguments of the dataset.
         base: The folder in which relative paths among them are looked for before the folder of datasets; None
             for the working directory.
+        guard: Surrounds the opening of a dataset that is not one of sparsebench's own.
 
     Returns:
         The opened dataset; the same object for the same arguments.
@@ -54,17 +77,39 @@ def open_data(
         ((1, 8, 8), True)
     """
     places, notes = located(name, args or {}, base, root)
-    data = _open(name, root, places)
+    data = _open(name, root, places, guard)
     return replace(data, notes=(*notes, *data.notes)) if notes else data
 
 
-def _open(name: str, root: str | Path | None, args: dict[str, Any]) -> Data:
+def forget_data() -> None:
+    """Closes the datasets that are open, after code of others that may have changed their images.
+
+    Example:
+        >>> planted = open_data("planted", args={"n": 320, "valid": 64})
+        >>> forget_data()
+        >>> planted is open_data("planted", args={"n": 320, "valid": 64})
+        False
+    """
+    _opened.cache_clear()
+
+
+def _open(name: str, root: str | Path | None, args: dict[str, Any], guard: Guard) -> Data:
     key = tuple(sorted(args.items()))
     try:
         hash(key)
     except TypeError:  # such as a list: no dataset takes one, and opening it raises
+        return _guarded(name, root, args, guard)
+    return _opened(name, None if root is None else str(root), key, guard)
+
+
+def _guarded(name: str, root: str | Path | None, args: dict[str, Any], guard: Guard) -> Data:
+    """Opens and checks a dataset, one of others within the guard; what that says becomes a note."""
+    if registry[name].open.__module__.startswith(f"{OURS}."):
         return _checked(name, open_dataset(name, root, **args))
-    return _opened(name, None if root is None else str(root), key)
+    notes: list[str] = []
+    with guard(notes.append, f"the dataset {name!r}"):
+        data = _checked(name, open_dataset(name, root, **args))
+    return replace(data, notes=(*data.notes, *notes)) if notes else data
 
 
 def _checked(name: str, data: Data) -> Data:

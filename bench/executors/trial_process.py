@@ -19,8 +19,9 @@ from collections.abc import Callable
 from multiprocessing.connection import wait
 from typing import NoReturn
 
-from ..system.isolation.process_tree import end_with_parent
+from ..system.isolation.process_tree import children, end_with_parent, kill_strays
 
+UNKNOWN = -1  # the status of a process that has ended, where the system has kept none
 POLL_SECONDS = 0.05  # between two looks at a process that the system cannot be waited for with others
 
 Run = Callable[[str, Callable[[], bool]], tuple[str, bool]]
@@ -60,11 +61,13 @@ class TrialProcess:
         self._status: int | None = None
         self._sentinel: int | None = None
         _flush()
+        self._others = children()
         warm = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
             for descriptor in (self._inbox, self._outbox, *closing):
-                os.close(descriptor)
+                with contextlib.suppress(OSError):  # another thread of the warm process may have closed it
+                    os.close(descriptor)
             _be_trial(run, self._flag, inbox, outbox, warm)
         os.close(inbox)
         os.close(outbox)
@@ -75,7 +78,7 @@ class TrialProcess:
     def submit(self, trial: str) -> None:
         """Sends a trial, one line of JSON, to the process, which is idle."""
         with contextlib.suppress(BrokenPipeError):  # it has ended, as `answer` says
-            os.write(self._inbox, trial.encode() + b"\n")
+            write_all(self._inbox, trial.encode() + b"\n")
 
     def pause(self) -> None:
         """Asks the running trial to pause; a trial that is submitted later, too, until `resume`."""
@@ -95,8 +98,7 @@ class TrialProcess:
     def ended(self) -> bool:
         """Whether the process has ended; does not wait."""
         if self._status is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            self._status = status if pid else None
+            self._status = self._wait(os.WNOHANG)
         return self._status is not None
 
     def answer(self) -> str | None:
@@ -113,7 +115,8 @@ class TrialProcess:
         if not ended:
             return None
         self.stays = False
-        return died(os.waitstatus_to_exitcode(self._status or 0))
+        code = self._status
+        return died(None if code is None or code == UNKNOWN else os.waitstatus_to_exitcode(code))
 
     def wait_for_answer(self) -> str:
         """Returns the answer to the trial, for which it waits, like `answer`."""
@@ -122,15 +125,42 @@ class TrialProcess:
         return said
 
     def end(self) -> None:
-        """Kills the process with its session's processes, and forgets it."""
-        for send in (os.killpg, os.kill):  # it may not lead its group yet
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                send(self.pid, signal.SIGKILL)
+        """Kills the process with its session's processes and all that it has left, and forgets it."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
         if self._status is None:
-            _, self._status = os.waitpid(self.pid, 0)
+            with contextlib.suppress(ProcessLookupError):  # it may not lead its group yet
+                os.kill(self.pid, signal.SIGKILL)
+            self._status = self._wait(0)
+        kill_strays(self._others)
         for descriptor in (self._inbox, self._outbox, self._sentinel):
             if descriptor is not None:
                 os.close(descriptor)
+
+    def _wait(self, options: int) -> int | None:
+        """Returns the process's status as the system gives it; None where it runs."""
+        try:
+            pid, status = os.waitpid(self.pid, options)
+        except ChildProcessError:  # where SIGCHLD is ignored, the system keeps no status
+            return UNKNOWN
+        return status if pid else None
+
+
+def write_all(descriptor: int, text: bytes) -> None:
+    """Writes a text to a pipe, whole: a signal may cut a write short.
+
+    Args:
+        descriptor: The pipe's end.
+        text: The bytes.
+
+    Example:
+        >>> there, here = os.pipe()
+        >>> write_all(here, b"ready")
+        >>> os.read(there, 16)
+        b'ready'
+    """
+    while text:
+        text = text[os.write(descriptor, text) :]
 
 
 def _be_trial(run: Run, flag: mmap.mmap, inbox: int, outbox: int, warm: int) -> NoReturn:
@@ -148,9 +178,7 @@ def _be_trial(run: Run, flag: mmap.mmap, inbox: int, outbox: int, warm: int) -> 
         for trial in os.fdopen(inbox, encoding="utf-8"):
             said, stays = run(trial.rstrip("\n"), lambda: flag[0] != 0 or os.getppid() != warm)
             _flush()
-            line = f"{'stays' if stays else 'leaves'} {said}\n".encode()
-            while line:
-                line = line[os.write(outbox, line) :]
+            write_all(outbox, f"{'stays' if stays else 'leaves'} {said}\n".encode())
             if not stays:
                 break
         status = 0

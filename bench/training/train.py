@@ -15,12 +15,14 @@ from ...records.record import Record
 from ...validation import explain_validation
 from ..config.search_space import full_knobs, settle_recipe, split_settings
 from ..config.trial_spec import Recipe, Trial
+from ..data.opened import forget_data
 from ..models.start_file import start_digest
 from ..system.devices import check_device
 from ..system.isolation.plugins import load_plugins, warn
 from ..system.isolation.process_state import kept_state
 from ..system.isolation.torch_settings import flushed_denormals
 from . import trial as trials
+from .warm import is_own, load_ahead
 
 MAX_SEED = 2**32
 
@@ -77,10 +79,9 @@ def train(
         10.0
     """
     say = warn if on_event is None else partial(_tell, on_event)
-    import torch._dynamo  # noqa: F401 (the first optimizer imports it, which changes the environment)
-
     with ExitStack() as stack:
         stack.enter_context(flushed_denormals())  # before a plugin starts threads: it holds for later ones
+        load_ahead()
         load_plugins(plugins, say)
         stack.enter_context(kept_state(say, f"the method {method!r}"))
         place = check_device(device)
@@ -126,6 +127,9 @@ def _trained(trial: Trial, *, save: str | Path | None, **options: Any) -> Record
         raise
     except Exception as error:
         raise NotTrainable(f"{trial.method} on {trial.task} cannot be trained: {reason(error)}") from error
+    finally:
+        if not is_own(trial):
+            forget_data()  # the images have been in its hands
 
 
 def _recipe(cls: type[Sparsifier], given: Mapping[str, Any]) -> Recipe:

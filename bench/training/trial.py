@@ -4,6 +4,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from ...records.fields import Layer, Measurements, TrainingResult
 from ...records.hashing import digest
 from ...records.record import Record
 from ..config.trial_spec import Trial
-from ..data.opened import open_data as open_data
+from ..data import opened
 from ..measurement.accuracy import Evaluation, class_sizes
 from ..measurement.collapse import has_collapsed
 from ..measurement.compression import (
@@ -36,9 +37,12 @@ from ..models.model_file import save_model as save_model
 from ..models.start_file import located_start, start_digest
 from ..system import peak_memory
 from ..system.environment import versions
-from ..system.isolation.process_state import seed_generators
+from ..system.isolation.process_state import kept_state, seed_generators
 from .checkpointing import Checkpointer
 from .loop import Training
+
+open_data = partial(opened.open_data, guard=partial(kept_state, imports=False))
+"""`opened.open_data`, with the process set back where the dataset is one of others."""
 
 
 def _device_name(device: torch.device) -> str:

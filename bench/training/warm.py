@@ -1,13 +1,14 @@
 """What a process does once and not for each trial: done ahead, in the process that trials are forked from."""
 
 from contextlib import suppress
+from typing import Any
 
 import torch
 
 from ...datasets.api import registry as datasets
-from ...errors import SparsebenchError
 from ...methods.api import configure
 from ...methods.api import registry as methods
+from ...registry import Registry
 from ..config.trial_spec import Trial
 from ..system.environment import versions
 from .trial import open_data
@@ -16,14 +17,16 @@ from .trial import open_data
 def load_ahead() -> None:
     """Loads what the first trial of a process would load: methods, datasets and the versions of packages.
 
-    An installed plugin that does not import is not reported: each trial that looks up a name reports it.
+    Plugins are not among it, for their import may leave a process that cannot be forked.
 
     Example:
         >>> load_ahead()
     """
+    import torch._dynamo  # noqa: F401 (the first optimizer imports it: in two seconds, and with new variables)
+
     versions()
-    with suppress(SparsebenchError):
-        len(methods), len(datasets)
+    methods.load_builtins()
+    datasets.load_builtins()
 
 
 def open_ahead(trial: str, data_root: str | None, device: str) -> None:
@@ -48,7 +51,7 @@ def open_ahead(trial: str, data_root: str | None, device: str) -> None:
         tests = () if spec.phase == "search" else (data.test,)
         for split in (data.train, data.valid, *tests):
             prepare = getattr(split, "prepare", None)  # of splits in memory
-            if prepare is not None:
+            if prepare is not None and _is_of(datasets, type(split).__module__):
                 prepare(torch.device(device))
         if is_own(spec):
             configure(spec.method, spec.knobs).warm_up()
@@ -67,4 +70,30 @@ def is_own(trial: Trial) -> bool:
         >>> is_own(trial)
         True
     """
-    return methods[trial.method].__module__.startswith(f"{methods.builtins}.")
+    return _is_of(methods, methods[trial.method].__module__)
+
+
+def data_of_others(trial: str) -> str:
+    """Returns a name for the data of a trial whose dataset is not one of sparsebench's own, else "".
+
+    Args:
+        trial: The trial as JSON.
+
+    Returns:
+        The dataset's name and arguments; empty too where it is not registered.
+
+    Example:
+        >>> data_of_others(trial.model_dump_json())
+        ''
+    """
+    with suppress(Exception):
+        spec = Trial.model_validate_json(trial)
+        if not _is_of(datasets, datasets[spec.dataset].open.__module__):
+            args = ", ".join(f"{name}={value!r}" for name, value in sorted(spec.dataset_args.items()))
+            return f"{spec.dataset}({args})"
+    return ""
+
+
+def _is_of(registry: Registry[Any], module: str) -> bool:
+    """Returns whether a module is one of a registry's built-in ones."""
+    return module.startswith(f"{registry.builtins}.")

@@ -8,7 +8,7 @@ from hashlib import sha256
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from .errors import SparsebenchError, UnknownName
 from .reasons import reason
@@ -43,12 +43,13 @@ class Registry(Mapping[str, T], Generic[T]):
         self.kind, self.group, self.builtins = kind, group, builtins
         self._items: dict[str, T] = {}
         self._builtins_loaded = self._plugins_loaded = False
+        _registries.append(self)
 
     def add(self, name: str, item: T) -> None:
         """Registers an object; a name that another object has already is a `SparsebenchError`."""
         if not self._is_builtin(item):
             # Built-ins are registered first, so that a clash of names is an error of the plugin.
-            self._load_builtins()
+            self.load_builtins()
         known = self._items.get(name)
         if known is not None and _origin(known) != _origin(item):
             owner = f"{defined_in(known)[0]}.{_origin(known)[1]}"
@@ -58,7 +59,8 @@ class Registry(Mapping[str, T], Generic[T]):
     def _is_builtin(self, item: T) -> bool:
         return f"{defined_in(item)[0]}.".startswith(f"{self.builtins}.")
 
-    def _load_builtins(self) -> None:
+    def load_builtins(self) -> None:
+        """Imports the built-in objects' modules, once, and no installed plugin."""
         if self._builtins_loaded or not self.builtins:
             return
         self._builtins_loaded = True  # before the imports: they may look things up themselves
@@ -71,7 +73,7 @@ class Registry(Mapping[str, T], Generic[T]):
             raise
 
     def _load(self) -> None:
-        self._load_builtins()
+        self.load_builtins()
         if self._plugins_loaded:
             return
         self._plugins_loaded = True
@@ -121,6 +123,60 @@ def defined_in(item: object) -> tuple[str, str | None]:
     module = getattr(getattr(item, "open", item), "__module__", "") or ""
     file = getattr(sys.modules.get(module), "__file__", None)
     return module, str(Path(file).resolve()) if file else None
+
+
+_registries: list[Registry[Any]] = []  # of this process
+
+
+def awaiting_plugins() -> list[Registry[Any]]:
+    """Returns the registries whose next look-up imports a plugin of an installed package.
+
+    Returns:
+        The registries; none where no installed package names a plugin.
+
+    Example:
+        >>> Registry("colour", "example.colours") in awaiting_plugins()
+        False
+    """
+    return [
+        registry
+        for registry in _registries
+        if registry.group and not registry._plugins_loaded and entry_points(group=registry.group)
+    ]
+
+
+def registered() -> list[dict[str, Any]]:
+    """Returns what is registered now, of every kind.
+
+    Returns:
+        The objects by name, a dictionary for each registry.
+
+    Example:
+        >>> colours = Registry("colour", "example.colours")
+        >>> colours.add("red", "#f00")
+        >>> registered()[-1]
+        {'red': '#f00'}
+    """
+    return [dict(registry._items) for registry in _registries]
+
+
+def set_registered(objects: list[dict[str, Any]]) -> None:
+    """Sets back what is registered.
+
+    Args:
+        objects: What `registered` has returned.
+
+    Example:
+        >>> colours = Registry("colour", "example.colours")
+        >>> before = registered()
+        >>> colours.add("red", "#f00")
+        >>> set_registered(before)
+        >>> "red" in colours
+        False
+    """
+    for registry, items in zip(_registries, objects, strict=False):
+        registry._items.clear()
+        registry._items.update(items)
 
 
 def _origin(item: object) -> tuple[str, str]:

@@ -106,6 +106,7 @@ class Server:
     def _note(self, word: str, pid: str, code: str = "") -> None:
         if word == "forked":
             self._forked.append(int(pid))
+            self._codes.pop(int(pid), None)  # of an earlier process with this id
         else:
             self._codes[int(pid)] = int(code)
 
@@ -190,18 +191,19 @@ class WorkerProcess:
 
     def __init__(self, setup: WorkerSetup, log: Path | None) -> None:
         self._server = start_server()
-        with _explained(), ExitStack() as stack:
+        with _explained(), ExitStack() as stack, ExitStack() as refused:
 
             def its(descriptor: int) -> int:  # the server has a copy of it, once it is sent
                 stack.callback(os.close, descriptor)
                 return descriptor
 
             commands, ours_in = os.pipe()
-            self.stdin = os.fdopen(ours_in, "wb")
+            self.stdin = refused.enter_context(os.fdopen(ours_in, "wb"))
             ours_out, answers = os.pipe()
-            self.stdout = os.fdopen(ours_out, "rb", buffering=0)
+            self.stdout = refused.enter_context(os.fdopen(ours_out, "rb", buffering=0))
             lines = os.open(log or os.devnull, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
             self._number = self._server.fork(its(commands), its(answers), its(lines))
+            refused.pop_all()
         _living.add(self)
         self.send(first_command(setup))
 

@@ -98,8 +98,12 @@ class LocalExecutor:
 
     def __post_init__(self) -> None:
         self._selector = selectors.DefaultSelector()
-        for slot in self.slots:
-            self._start(slot)
+        try:
+            for slot in self.slots:
+                self._start(slot)
+        except BaseException:
+            self.close()
+            raise
 
     def _start(self, slot: DeviceSlot) -> None:
         """Starts a worker for a slot; a trial may be sent to it before it is ready."""

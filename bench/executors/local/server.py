@@ -38,8 +38,6 @@ def import_for_trials() -> None:
         True
     """
     os.environ["OMP_NUM_THREADS"] = "1"
-    import torch._dynamo  # noqa: F401 (the first optimizer of a process imports it, in two seconds)
-
     from ...training.warm import load_ahead
     from . import worker  # noqa: F401
 

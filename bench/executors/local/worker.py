@@ -14,12 +14,11 @@ from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import wait
 
-from ...system.isolation.plugins import load_plugins
 from ...system.isolation.process_tree import adopt_orphans, kill_strays
-from ...training.warm import open_ahead
 from ..execute import answer_of, prepare_process
 from ..first_step import outcomes_of
-from ..trial_process import TrialProcess, empty_input
+from ..trial_process import TrialProcess, empty_input, write_all
+from ..warm_process import WarmProcess
 from .worker_setup import WorkerSetup, take_over
 
 
@@ -45,8 +44,9 @@ def main(commands: int, answers: int, log: int) -> None:
     setup = take_over(first.pop(0))
     os.environ["OMP_NUM_THREADS"] = str(setup.threads)
     prepare_process(threads=1)  # to open data: a process that has used several cannot be forked safely
-    load_plugins(setup.plugins, print)
-    Worker(setup, lines, answers).serve(first)
+    warm = WarmProcess(closing=(commands, answers))
+    warm.load_plugins(setup.plugins)
+    Worker(setup, lines, answers, warm).serve(first)
 
 
 class Commands:
@@ -86,10 +86,12 @@ class Worker:
         setup: The device, threads and folders.
         commands: The worker's end of the commands pipe.
         answers: The descriptor of its end of the answers pipe.
+        warm: What this process has done ahead.
 
     Example:
         >>> there, here = os.pipe()
-        >>> worker = Worker(WorkerSetup("cpu", threads=1, checkpoint_seconds=60.0), Commands(there), here)
+        >>> setup = WorkerSetup("cpu", threads=1, checkpoint_seconds=60.0)
+        >>> worker = Worker(setup, Commands(there), here, WarmProcess())
         >>> worker.take("run " + trial.model_dump_json())
         >>> while worker.busy:
         ...     _ = worker.look()
@@ -97,8 +99,8 @@ class Worker:
         b'record {"sch'
     """
 
-    def __init__(self, setup: WorkerSetup, commands: Commands, answers: int) -> None:
-        self._setup, self._commands, self._answers = setup, commands, answers
+    def __init__(self, setup: WorkerSetup, commands: Commands, answers: int, warm: WarmProcess) -> None:
+        self._setup, self._commands, self._answers, self._warm = setup, commands, answers, warm
         self._process: TrialProcess | None = None
         self._pausing = False
         self._run = partial(
@@ -132,8 +134,7 @@ class Worker:
         ready = wait(watched, process.patience if process else None)
         if process is not None and (said := process.answer()) is not None:
             self._process = None
-            process.end()
-            kill_strays()  # before the answer: another trial starts without them
+            process.end()  # before the answer: another trial starts without what it has left
             self._answer(said)
         return self._commands.read() if self._commands.descriptor in ready else []
 
@@ -144,12 +145,12 @@ class Worker:
             self._pause()
             return
         if word == "try":
-            self._process = TrialProcess(outcomes_of, closing=(self._commands.descriptor, self._answers))
+            self._process = self._warm.fork(outcomes_of)
             self._process.submit(trial)
             return
         self._pausing = False  # here, in the order of the lines: a pause that follows must not be lost
-        open_ahead(trial, self._setup.data_root, self._setup.device)
-        self._process = TrialProcess(self._run, closing=(self._commands.descriptor, self._answers))
+        self._warm.open(trial, self._setup.data_root, self._setup.device)
+        self._process = self._warm.fork(self._run)
         if self._pausing:  # by a signal, meanwhile
             self._process.pause()
         self._process.submit(trial)
@@ -160,9 +161,7 @@ class Worker:
             self._process.pause()
 
     def _answer(self, line: str) -> None:
-        text = line.encode() + b"\n"
-        while text:
-            text = text[os.write(self._answers, text) :]
+        write_all(self._answers, line.encode() + b"\n")
 
 
 def _print_to(log: int) -> None:

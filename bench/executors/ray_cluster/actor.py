@@ -19,12 +19,13 @@ from ....files import write_atomic
 from ....reasons import reason
 from ...output_folder.layout import MARK, MODELS, model_path
 from ...system.environment import versions
-from ...system.isolation.plugins import load_plugins
+from ...system.isolation.process_tree import adopt_orphans
 from ...training.checkpointing import discard_checkpoint
 from ...training.trial import open_data
-from ...training.warm import load_ahead, open_ahead
+from ...training.warm import load_ahead
 from ..execute import answer_of, prepare_process
-from ..trial_process import TrialProcess
+from ..trial_process import TrialProcess, empty_input
+from ..warm_process import WarmProcess
 from .messages import Plugin, RequiredDataset, WorkerConfig, WorkerReady
 
 CHECKED = ("sparsebench", "torch", "timm")  # must have the driver's versions on every node
@@ -50,6 +51,7 @@ class TrialActor:
     def __init__(self, config: str) -> None:
         self.config = WorkerConfig.model_validate_json(config)
         self.asked = threading.Event()
+        self.warm = WarmProcess()
         self.process: TrialProcess | None = None
         self.checkpoints: Path | None = None
         self.models: Path | None = None
@@ -67,7 +69,7 @@ class TrialActor:
         try:
             self._compare()
             prepare_process(threads=1)  # a process that has used several cannot be forked safely
-            load_plugins(map(_placed, self.config.plugins), print)
+            self.warm.load_plugins(map(_placed, self.config.plugins))
             load_ahead()
             root = self.config.data_root
             self.data_root = root if root and Path(root).is_dir() else None
@@ -119,8 +121,8 @@ class TrialActor:
         Returns `record <JSON>`, `paused`, `memory <reason>` or `died <how>`.
         """
         device = "cpu" if self.config.device == "cpu" else "cuda:0"
-        open_ahead(trial, self.data_root, device)
-        process = TrialProcess(
+        self.warm.open(trial, self.data_root, device)
+        process = self.warm.fork(
             partial(
                 answer_of, threads=self.config.threads, device=device, data_root=self.data_root,
                 checkpoints=self.checkpoints, models=self.models,
@@ -159,6 +161,23 @@ class TrialActor:
         """Deletes the checkpoint of a trial whose record is on the driver's disk."""
         if self.checkpoints is not None:
             discard_checkpoint(self.checkpoints, identity)
+
+
+class NodeActor(TrialActor):
+    """A `TrialActor` that has a process to itself: its input is empty, and what trials leave is killed.
+
+    Args:
+        config: The `WorkerConfig` as JSON.
+
+    Example:
+        >>> issubclass(NodeActor, TrialActor)  # made by Ray alone, in the process that it starts for it
+        True
+    """
+
+    def __init__(self, config: str) -> None:
+        empty_input()
+        adopt_orphans()
+        super().__init__(config)
 
 
 def mark(folder: Path) -> str:

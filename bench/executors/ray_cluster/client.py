@@ -27,7 +27,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from ....errors import SparsebenchError
 from ....reasons import reason
 from ...system.environment import cores
-from .actor import TrialActor
+from .actor import NodeActor
 from .private_head import LOOPBACK, private_head
 
 Call = Any
@@ -92,7 +92,7 @@ class Worker:
 
     def __init__(self, node: str, *, cpus: float, gpus: float, config: str) -> None:
         self._actor = (
-            ray.remote(TrialActor)
+            ray.remote(NodeActor)
             .options(
                 num_cpus=cpus,
                 num_gpus=gpus,

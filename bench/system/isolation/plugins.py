@@ -2,9 +2,11 @@
 
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
-from ....registry import load_plugin
+from ....errors import SparsebenchError
+from ....registry import awaiting_plugins, load_plugin
 from .process_state import kept_state
 
 
@@ -25,8 +27,9 @@ def warn(sentence: str) -> None:
 
 
 def load_plugins(paths: Iterable[str | Path], say: Callable[[str], None] = warn) -> None:
-    r"""Imports plugin files, and sets back what their import has changed for the trainings of others.
+    r"""Imports installed plugins and files of plugins, and sets back what that changes for other trainings.
 
+    An installed plugin that does not import is not reported: each look-up of a name reports it.
     Environment, search path and logging, which imports change as a matter of course, stay as they become.
 
     Args:
@@ -41,6 +44,10 @@ def load_plugins(paths: Iterable[str | Path], say: Callable[[str], None] = warn)
         >>> load_plugins(["mine.py"], say=print)
         the import of 'mine.py' has changed the process, which is set back: the default dtype
     """
+    for registry in awaiting_plugins():
+        who = f"the import of installed {registry.kind}s"
+        with kept_state(say, who, imports=False), suppress(SparsebenchError):
+            len(registry)
     for path in paths:
         with kept_state(say, f"the import of {str(path)!r}", imports=False):
             load_plugin(path)

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ....registry import registered, set_registered
 from .process_tree import children
 from .replaced_code import Code
 from .torch_settings import Setting, torch_settings
@@ -150,6 +151,7 @@ def import_settings() -> Iterator[Setting]:
     yield Setting("the search path of modules", *_attributes((sys, "path"), (sys, "meta_path")))
     yield Setting("exception hooks", *_attributes((sys, "excepthook"), (threading, "excepthook")))
     yield Setting("the sockets' timeout", socket.getdefaulttimeout, socket.setdefaulttimeout)
+    yield Setting("registered names", registered, set_registered)
     logs = ((logging.root, "level"), (logging.root, "handlers"), (logging.root.manager, "disable"))
     yield Setting("logging", *_attributes(*logs))
 

@@ -83,10 +83,15 @@ def kill_strays(known: Collection[int] = ()) -> None:
     Example:
         >>> kill_strays()  # in a process that has adopted nothing
     """
-    while _adopting == os.getpid() and (strays := children().difference(known)):
+    spared = set(known)
+    while _adopting == os.getpid() and (strays := children() - spared):
         for stray in strays:
-            with suppress(OSError):
+            try:
                 os.kill(stray, signal.SIGKILL)
-        for stray in strays:
+            except ProcessLookupError:
+                pass
+            except PermissionError:  # of another user: a program with the set-user-ID bit
+                spared.add(stray)
+        for stray in strays - spared:
             with suppress(OSError):
                 os.waitpid(stray, 0)
