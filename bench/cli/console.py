@@ -1,5 +1,6 @@
 """The consoles of the commands: stdout for tables, stderr for progress and messages."""
 
+import json
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -80,3 +81,16 @@ def print_line(console: Console, text: str) -> None:
         layer [red] was not pruned
     """
     console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def print_json(text: str) -> None:
+    r"""Prints JSON on stdout; what a terminal would execute or hide is escaped as JSON has it.
+
+    Args:
+        text: A document of JSON.
+
+    Example:
+        >>> print_json('{"entry": "\x9b2J é"}')
+        {"entry": "\u009b2J é"}
+    """
+    print("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))

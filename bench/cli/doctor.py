@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from rich.table import Table
 from rich.text import Text
 
-from .console import stdout_console
+from .console import print_json, stdout_console
 from .machine_checks import (
     Check,
     Mark,
@@ -90,7 +90,7 @@ def print_diagnosis(found: Diagnosis, *, as_json: bool = False) -> None:
         runs are not possible yet: see ✗
     """
     if as_json:
-        print(found.model_dump_json(indent=1))
+        print_json(found.model_dump_json(indent=1))
         return
     console = stdout_console(highlight=False)
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))

@@ -13,7 +13,7 @@ from ..campaign.options import RunOptions
 from ..system.mlflow_address import named_address
 from ..system.urls import without_login
 from ..tracking.client import DATABASE
-from .console import print_line, stderr_console, stdout_console
+from .console import print_json, print_line, stderr_console, stdout_console
 
 
 def print_training(dataset: str, model: str, method: str, *, threads: int, **options: Any) -> None:
@@ -41,7 +41,9 @@ def print_training(dataset: str, model: str, method: str, *, threads: int, **opt
 
     torch.set_num_threads(threads)
     record = train_once(dataset, model, method, on_event=print_progress, **options)
-    print(json.dumps(json.loads(record.to_json()), indent=2) if sys.stdout.isatty() else record.to_json())
+    print_json(
+        json.dumps(json.loads(record.to_json()), indent=2) if sys.stdout.isatty() else record.to_json()
+    )
     if record.status != "ok":
         raise SparsebenchError(f"the trial {record.status}: {record.reason}")
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from ...errors import printable
 from ..progress.live_table import entry_table, headline, running_label, running_table
 from ..progress.status import Status, status
-from .console import stdout_console
+from .console import print_json, stdout_console
 
 
 def print_status(folder: Path, *, as_json: bool = False) -> None:
@@ -33,7 +33,7 @@ def print_status(folder: Path, *, as_json: bool = False) -> None:
     """
     found = status(folder)
     if as_json:
-        print(found.model_dump_json(indent=1))
+        print_json(found.model_dump_json(indent=1))
         return
     console = stdout_console(highlight=False)
     _show(found, console)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 import unicodedata
 from html.parser import HTMLParser
@@ -12,7 +13,7 @@ from markdown_it import MarkdownIt
 from matplotlib import cbook
 from rich.table import Table
 from rich.text import Text
-from sparsebench.bench.cli.console import SafeConsole
+from sparsebench.bench.cli.console import SafeConsole, print_json
 from sparsebench.bench.tracking.text_tables import csv_table
 from sparsebench.escaping import (
     csv_cell,
@@ -79,6 +80,12 @@ class TestName:
         out = io.StringIO()
         SafeConsole(file=out, width=200).print(one_line(name), soft_wrap=True)
         assert out.getvalue() == one_line(name) + "\n", "no markup"
+
+    def test_json_on_a_terminal_holds_it(self, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+        print_json(json.dumps({"entry": name}, ensure_ascii=False, indent=1))
+        printed = capsys.readouterr().out
+        assert visible(printed)
+        assert json.loads(printed) == {"entry": name}
 
     def test_html_shows_it(self, name: str) -> None:
         found = Reader(f"<p title='{escape_html(name)}'>{escape_html(name)}</p>")
