@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ..search.study import Study
 
 PAUSE = 0.4  # seconds between two snapshots of the running trials at least
+LONGEST_PAUSE = 5.0
+SHARE = 0.05  # of the driver's time, for displays
 
 
 class Display(Protocol):
@@ -66,7 +68,7 @@ class ProgressMonitor:
         self._before: dict[Key, int] = {}
         self._out: tuple[RunningTrial, ...] = ()
         self._complaints: set[tuple[str, str]] = set()
-        self._shown = 0.0
+        self._next = 0.0
 
     def __enter__(self) -> "ProgressMonitor":
         return self
@@ -109,7 +111,7 @@ class ProgressMonitor:
 
     def running(self, trials: Sequence["Running"]) -> None:
         """Takes the trials that run now, and shows a snapshot; the driver calls it at least every second."""
-        if time.monotonic() - self._shown < PAUSE:
+        if time.monotonic() < self._next:
             return
         self._out = tuple(
             RunningTrial(
@@ -126,9 +128,12 @@ class ProgressMonitor:
         self._each(lambda display: display.say(message))
 
     def _show(self, *, ended: bool = False) -> None:
-        self._shown = time.monotonic()
+        began = time.monotonic()
         snapshot = self._snapshot(ended)
         self._each(lambda display: display.show(snapshot))
+        # Of thousands of entries a snapshot takes long: the displays get a share of the driver's time.
+        shown = time.monotonic()
+        self._next = began + max(PAUSE, min(LONGEST_PAUSE, (shown - began) / SHARE))
 
     def _each(self, tell: Callable[[Display], None]) -> None:
         for display in list(self.displays):
