@@ -1,7 +1,7 @@
 """What the process of a trial costs: short trials in a local worker, against the same in this warm process.
 
-The worker forks a process for each trial and has opened the data before; this process runs one after another. The
-trials are the quick start's, on digits, and an epoch on MNIST (not with `--no-mnist`).
+The worker has the data open and forks a process for each trial; this process runs them in turn. The trials
+are the quick start's, on digits, and an epoch on MNIST (not with `--no-mnist`).
 """
 
 import statistics
