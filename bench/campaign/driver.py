@@ -251,7 +251,7 @@ def run(
         workers = stack.enter_context(closing(resources.start(*needed)))
         # Open the records and their copies in Optuna and MLflow; the searches begin with the records
         owner = folder.campaign.id
-        mirror = StudyMirror.of(path, owner, chosen.storage)
+        mirror = StudyMirror.of(path, owner, chosen.storage, shown.say)
         store = stack.enter_context(closing(_open_store(folder, tasks.notes, shown.say)))
         live = publish.LivePublisher(chosen.tracking_uri, path, owner, resolved, shown.say, len(store) > 0)
         stack.callback(live.close)
@@ -261,6 +261,7 @@ def run(
         kept = KeptModels(path, store)
         campaign = Campaign(searches, workers, store, shown, live, mirror, kept, interrupts)
         stopped_by = campaign.drive()
+        mirror.complete([study.search for study in searches], shown.say)
         workers.close()
         records = store.reload()
         folder.restore()

@@ -18,9 +18,11 @@ from ..output_folder.folder import x_max
 from ..search.importance import importance
 from ..system.environment import cores
 from ..system.mlflow_address import named_address
+from ..tracking.client import DATABASE, mend_database
 from ..tracking.publisher import Publisher, StudySummary, default_uri, publish_missing, publish_studies
 from .counted import counted
 from .kept_models import front_models
+from .mended_methods import mend_methods
 
 Notify = Callable[[str], None]
 
@@ -70,6 +72,7 @@ class LivePublisher:
         self.folder, self.campaign, self.say, self.begun = folder, campaign, say, begun
         self.problems = list[str]()
         self.uri = named_address(uri) or default_uri(folder)
+        mend_database(self.uri, folder, say)
         tasks = [(suite.name, task.name) for task in suite.tasks]
         self.publisher = Publisher(
             self.uri, folder, campaign, _colours(suite), tasks=tasks, on_problem=self._problem
@@ -100,18 +103,31 @@ class LivePublisher:
         problems with MLflow."""
         report_folder(self.folder, records)
         missing = self.publisher.close(timeout=120.0)
+        lost = self._lost()
+        if lost:
+            self.problems.clear()  # they were that database's
         if not self.problems:
-            trials = self.begun or missing > 0
+            trials = self.begun or missing > 0 or lost
             publish_to_mlflow(self.folder, self.campaign, records, self.uri, self._problem, trials=trials)
         return self.problems
 
+    def _lost(self) -> bool:
+        """Whether the folder's database was damaged, deleted or replaced while the campaign ran; says so."""
+        if mend_database(self.uri, self.folder, self.say):
+            return True
+        if self.publisher.lost:
+            file = str(self.folder / DATABASE)
+            self.say(f"{file!r} was deleted or replaced while the campaign ran: it is written again")
+        return self.publisher.lost
 
-def report_folder(folder: Path, records: Sequence[Record]) -> list[Path]:
+
+def report_folder(folder: Path, records: Sequence[Record], say: Notify = lambda _: None) -> list[Path]:
     """Writes leaderboard, figures and pages of an output folder from its records alone.
 
     Args:
         folder: The output folder; its suite, if it has one, says where hypervolumes are cut off.
         records: Its records in the order written; of each identity the latest counts.
+        say: Called with a sentence where a damaged methods.json was written again.
 
     Returns:
         The paths of all files, `leaderboard.md` first.
@@ -123,6 +139,7 @@ def report_folder(folder: Path, records: Sequence[Record]) -> list[Path]:
         >>> [path.name for path in report_folder(Path("report"), [record])][:3]
         ['leaderboard.md', 'leaderboard.csv', 'pairs.csv']
     """
+    mend_methods(folder, in_memory(records), say)
     with paused_gc():
         shares = importance(in_memory(records))
         return write_report(folder, counted(folder, records), x_max(folder), shares, processes=cores())
@@ -227,6 +244,7 @@ def publish_folder(
     campaign, notice = own_campaign_id(folder)
     if notice:
         say(notice)
+    mend_database(named_address(uri) or default_uri(folder), folder, say)
     return publish_to_mlflow(folder, campaign.id, records, uri, on_problem)
 
 

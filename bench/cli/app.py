@@ -263,7 +263,9 @@ def ui(
 ) -> None:
     """Serve MLflow's pages of a run to you alone, until Ctrl-C: the printed addresses hold a token."""
     from ..tracking.server import serve
+    from .results import mend_publication
 
+    mend_publication(folder)
     serve(folder, port, open_browser=browser)
 
 

@@ -32,7 +32,7 @@ def print_report(folder: Path) -> None:
     from ..campaign import publish
 
     records = _records(folder)
-    publish.report_folder(folder, records)
+    publish.report_folder(folder, records, say=partial(print, file=sys.stderr))
     out = stdout_console()
     out.print(publish.leaderboard_table(folder, records))
     _point_to(out, folder)
@@ -79,3 +79,22 @@ def print_publication(folder: Path, uri: str | None) -> None:
         raise SparsebenchError(problems[0])
     place = without_login(uri) if uri else f"the MLflow database in {printable(str(folder))}"
     print(f"{count} trials published to {place}")
+
+
+def mend_publication(folder: Path) -> None:
+    """Writes a folder's own MLflow database anew from the records, where it is damaged.
+
+    Args:
+        folder: The output folder.
+
+    Raises:
+        SparsebenchError: The folder has no records, or cannot be written.
+
+    Example:
+        >>> mend_publication(Path("nowhere"))  # no database, none that is damaged
+    """
+    from ..system.sqlite_file import damage
+    from ..tracking.client import DATABASE, TABLE, default_uri
+
+    if damage(folder / DATABASE, TABLE):
+        print_publication(folder, default_uri(folder))

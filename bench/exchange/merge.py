@@ -69,7 +69,7 @@ def merge(sources: Sequence[Path], out: Path) -> MergeResult:
     out = Path(out)
     if not sources:
         raise SparsebenchError("merge needs at least one archive or folder")
-    if any((out / name).exists() for name in (FILE, SUITE, METHODS)):
+    if any((out / name).exists() for name in (FILE, SUITE, METHODS, SOURCES)):
         raise SparsebenchError(f"{str(out)!r} holds results already; choose another --out")
     # Reading and checking: each source alone, and if all are sound, against each other.
     found, reasons = list[Source](), list[str]()

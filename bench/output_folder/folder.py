@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from types import TracebackType
 from typing import Any
 
@@ -194,7 +195,7 @@ def read_identity(path: Path) -> dict[str, Any]:
         from files, `starts` (digests by task).
 
     Raises:
-        SparsebenchError: The file is not what a campaign writes.
+        SparsebenchError: The file is not what a campaign writes, or cannot be read.
 
     Example:
         >>> content = {"suite": {"name": "s"}, "data": {}, "methods": {"dwf": 1}}
@@ -210,10 +211,14 @@ def read_identity(path: Path) -> dict[str, Any]:
         for part in ("entries", "tasks"):
             found["suite"][part] = [dict(item) for item in found["suite"].get(part, [])]
         return found
-    except KeyError as error:
-        raise SparsebenchError(f"{path / SUITE} is damaged: it has no {error}") from error
-    except (ValueError, TypeError) as error:
-        raise SparsebenchError(f"{path / SUITE} is damaged: {error}") from error
+    except (KeyError, ValueError, TypeError, RecursionError, IsADirectoryError) as error:
+        what = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+        raise SparsebenchError(
+            f"{path / SUITE} is damaged: {what}; `sparsebench run SUITE --out {quote(str(path))}` writes it "
+            "again, with the suite that the folder was begun with"
+        ) from error
+    except OSError as error:
+        raise SparsebenchError(f"{path / SUITE} cannot be read: {error.strerror}") from error
 
 
 def points_budget(path: Path) -> int | None:
@@ -234,7 +239,7 @@ def points_budget(path: Path) -> int | None:
         >>> points_budget(Path())
         4
     """
-    if not (path / SUITE).is_file():
+    if not (path / SUITE).exists():
         return None
     budget = read_identity(path)["suite"].get("budget")
     points = budget.get("points") if isinstance(budget, dict) else None
@@ -260,7 +265,7 @@ def x_max(path: Path) -> dict[str, float]:
         >>> x_max(Path())
         {'digits-lenet5': 2.5}
     """
-    if not (path / SUITE).is_file():
+    if not (path / SUITE).exists():
         return {}
     tasks = read_identity(path)["suite"].get("tasks", [])
     try:

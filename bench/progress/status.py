@@ -124,14 +124,14 @@ def status(folder: str | Path) -> Status:
         [('dense', 16, 16), ('magnitude', 16, 16), ('dwf-3', 16, 16)]
     """
     path = Path(folder)
-    if not (path / SUITE).is_file() and not (path / FILE).is_file():
+    if not (path / SUITE).exists() and not (path / FILE).is_file():
         what = "is not there" if not path.exists() else f"holds neither {SUITE} nor {FILE}"
         raise SparsebenchError(f"{str(folder)!r} {what}: name the output folder of a run")
     held, notes = in_use(path), list[str]()
     state = _state(path, notes)
     # The records are read after the state, so that every trial that it counts is among them.
     records, edited = read_outcomes(path / FILE) if (path / FILE).is_file() else ([], None)
-    suite = read_identity(path)["suite"] if (path / SUITE).is_file() else {}
+    suite = _suite(path, state, notes)
     known = {record.id for record in records}
     alive = held if held is not None else state is not None and time.time() - state.written < FRESH
     snapshot = _snapshot(suite, records, state, alive)
@@ -178,6 +178,15 @@ def _state(path: Path, notes: list[str]) -> State | None:
     elif state.suite != suite_hash(path):
         return None  # from before an extension
     return state
+
+
+def _suite(path: Path, state: State | None, notes: list[str]) -> dict[str, Any]:
+    """Returns the suite; an empty one for records without a suite, as of older versions or from elsewhere."""
+    if (path / SUITE).exists():
+        return dict(read_identity(path)["suite"])
+    if (path / STATE).exists() or state is not None:
+        notes.append(f"no {SUITE} there, which says what is planned: the next run of the suite writes it")
+    return {}
 
 
 def _snapshot(

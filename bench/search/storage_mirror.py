@@ -4,7 +4,7 @@ import json
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import copy
 from pathlib import Path
 
@@ -15,13 +15,15 @@ from sqlalchemy.exc import IntegrityError
 
 from ...errors import SparsebenchError
 from ...reasons import reason
+from ...records.log import Place, place_of
 from ..system.reachability import Unreachable, check_database
+from ..system.sqlite_file import set_damaged_aside
 from ..system.urls import sqlite_url, without_login
 from .optuna_search import DIRECTIONS, Search
 
 FILE = "optuna.db"
 SECONDS = 30.0  # until a database counts as not there
-DAMAGED = ("is malformed", "is not a database")  # in SQLite's messages about a damaged file
+Notify = Callable[[str], None]
 METRICS = ["validation accuracy", "log10 compression"]
 MARK = "sparsebench.campaign"  # user attribute of the studies and trials that a campaign has written
 OPENINGS = 5  # attempts to open a storage
@@ -69,6 +71,8 @@ class StudyMirror:
 
     def __init__(self, url: str, campaign: str) -> None:
         self.url, self.campaign, self.broken = url, campaign, False
+        self.file: Path | None = None  # the output folder's own database
+        self._place: Place | None = None
         try:
             check_database(url, SECONDS)  # as `doctor` does
             self._open(attempts=OPENINGS)
@@ -78,21 +82,20 @@ class StudyMirror:
             raise SparsebenchError(f"Optuna cannot open the storage {said}") from error
 
     @classmethod
-    def of(cls, folder: Path, campaign: str, url: str | None = None) -> "StudyMirror":
+    def of(
+        cls, folder: Path, campaign: str, url: str | None = None, say: Notify = lambda _: None
+    ) -> "StudyMirror":
         """Opens the storage of a campaign: that at `url`, or `optuna.db` in the output folder. A damaged file
         there is renamed to `optuna.damaged` and replaced by an empty one, to which the searches are written
-        again."""
+        again; `say` is told."""
         if url is not None:
             return cls(url, campaign)
         file = folder / FILE
-        own = sqlite_url(file)
-        try:
-            return cls(own, campaign)
-        except SparsebenchError as error:
-            if not any(words in str(error) for words in DAMAGED):
-                raise
-        file.replace(file.with_suffix(".damaged"))
-        return cls(own, campaign)
+        if said := set_damaged_aside(file):
+            say(said)
+        mirror = cls(sqlite_url(file), campaign)
+        mirror.file, mirror._place = file, place_of(file)
+        return mirror
 
     def _open(self, attempts: int) -> None:
         """Opens the storage; tries again where another campaign makes its tables at this moment."""
@@ -121,9 +124,33 @@ class StudyMirror:
                 found[name] += [state if own else FOREIGN] if state else []
         return dict(found)
 
-    def reflect(self, search: Search, say: Callable[[str], None]) -> None:
+    def complete(self, searches: Iterable[Search], say: Notify) -> None:
+        """Writes what the storage lacks of all searches at the end of a campaign: everything where the output
+        folder's own database was damaged, deleted or replaced meanwhile, of which `say` is told."""
+        if self.file is not None and (said := set_damaged_aside(self.file)):
+            say(said)
+        for search in searches:
+            self.reflect(search, say)
+
+    def _follow(self, say: Notify) -> None:
+        """Opens the folder's own database anew where it is not the file any more that was opened."""
+        if self.file is None or place_of(self.file) == self._place or not self.file.parent.is_dir():
+            return
+        self.storage.engine.dispose()
+        if said := set_damaged_aside(self.file):
+            say(said)
+        self._open(attempts=OPENINGS)
+        self.broken, self._place = False, place_of(self.file)
+        say(f"{str(self.file)!r} was deleted or replaced while the campaign ran: it is written again")
+
+    def reflect(self, search: Search, say: Notify) -> None:
         """Appends the search's new finished trials to the stored study. The first problem is reported through
         `say`; nothing is written afterwards."""
+        try:
+            self._follow(say)
+        except Exception as error:  # as below
+            self.broken = True
+            say(f"cannot write to Optuna's storage {self.url!r}: {reason(error)}")
         states = [state.name for state in search.states]
         if self.broken or any(self._written.get(name) == states for name in self._names(search.key)):
             return

@@ -5,6 +5,7 @@ MLflow takes seconds to import and reads its settings then, so it is imported wh
 
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from ...errors import SparsebenchError
 from ...reasons import WHOLE, message, shortened
+from ...records.log import place_of
+from ..system.sqlite_file import set_damaged_aside
 from ..system.urls import sqlite_url, without_login
 from .chart_view import save_view
 from .trial_values import experiment_name
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Experiment, LoggedModel, Run
 
 DATABASE = "mlflow.db"
+TABLE = "alembic_version"  # has a row when MLflow has made all tables
 PART = ".mlflow-"  # prefix of the temporary folder in which a database is created
 ARTIFACTS = "mlartifacts"
 CAMPAIGN = "bench.campaign"  # tag: the id of the campaign that wrote it
@@ -37,6 +41,8 @@ _SETTINGS = {
     # MLflow's own output would break the campaign's progress bars.
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
+    # A connection that stays open would write to a database that was deleted or replaced meanwhile.
+    "MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool",
 }
 
 
@@ -57,6 +63,39 @@ def default_uri(folder: Path) -> str:
         'sqlite:////data/run/mlflow.db'
     """
     return sqlite_url(Path(folder) / DATABASE)
+
+
+def mend_database(uri: str, folder: Path, say: Callable[[str], None] = lambda _: None) -> bool:
+    """Sets aside the database of an output folder where it is damaged; the next `Tracker` makes a new one.
+
+    Args:
+        uri: Address of the server or database; another one than the folder's own is left alone.
+        folder: The output folder.
+        say: Called with one sentence where the database was damaged.
+
+    Returns:
+        Whether it was.
+
+    Raises:
+        SparsebenchError: It cannot be renamed.
+
+    Example:
+        >>> _ = Path("mlflow.db").write_text("no database, whatever its name is")
+        >>> mend_database(default_uri(Path()), Path(), print)
+        'mlflow.db' is damaged (file is not a database): it is now 'mlflow.damaged', and is written again ...
+        True
+    """
+    if uri != default_uri(folder):
+        return False
+    try:
+        said = set_damaged_aside(folder / DATABASE, TABLE)
+    except OSError as error:
+        raise SparsebenchError(
+            f"{str(folder / DATABASE)!r} is damaged, and cannot be renamed: {error.strerror}"
+        ) from error
+    if said:
+        say(said)
+    return said is not None
 
 
 class Tracker:
@@ -88,10 +127,18 @@ class Tracker:
         self.uri, self.folder, self.campaign = uri, Path(folder).absolute(), campaign
         # A server decides for itself where artifacts go; a bare database would take the working directory.
         self.remote = uri.startswith(("http://", "https://", "databricks"))
-        if uri == default_uri(folder) and not (self.folder / DATABASE).exists():
+        self._own = uri == default_uri(folder)
+        mend_database(uri, folder)
+        if self._own and not (self.folder / DATABASE).exists():
             self._make_database(MlflowClient)
+        self._place = place_of(self.folder / DATABASE)
         self.client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         self._experiments: dict[str, str] = {}
+
+    @property
+    def lost(self) -> bool:
+        """Whether the folder's own database was deleted or replaced since the tracker opened it."""
+        return self._own and place_of(self.folder / DATABASE) != self._place
 
     def _make_database(self, client: "type[MlflowClient]") -> None:
         """Creates the database in a temporary folder and moves it into place: MLflow could never open a file
@@ -138,7 +185,7 @@ class Tracker:
         tags = {CAMPAIGN: self.campaign, KIND: "custom_model_development"}
         tags |= {PLACE: SERVER} if self.remote else {}
         try:
-            self.client.create_experiment(name, None if self.remote else self._place, tags)
+            self.client.create_experiment(name, None if self.remote else self._artifacts, tags)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
@@ -149,7 +196,7 @@ class Tracker:
     def _moved_along(self, known: "Experiment") -> "Experiment":
         """Returns the experiment; if the campaign's folder was moved, with the new place of its artifacts."""
         own = known.tags.get(CAMPAIGN) == self.campaign and known.tags.get(PLACE) != SERVER
-        if self.remote or not own or known.artifact_location == self._place:
+        if self.remote or not own or known.artifact_location == self._artifacts:
             return known
         from sqlalchemy import NullPool, create_engine, text
 
@@ -158,14 +205,14 @@ class Tracker:
                 moved = f"{column} = REPLACE({column}, :before, :now)"
                 values = {
                     "before": known.artifact_location,
-                    "now": self._place,
+                    "now": self._artifacts,
                     "id": int(known.experiment_id),
                 }
                 database.execute(text(f"UPDATE {table} SET {moved} WHERE experiment_id = :id"), values)
         return self.client.get_experiment(known.experiment_id)
 
     @property
-    def _place(self) -> str:
+    def _artifacts(self) -> str:
         return (self.folder / ARTIFACTS).as_uri()
 
     def _is_usable(self, known: "Experiment") -> bool:
@@ -173,7 +220,7 @@ class Tracker:
         own = known.tags.get(CAMPAIGN) == self.campaign
         if self.remote and known.tags.get(PLACE) == SERVER:
             return own or known.lifecycle_stage == "active"
-        return own and known.artifact_location == self._place
+        return own and known.artifact_location == self._artifacts
 
     def runs(self, experiment: str, kind: str) -> "list[Run]":
         """Returns the campaign's runs of a kind ("trial" or "study") in an experiment."""

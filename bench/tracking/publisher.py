@@ -74,6 +74,7 @@ class Publisher:
         self._on_problem, self._pause = on_problem, pause
         self._queue: queue.SimpleQueue[tuple[Record, float] | None] = queue.SimpleQueue()
         self._tracker: Tracker | None = None
+        self._lost = False
         self._put = self._done = 0
         self._reported, self._retry, self._hurry = False, 0.0, threading.Event()
         self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
@@ -97,6 +98,11 @@ class Publisher:
     def unpublished(self) -> int:
         """The number of records passed to `put` that are not (or not yet) in MLflow."""
         return self._put - self._done
+
+    @property
+    def lost(self) -> bool:
+        """Whether the folder's database was deleted or replaced meanwhile, with the records that it had."""
+        return self._lost or (self._tracker is not None and self._tracker.lost)
 
     def _work(self) -> None:
         """Publishes the queue until `close`; the body of the thread."""
@@ -128,7 +134,8 @@ class Publisher:
 
     def _publish(self, record: Record, end: float) -> None:
         """Writes one record that ended at that time (seconds since 1970)."""
-        if self._tracker is None:
+        self._lost = self.lost
+        if self._tracker is None or self._tracker.lost:
             self._prepare()
         assert self._tracker is not None
         experiment = self._tracker.experiment(record.suite, record.task)

@@ -23,9 +23,10 @@ from urllib.request import Request, urlopen
 
 from ...errors import SparsebenchError, printable
 from ..system.mlflow_address import VARIABLE
+from ..system.sqlite_file import damage
 from . import guarded_app
 from .chart_view import TAG, unknown_to, view_path
-from .client import ARTIFACTS, DATABASE, default_uri
+from .client import ARTIFACTS, DATABASE, TABLE, default_uri
 from .guarded_app import TOKEN
 
 START = 180.0  # seconds that the server may take until it answers
@@ -140,11 +141,11 @@ def running(
         raise SparsebenchError(
             f"no {DATABASE} in {str(folder)!r}; `sparsebench track DIR` writes it for a run's output folder"
         )
-    with (folder / DATABASE).open("rb") as file:
-        if not file.read(16).startswith(b"SQLite format 3"):
-            raise SparsebenchError(
-                f"{str(folder / DATABASE)!r} is not a database: delete it, the records can be published again"
-            )
+    if why := damage(folder / DATABASE, TABLE):
+        raise SparsebenchError(
+            f"{str(folder / DATABASE)!r} is damaged ({why}); `sparsebench track DIR` sets it aside, and "
+            "writes a new one from the records"
+        )
     if not _loopback(host):
         raise SparsebenchError(f"{host!r} is not a loopback address: what it sends is not encrypted")
     chosen = free_port(host, port)

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from secrets import token_hex
 
 from .errors import SparsebenchError
 
 
 def write_atomic(path: Path, content: bytes | str | Iterable[str], *, private: bool = False) -> Path:
-    """Writes a file atomically, in place of an old one of that name.
+    """Writes a file atomically, in place of an old one of that name; a folder of that name is set aside.
 
     Args:
         path: The file; its folder is created where it is missing.
@@ -32,6 +33,8 @@ def write_atomic(path: Path, content: bytes | str | Iterable[str], *, private: b
     """
     parts = [content] if isinstance(content, bytes | str) else content
     try:
+        if path.is_dir():
+            set_aside(path)
         with replacing(path, private=private) as temporary, temporary.open("wb") as file:
             file.writelines(part.encode() if isinstance(part, str) else part for part in parts)
     except OSError as error:
@@ -67,11 +70,8 @@ def replacing(path: Path, *, durable: bool = False, private: bool = False) -> It
         'old'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = _new_file(path, 0o600 if private else 0o666)
     try:
-        temporary.touch()  # with the permissions of the user's umask
-        if private:
-            temporary.chmod(0o600)
         mode = temporary.stat().st_mode
         yield temporary
         temporary.chmod(mode)  # some writers create the file anew, readable by its owner alone
@@ -83,6 +83,17 @@ def replacing(path: Path, *, durable: bool = False, private: bool = False) -> It
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+def _new_file(path: Path, mode: int) -> Path:
+    """Creates an empty file beside another, under a name that nobody has: never one that is there, or a link.
+
+    It has the permissions of the user's umask, of `mode` at most."""
+    while True:
+        temporary = path.with_name(f".{path.name}.{token_hex(4)}.part")
+        with suppress(FileExistsError):
+            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
+            return temporary
 
 
 def set_aside(path: Path) -> Path:

@@ -23,11 +23,15 @@ from .template import assets
 
 __all__ = ["write_site"]
 
+GENERATOR = b'<meta name="generator" content="sparsebench">'
+GIVEN = b'give("data-'
+FOOTER = b"<footer>Written by sparsebench from records alone."
+
 
 def write_site(folder: Path, found: Sequence[TaskLeaderboard]) -> list[Path]:
     """Writes the site of a report into `folder`/site: an overview, a page a task and a page an entry.
 
-    Pages of tasks and entries that the boards no longer have are removed.
+    Pages of tasks and entries that the boards no longer have are removed, if this program wrote them.
 
     Args:
         folder: The output folder; its `methods.json`, where there is one, gives equations and knobs.
@@ -72,5 +76,16 @@ def _files(
 def _remove_others(site: Path, written: set[str]) -> None:
     for pattern in ("entry-*.html", "task-*.html", "data-*.js"):
         for path in site.glob(pattern):
-            if path.name not in written:
+            if path.name not in written and _is_ours(path):
                 path.unlink(missing_ok=True)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file was written by this program: a page by its generator, or as those of versions before by
+    its last lines; data by the call that they are."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(2000)
+        file.seek(max(0, path.stat().st_size - 500))
+        return GENERATOR in start or start.startswith(GIVEN) or FOOTER in file.read()

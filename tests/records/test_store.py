@@ -172,3 +172,7 @@ def test_a_digest_does_not_depend_on_order_and_takes_no_nan() -> None:
     for odd in (math.nan, math.inf, {1, 2}):
         with pytest.raises(SparsebenchError, match="cannot be written down as JSON"):
             digest(odd)
+
+
+def test_a_campaign_that_is_stopped_before_its_first_record_has_none(tmp_path: Path) -> None:
+    assert len(Store(tmp_path).reload()) == 0

@@ -118,6 +118,7 @@ class Store:
 
         Raises `SparsebenchError` where a record that was written is missing there.
         """
+        self.log.open()  # a campaign that was stopped before its first record has none
         self.check()
         found = StoredRecords(self.path)
         if missing := len(self._by_id.keys() - {record.id for record in found.light}):

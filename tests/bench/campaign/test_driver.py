@@ -66,6 +66,9 @@ def test_a_record_is_complete(finished: Path) -> None:
             "trial",
             "test_accuracy",
             "test_accuracy_exact",
+            "test_balanced_accuracy",
+            "test_chance",
+            "start_digest",
             "seal",
         }
         assert left_out <= allowed

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from exchanged import BUDGET, folder, made, refused, suite_of
-from sparsebench.bench.exchange.merge import merge
+from sparsebench.bench.exchange.merge import SOURCES, merge
 from sparsebench.bench.exchange.pack import IncompatibleResults, pack
 from sparsebench.bench.exchange.record_checks import record_errors
 from sparsebench.errors import SparsebenchError
@@ -179,6 +179,14 @@ def test_names_with_html_are_text(tmp_path: Path) -> None:
     from sparsebench.reports.tables.markdown import to_markdown
 
     assert "<img" not in to_markdown(boards(merged.records))
+
+
+def test_nothing_is_written_over_sources_that_are_there(tmp_path: Path) -> None:
+    (tmp_path / "all").mkdir()
+    (tmp_path / "all" / SOURCES).write_text("mine")
+    with pytest.raises(SparsebenchError, match="holds results already"):
+        merge([folder(tmp_path / "one", made("a"))], tmp_path / "all")
+    assert [path.read_text() for path in (tmp_path / "all").iterdir()] == ["mine"]
 
 
 def test_a_torn_last_line_is_left_out_and_old_results_stay(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from sparsebench.errors import SparsebenchError
 from sparsebench.escaping import one_line
 from sparsebench.records.record import Record
 from sparsebench.reports.analysis.boards import boards, on_front
-from sparsebench.reports.site import write_site
+from sparsebench.reports.site import GENERATOR, write_site
 from sparsebench.reports.site.page_names import Addresses
 from sparsebench.reports.site.template import assets
 from sparsebench.reports.site.values import value
@@ -233,11 +233,20 @@ def test_names_that_differ_in_capitals_alone_have_two_files() -> None:
 
 
 def test_pages_of_what_is_gone_are_removed_and_nothing_else(small: list[Record], tmp_path: Path) -> None:
+    """Pages of older versions, which have no generator, are removed too; those of strangers are not."""
     site = write_site(tmp_path, boards(small))[0].parent
-    (site / "notes.html").write_text("mine")
+    gone = [path for path in site.glob("*.html") if path.name in ("entry-random.html", "task-toy2-net.html")]
+    for path in gone[:1]:
+        path.write_bytes(path.read_bytes().replace(GENERATOR, b""))
+    mine = {"notes.html", "entry-mine.html", "task-mine.html", "task-linked.html"}
+    for name in sorted(mine - {"task-linked.html"}):
+        (site / name).write_text("<p>mine, about sparsebench</p>")
+    (site / "task-linked.html").symlink_to(site / "index.html")
     write_site(tmp_path, boards([r for r in small if r.entry != "random" and r.dataset == "toy"]))
     names = {path.name for path in site.glob("*.html")}
-    assert names == {"index.html", "notes.html", "task-toy-net.html", "entry-dense.html", "entry-dwf-3.html"}
+    assert len(gone) == 2 and names == mine | {
+        "index.html", "task-toy-net.html", "entry-dense.html", "entry-dwf-3.html"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"dwf": {"knobs": 3}}'])
