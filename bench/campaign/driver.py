@@ -136,6 +136,7 @@ class Campaign:
                     self._pause()
         finally:
             mirror_thread.shutdown(wait=True)
+        self.mirror.complete([study.search for study in self.studies], self.display.say)
         return None if all(study.done for study in self.studies) else self.interrupts.number
 
     def _pause(self) -> None:
@@ -261,7 +262,6 @@ def run(
         kept = KeptModels(path, store)
         campaign = Campaign(searches, workers, store, shown, live, mirror, kept, interrupts)
         stopped_by = campaign.drive()
-        mirror.complete([study.search for study in searches], shown.say)
         workers.close()
         records = store.reload()
         folder.restore()

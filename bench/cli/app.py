@@ -262,11 +262,9 @@ def ui(
     browser: Annotated[bool, typer.Option("--open", help="Open the pages in the browser.")] = False,
 ) -> None:
     """Serve MLflow's pages of a run to you alone, until Ctrl-C: the printed addresses hold a token."""
-    from ..tracking.server import serve
-    from .results import mend_publication
+    from .results import serve_pages
 
-    mend_publication(folder)
-    serve(folder, port, open_browser=browser)
+    serve_pages(folder, port, browser)
 
 
 def main() -> None:

@@ -81,20 +81,27 @@ def print_publication(folder: Path, uri: str | None) -> None:
     print(f"{count} trials published to {place}")
 
 
-def mend_publication(folder: Path) -> None:
-    """Writes a folder's own MLflow database anew from the records, where it is damaged.
+def serve_pages(folder: Path, port: int, open_browser: bool) -> None:
+    """Serves MLflow's pages of a folder; writes a damaged database anew from the records first.
 
     Args:
         folder: The output folder.
+        port: Port to listen on; one that is taken is replaced by a free one.
+        open_browser: Whether to open the pages in a browser.
 
     Raises:
-        SparsebenchError: The folder has no records, or cannot be written.
+        SparsebenchError: The folder has no database, or a damaged one and no records; or the server fails.
 
     Example:
-        >>> mend_publication(Path("nowhere"))  # no database, none that is damaged
+        >>> serve_pages(Path("nowhere"), 5000, False)
+        Traceback (most recent call last):
+        ...
+        sparsebench.errors.SparsebenchError: no mlflow.db in '...nowhere'; `sparsebench track DIR` ...
     """
     from ..system.sqlite_file import damage
     from ..tracking.client import DATABASE, TABLE, default_uri
+    from ..tracking.server import serve
 
     if damage(folder / DATABASE, TABLE):
         print_publication(folder, default_uri(folder))
+    serve(folder, port, open_browser=open_browser)

@@ -67,12 +67,12 @@ def set_damaged_aside(file: Path, table: str | None = None) -> str | None:
         OSError: It cannot be renamed.
 
     Example:
-        >>> for name in ("a.db", "a.db-journal"):
+        >>> for name in ("a.db", "a.db-wal"):
         ...     _ = Path(name).write_text("no database, whatever its name is")
         >>> set_damaged_aside(Path("a.db"))
         "'a.db' is damaged (file is not a database): it is now 'a.damaged', and is written again ..."
         >>> sorted(path.name for path in Path().iterdir())
-        ['a.damaged', 'a.damaged-journal']
+        ['a.damaged', 'a.damaged-wal']
     """
     why = damage(file, table)
     if why is None and os.path.lexists(file):

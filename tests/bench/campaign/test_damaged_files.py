@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,6 +60,11 @@ def files(folder: Path) -> list[Path]:
     return [*sorted(path for path in folder.iterdir() if path.is_file()), *single]
 
 
+def tables(folder: Path) -> list[bytes]:
+    """The content of all tables but the page that shows the figures."""
+    return [(folder / name).read_bytes() for name in TABLES if name != "leaderboard.md"]
+
+
 @pytest.mark.parametrize("kind", DAMAGES)
 def test_every_command_goes_on_or_says_why_not(
     kind: str, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -74,9 +80,8 @@ def test_every_command_goes_on_or_says_why_not(
             records, said = StoredRecords(out), list[str]()
             report_folder(out, records, said.append)
             front_models(out, records.light)
-            again = {name: (out / name).read_bytes() for name in TABLES}
             if file.name not in AUTHORITATIVE:
-                assert again == {name: (whole / name).read_bytes() for name in TABLES}, file.name
+                assert tables(out) == tables(whole), file.name
                 assert len(said) == (file.name == "methods.json" and kind != "deleted")
             assert pack(out, tmp_path / "packed.zip").records == len(records)
         except SparsebenchError as error:
@@ -97,7 +102,9 @@ class Thief:
 
     def show(self, snapshot: CampaignSnapshot) -> None:
         while snapshot.running and self.paths:
-            self.paths.pop().unlink()
+            while not self.paths[0].exists():  # MLflow takes seconds to make its database
+                time.sleep(0.05)
+            self.paths.pop(0).unlink()
 
     def say(self, message: str) -> None:
         self.said.append(message)
@@ -114,7 +121,7 @@ def test_a_run_makes_everything_again_but_the_records(
     out = tmp_path / "out"
     shutil.copytree(finished, out)
     lines = (out / FILE).read_bytes().splitlines(keepends=True)
-    for name in ("mlflow.db", "mlflow.db-journal", "optuna.db-journal"):
+    for name in ("mlflow.db", "mlflow.db-wal", "optuna.db-wal"):
         (out / name).touch()
     for file in sorted(out.iterdir()):
         if file.is_file() and file.suffix not in (".png", ".svg"):
@@ -129,7 +136,7 @@ def test_a_run_makes_everything_again_but_the_records(
         damaged, deleted = [said for said in thief.said if f"{file}'" in said]
         assert "is damaged (file is not a database): it is now" in damaged
         assert "was deleted or replaced while the campaign ran: it is written again" in deleted
-        assert (out / f"{file[:-3]}.damaged-journal").exists() and not (out / f"{file}-journal").exists()
+        assert (out / f"{file[:-3]}.damaged-wal").exists() and not (out / f"{file}-wal").exists()
     tracker = Tracker(default_uri(out), out, take_campaign_id(out)[0].id)
     tasks = ("planted-lenet_300_100", "digits-lenet_300_100")
     published = [one for task in tasks for one in tracker.present(tracker.experiment("tiny", task))]
