@@ -113,12 +113,12 @@ class LivePublisher:
 
     def _lost(self) -> bool:
         """Whether the folder's database was damaged, deleted or replaced while the campaign ran; says so."""
-        if mend_database(self.uri, self.folder, self.say):
-            return True
         if self.publisher.lost:
             file = str(self.folder / DATABASE)
             self.say(f"{file!r} was deleted or replaced while the campaign ran: it is written again")
-        return self.publisher.lost
+            mend_database(self.uri, self.folder)  # SQLite may have left an empty file
+            return True
+        return mend_database(self.uri, self.folder, self.say)
 
 
 def report_folder(folder: Path, records: Sequence[Record], say: Notify = lambda _: None) -> list[Path]:

@@ -137,7 +137,7 @@ def running(
     """
     # The database and the address.
     folder = Path(folder).absolute()
-    if not (folder / DATABASE).is_file():
+    if not (folder / DATABASE).exists():
         raise SparsebenchError(
             f"no {DATABASE} in {str(folder)!r}; `sparsebench track DIR` writes it for a run's output folder"
         )
