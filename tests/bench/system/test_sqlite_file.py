@@ -41,8 +41,7 @@ def test_what_a_killed_process_leaves_is_sound(tmp_path: Path) -> None:
     assert count(tmp_path / "a.db") == 300
 
 
-@pytest.mark.parametrize("mode", ["delete", "wal"])
-@pytest.mark.parametrize("deleted", [True, False])
+@pytest.mark.parametrize(("mode", "deleted"), [("delete", True), ("wal", True), ("delete", False)])
 def test_no_old_journal_is_played_into_a_new_file(tmp_path: Path, mode: str, deleted: bool) -> None:
     path = tmp_path / "a.db"
     make(path, 300, mode)
