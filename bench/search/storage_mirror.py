@@ -127,30 +127,35 @@ class StudyMirror:
     def complete(self, searches: Iterable[Search], say: Notify) -> None:
         """Writes what the storage lacks of all searches at the end of a campaign: everything where the output
         folder's own database was damaged, deleted or replaced meanwhile, of which `say` is told."""
-        if self.file is not None and (said := set_damaged_aside(self.file)):
-            say(said)
+        self._follow(say, check=True)
         for search in searches:
             self.reflect(search, say)
 
-    def _follow(self, say: Notify) -> None:
-        """Opens the folder's own database anew where it is not the file any more that was opened."""
-        if self.file is None or place_of(self.file) == self._place or not self.file.parent.is_dir():
+    def _follow(self, say: Notify, *, check: bool = False) -> None:
+        """Opens the folder's own database anew where it is not the file any more that was opened, or where it
+        is checked and damaged."""
+        if self.file is None or not self.file.parent.is_dir():
             return
-        self.storage.engine.dispose()
-        if said := set_damaged_aside(self.file):
-            say(said)
-        self._open(attempts=OPENINGS)
-        self.broken, self._place = False, place_of(self.file)
-        say(f"{str(self.file)!r} was deleted or replaced while the campaign ran: it is written again")
+        moved = place_of(self.file) != self._place
+        try:
+            damaged = set_damaged_aside(self.file) if moved or check else None
+            if moved or damaged:
+                self.storage.engine.dispose()
+                self._open(attempts=OPENINGS)
+                self.broken, self._place = False, place_of(self.file)
+        except Exception as error:  # as in `reflect`
+            self.broken = True
+            say(f"cannot write to Optuna's storage {self.url!r}: {reason(error)}")
+            return
+        if moved:
+            say(f"{str(self.file)!r} was deleted or replaced while the campaign ran: it is written again")
+        elif damaged:
+            say(damaged)
 
     def reflect(self, search: Search, say: Notify) -> None:
         """Appends the search's new finished trials to the stored study. The first problem is reported through
         `say`; nothing is written afterwards."""
-        try:
-            self._follow(say)
-        except Exception as error:  # as below
-            self.broken = True
-            say(f"cannot write to Optuna's storage {self.url!r}: {reason(error)}")
+        self._follow(say)
         states = [state.name for state in search.states]
         if self.broken or any(self._written.get(name) == states for name in self._names(search.key)):
             return
