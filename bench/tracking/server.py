@@ -129,13 +129,14 @@ def running(
             or the server ends before it answers.
 
     Example:
-        >>> _ = Path("mlflow.db").write_bytes(b"SQLite format 3")
         >>> with running(Path(), host="0.0.0.0") as server:
         ...     print(server.address)
         Traceback (most recent call last):
         sparsebench.errors.SparsebenchError: '0.0.0.0' is not a loopback address: ...
     """
-    # The database and the address.
+    # The address and the database.
+    if not _loopback(host):
+        raise SparsebenchError(f"{host!r} is not a loopback address: what it sends is not encrypted")
     folder = Path(folder).absolute()
     if not (folder / DATABASE).exists():
         raise SparsebenchError(
@@ -146,8 +147,6 @@ def running(
             f"{str(folder / DATABASE)!r} is damaged ({why}); `sparsebench track DIR` sets it aside, and "
             "writes a new one from the records"
         )
-    if not _loopback(host):
-        raise SparsebenchError(f"{host!r} is not a loopback address: what it sends is not encrypted")
     chosen = free_port(host, port)
     if chosen != port:
         say(f"port {port} is taken, using {chosen}")
