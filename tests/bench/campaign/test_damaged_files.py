@@ -136,7 +136,7 @@ def test_a_run_makes_everything_again_but_the_records(
         damaged, deleted = [said for said in thief.said if f"{file}'" in said]
         assert "is damaged (file is not a database): it is now" in damaged
         assert "was deleted or replaced while the campaign ran: it is written again" in deleted
-        assert (out / f"{file[:-3]}.damaged-wal").exists() and not (out / f"{file}-wal").exists()
+        assert (out / f"{file[:-3]}.damaged").exists() and not (out / f"{file}-wal").exists()
     tracker = Tracker(default_uri(out), out, take_campaign_id(out)[0].id)
     tasks = ("planted-lenet_300_100", "digits-lenet_300_100")
     published = [one for task in tasks for one in tracker.present(tracker.experiment("tiny", task))]
