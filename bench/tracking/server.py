@@ -148,7 +148,7 @@ def running(
             "writes a new one from the records"
         )
     chosen = free_port(host, port)
-    if chosen != port:
+    if port and chosen != port:
         say(f"port {port} is taken, using {chosen}")
     address = f"http://{f'[{host}]' if ':' in host else host}:{chosen}"
     token = os.environ.get(TOKEN) or secrets.token_urlsafe(24)

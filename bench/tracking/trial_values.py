@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from ...commands import shown_command
+from ...errors import printable
 from ...learning import chance_of, learned
 from ...records.record import Record
 from .text_tables import short_text
@@ -21,7 +22,7 @@ _CLOCKS = ("step", "epoch")
 
 
 def experiment_name(suite: str, task: str) -> str:
-    """Returns the name of a task's experiment, without `/`, which MLflow's pages take for a folder.
+    r"""Returns the name of a task's experiment, without `/`, which MLflow's pages take for a folder.
 
     Args:
         suite: Name of the suite.
@@ -33,8 +34,10 @@ def experiment_name(suite: str, task: str) -> str:
     Example:
         >>> experiment_name("quickstart", "digits-lenet_300_100")
         'quickstart: digits-lenet_300_100'
+        >>> print(experiment_name("a\x1b[31m", "b"))
+        a\x1b[31m: b
     """
-    return f"{suite}: {task}".replace("/", "-")
+    return printable(f"{suite}: {task}").replace("/", "-")
 
 
 def run_name(record: Record) -> str:
@@ -53,9 +56,9 @@ def run_name(record: Record) -> str:
         'dwf-3 #12'
     """
     if record.phase == "search" and record.trial is not None:
-        return f"{record.entry} #{record.trial}"
+        return f"{printable(record.entry)} #{record.trial}"
     ratio = f" c={record.compression:.3g}" if record.compression is not None else ""
-    return f"{record.entry}{ratio} seed {record.seed}"
+    return f"{printable(record.entry)}{ratio} seed {record.seed}"
 
 
 def metrics_of(record: Record, dense: float | None = None) -> dict[str, float]:
