@@ -135,7 +135,9 @@ def test_a_run_makes_everything_again_but_the_records(
     for file in ("mlflow.db", "optuna.db"):
         damaged, deleted = [said for said in thief.said if f"{file}'" in said]
         assert "is damaged (file is not a database): it is now" in damaged
-        assert "was deleted or replaced while the campaign ran: it is written again" in deleted
+        # An empty file, which SQLite leaves in place of a deleted one, may have the same inode.
+        again = ("was deleted or replaced while the campaign ran: it is written again", "(it is empty)")
+        assert any(words in deleted for words in again)
         assert (out / f"{file[:-3]}.damaged").exists() and not (out / f"{file}-wal").exists()
     tracker = Tracker(default_uri(out), out, take_campaign_id(out)[0].id)
     tasks = ("planted-lenet_300_100", "digits-lenet_300_100")
