@@ -4,7 +4,8 @@ import math
 from dataclasses import InitVar, dataclass, field
 from typing import Any
 
-from ..errors import SparsebenchError
+from ..errors import SparsebenchError, printable
+from ..parsing import LARGEST
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,13 @@ def _convert(name: str, value: Any, kind: type) -> Any:
         if isinstance(value, bool):
             raise ValueError
         converted = kind(value)
+        if kind is int and not -LARGEST <= converted < LARGEST:
+            raise ValueError
         if (kind is int and converted != float(value)) or (kind is float and not math.isfinite(converted)):
             raise ValueError
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         article = {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, kind.__name__)
-        raise SparsebenchError(f"{name} = {value!r} is not {article}") from None
+        raise SparsebenchError(f"{name} = {printable(repr(value), 60)} is not {article}") from None
     return converted
 
 

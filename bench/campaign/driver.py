@@ -21,9 +21,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
+from ...commands import path_word
 from ...errors import SparsebenchError
 from ...records.record import Record
 from ...records.store import Store
@@ -241,7 +241,8 @@ def run(
     chosen = (options or RunOptions()).changed(keywords)
     resolved, resources = chosen.resolve(suite), chosen.resources
     tasks, path = open_tasks(resolved, chosen.data, chosen.base(suite)), chosen.output_folder(resolved)
-    rehearse(resolved, tasks.sizes, chosen.plugins, Path(tasks.base), begun=begun_tasks(path, tasks.digests))
+    base, begun = Path(tasks.base), begun_tasks(path, tasks.digests)
+    rehearse(resolved, tasks.sizes, chosen.plugins, base, begun=begun, device=resources.own_device)
     with watch_signals() as interrupts, ExitStack() as stack:
         # Lock the folder and start the workers, which import for seconds while the rest is opened
         folder = stack.enter_context(
@@ -260,8 +261,7 @@ def run(
         shown.start(searches, workers.capacity)
         # Run the trials, then write tables and figures
         kept = KeptModels(path, store)
-        campaign = Campaign(searches, workers, store, shown, live, mirror, kept, interrupts)
-        stopped_by = campaign.drive()
+        stopped_by = Campaign(searches, workers, store, shown, live, mirror, kept, interrupts).drive()
         workers.close()
         records = store.reload()
         folder.restore()
@@ -275,7 +275,7 @@ def _conclude(
 ) -> list[str]:
     """Deletes checkpoints and the models on no front, then writes tables and figures. Returns the problems
     with MLflow; raises `SparsebenchError` where no trial has a result, `Interrupted` for a signal."""
-    again = f"the same command, or `sparsebench report {quote(str(folder))}`, writes them"
+    again = f"the same command, or `sparsebench report {path_word(folder)}`, writes them"
     interrupts.stage(f"stopped while tables and figures were written; {again}")
     held = in_memory(records)
     clean_up(folder, held)

@@ -126,7 +126,7 @@ def estimate(suite: str, options: RunOptions) -> Cost:
     # What each task has to do, and how long a step takes
     costs, base, notes = [], options.base(suite), list[str]()
     sizes = {task.name: _dataset_sizes(task, options.data, base, notes) for task in resolved.tasks}
-    rehearse(resolved, sizes, options.plugins, base)
+    rehearse(resolved, sizes, options.plugins, base, device=places[0].device)
     for task in resolved.tasks:
         shape, classes, size = sizes[task.name]
         steps = task.recipe.epochs * full_batches(size, task.recipe.batch_size)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from ...commands import path_word
 from ...gc_pause import paused_gc
 from ...records.record import Record
 from ...records.stored import in_memory, latest
@@ -81,9 +82,8 @@ class LivePublisher:
     def _problem(self, message: str) -> None:
         """Records a problem, and reports it with the command that publishes what is missing."""
         self.problems.append(message)
-        self.say(
-            f"{message} (the campaign goes on; `sparsebench track {self.folder}` publishes what is missing)"
-        )
+        again = f"`sparsebench track {path_word(self.folder)}` publishes what is missing"
+        self.say(f"{message} (the campaign goes on; {again})")
 
     def put(self, record: Record) -> None:
         """Queues a record for MLflow and returns at once."""

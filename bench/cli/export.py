@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
+from ...commands import path_word
 from ...errors import SparsebenchError
 from ...records.stored import StoredRecords
 from .console import print_line, stderr_console, stdout_console
@@ -49,7 +50,10 @@ def print_models(folder: Path) -> None:
         table.add_row(record.id, record.task, record.entry, f"{record.compression:.4g}", accuracy, size)
     out = stdout_console()
     out.print(table)
-    print_line(out, f"one of them: sparsebench export {folder} TRIAL --out model.pt (or .safetensors, .onnx)")
+    print_line(
+        out,
+        f"one of them: sparsebench export {path_word(folder)} TRIAL --out model.pt (or .safetensors, .onnx)",
+    )
 
 
 def print_export(source: Path, trial: str | None, out: Path | None, options: dict[str, Any]) -> None:

@@ -89,7 +89,7 @@ def parse_pairs(words: Sequence[str], option: str) -> dict[str, str]:
         The values by name, as they were written. Only the first `=` separates.
 
     Raises:
-        SparsebenchError: An argument without a name or without `=`.
+        SparsebenchError: An argument without a name or without `=`, or not in the terminal's encoding.
 
     Example:
         >>> parse_pairs(["lr=0.5", "depth=3"], "--set")
@@ -101,6 +101,7 @@ def parse_pairs(words: Sequence[str], option: str) -> dict[str, str]:
         if not equals or not name:
             raise SparsebenchError(f"{option} {word!r}: write name=value")
         found[name] = value
+    check_values(found, option)
     return found
 
 

@@ -3,11 +3,11 @@
 import json
 import sys
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 from rich.console import Console
 
+from ...commands import path_word
 from ...errors import SparsebenchError, printable
 from ..campaign.options import RunOptions
 from ..system.mlflow_address import named_address
@@ -132,7 +132,7 @@ def _point_to(out: Console, folder: Path, tracked: str | None = None) -> None:
     lines += [("Pareto plot", path) for path in fronts]
     for name, path in lines:
         print_line(out, f"{name:>12}  {path}")
-    own = f"sparsebench {'ui' if (folder / DATABASE).is_file() else 'track'} {quote(str(folder))}"
+    own = f"sparsebench {'ui' if (folder / DATABASE).is_file() else 'track'} {path_word(folder)}"
     mlflow = without_login(tracked) if tracked else own
     print_line(out, f"{'MLflow':>12}  {mlflow}")
 

@@ -1,12 +1,13 @@
 """`sparsebench status`: the state of a campaign, as text or JSON."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from shlex import quote
 
 from rich.console import Console
 from rich.text import Text
 
+from ...commands import path_word
 from ...errors import printable
 from ..progress.live_table import entry_table, headline, running_label, running_table
 from ..progress.status import Status, status
@@ -22,6 +23,7 @@ def print_status(folder: Path, *, as_json: bool = False) -> None:
 
     Raises:
         SparsebenchError: The path is no output folder, or its records are damaged.
+        SystemExit: An entry has no result on a task: exit status 1, after all was printed.
 
     Example:
         >>> print_status(folder)
@@ -34,15 +36,15 @@ def print_status(folder: Path, *, as_json: bool = False) -> None:
     found = status(folder)
     if as_json:
         print_json(found.model_dump_json(indent=1))
-        return
-    console = stdout_console(highlight=False)
-    _show(found, console)
+    else:
+        _show(found, stdout_console(highlight=False))
+    if found.problems:
+        sys.exit(1)
 
 
 def _show(found: Status, console: Console) -> None:
     """Prints the status as text: summary, tables of entries and running trials, then what needs attention."""
-    lacks = found.condition == "complete" and not found.reported
-    condition = f"{found.condition}{', without tables and figures' if lacks else ''}"
+    condition = _condition(found)
     console.print(Text.assemble((condition, "bold"), f"  {_in_words(found)}"), soft_wrap=True)
     at_rest = {} if found.condition == "running" else {"ended": True}
     console.print(headline(found.snapshot.model_copy(update=at_rest)))
@@ -70,10 +72,20 @@ def _show(found: Status, console: Console) -> None:
         line(f"  what the workers printed: {found.log}")
     if found.diverged:
         line(f"\n{found.diverged} diverged: a result, which counts as chance accuracy")
-    for note in found.notes:
+    for note in [*(f"problem: {sentence}" for sentence in found.problems), *found.notes]:
         line(f"\n{printable(note)}")
     if advice := _advice(found):
         line(f"\n{advice}")
+
+
+def _condition(found: Status) -> str:
+    """Returns the condition in words: all trials may be done, and an entry be without a result."""
+    if found.condition != "complete":
+        return found.condition
+    lacks = "" if found.reported else ", without tables and figures"
+    if not found.problems:
+        return f"complete{lacks}"
+    return f"all trials are done, {len(found.problems)} entries without a result{lacks}"
 
 
 def _some(names: Sequence[str]) -> str:
@@ -95,9 +107,9 @@ def _advice(found: Status) -> str:
         return ""
     if found.condition == "complete" and not found.failures:
         return (
-            f"table and figures: sparsebench report {quote(found.folder)}"
+            f"table and figures: sparsebench report {path_word(found.folder)}"
             if found.reported
-            else f"write tables and figures: sparsebench report {quote(found.folder)}; "
+            else f"write tables and figures: sparsebench report {path_word(found.folder)}; "
             "or the same command, for MLflow too"
         )
     again = "continue" if found.condition != "complete" else "try the failed ones again"

@@ -2,10 +2,12 @@
 
 import json
 import shlex
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
+from ...commands import plugin_words
 from ...records.fields import Metric, Phase, TrialFields
 from ...records.hashing import digest
 from ...records.record import Record
@@ -130,9 +132,9 @@ class Trial(TrialFields):
         words += [word for name in self.keep_dense for word in ("--keep-dense", name)]
         return shlex.join(["sparsebench", "train", *words, "--seed", str(self.seed)])
 
-    def command_on(self, threads: int) -> str:
-        """Returns the command for so many CPU threads; one is the default and left out."""
-        return self.command if threads == 1 else f"{self.command} --threads {threads}"
+    def command_on(self, threads: int, plugins: Iterable[str] = ()) -> str:
+        """Returns the command for so many CPU threads, one being the default, with the plugins it needs."""
+        return self.command + (f" --threads {threads}" if threads != 1 else "") + plugin_words(plugins)
 
 
 def _word(value: Any, *, as_json: bool) -> str:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ...errors import SparsebenchError
 from ...gc_pause import paused_gc
+from ...parsing import parse_json
 from ...records.hashing import digest, intact
 from ...records.method_docs import Methods, parse_methods
 from ...records.record import Record, parse
@@ -115,7 +116,7 @@ def _source(
     identity = None
     if suite is not None:
         try:
-            identity = _Identity.model_validate_json(suite)
+            identity = _Identity.model_validate(parse_json(suite, "it"))
             digest(identity.suite.model_dump(mode="json"))  # numbers that JSON does not have
             reasons += [f"{path}: {reason}" for reason in _unlisted(kept, identity.suite)]
             if odd := odd_name(_names(identity)):

@@ -6,11 +6,14 @@ seal is valid.
 """
 
 import math
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from pydantic import ValidationError
 
+from ...commands import plugin_words
 from ...errors import SparsebenchError
 from ...escaping import FORMULAS
 from ...records.fields import LARGEST
@@ -109,8 +112,16 @@ def _identity(record: Record) -> Iterator[str]:
         return
     if config != record.config or identity != record.id:
         yield "its id is not the hash of its content: it was edited, or written by another version"
-    if record.command != trial.command_on(threads):
+    if not _repeats(record.command, trial.command_on(threads)):
         yield "its command is not the one that repeats it"
+
+
+def _repeats(command: str, own: str) -> bool:
+    """Whether a command is a trial's own, with or without the plugin files that it needs."""
+    more = command.removeprefix(own)
+    with suppress(ValueError):
+        return command.startswith(own) and more == plugin_words(shlex.split(more)[1::2])
+    return False
 
 
 def _arithmetic(record: Record) -> Iterator[str]:

@@ -30,6 +30,7 @@ class Rehearsal(BaseModel):
         shape: (C, H, W) of an image.
         classes: The number of classes.
         images: The size of the training split, which with the recipe decides the number of steps.
+        device: Where the step is made.
 
     Example:
         >>> Rehearsal(trials=[trial], shape=(1, 8, 8), classes=10, images=256).trials[0].method
@@ -40,6 +41,7 @@ class Rehearsal(BaseModel):
     shape: tuple[int, int, int]
     classes: int
     images: int
+    device: str = "cpu"
 
 
 class Outcome(BaseModel):
@@ -118,9 +120,15 @@ def _step(given: Rehearsal, trial: Trial, count: int) -> None:
     torch.manual_seed(trial.seed)
     model = create(trial.model, given.shape, given.classes, **trial.model_args)
     data = Data(trial.dataset, given.shape, given.classes, split, split, split, digest="")
-    method, device = configure(trial.method, trial.knobs), torch.device("cpu")
+    method, device = configure(trial.method, trial.knobs), torch.device(given.device)
     training = Training(
-        model, method, data, trial.recipe, seed=trial.seed, device=device, keep_dense=trial.keep_dense
+        model.to(device),
+        method,
+        data,
+        trial.recipe,
+        seed=trial.seed,
+        device=device,
+        keep_dense=trial.keep_dense,
     )
     result = training.run(stop_at=1)
     if result.status != "ok" or not math.isfinite(float(training.metrics.loss)):
@@ -140,10 +148,10 @@ class _Random:
 
     def batches(self, batch_size: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
         """Yields the one batch."""
-        yield self._x.clone(), self._y.clone()
+        yield self._x.to(device, copy=True), self._y.to(device, copy=True)
 
     def epoch(
         self, batch_size: int, device: torch.device, generator: torch.Generator, augment: str = "none"
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yields the one batch."""
-        yield self._x.clone(), self._y.clone()
+        yield self._x.to(device, copy=True), self._y.to(device, copy=True)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
+from shlex import quote
 from typing import NamedTuple
 
 from ...datasets.api import registry as datasets
@@ -57,8 +58,9 @@ def rehearse(
     base: Path = Path(),
     *,
     begun: Iterable[str] = (),
+    device: str = "cpu",
 ) -> None:
-    """Tries one training step of each entry on each task, on this machine's CPU and a few random images.
+    """Tries one training step of each entry on each task, on a few random images.
 
     Args:
         suite: The suite that is to run.
@@ -66,6 +68,7 @@ def rehearse(
         plugins: The Python files that the workers will load.
         base: The folder in which relative paths in arguments are looked for.
         begun: Names of tasks with results, which are not tried again.
+        device: The device of this machine that the steps are made on, as the trials' are.
 
     Raises:
         NotTrainable: A step fails, or a name is one that workers do not know. The sentence names task, entry
@@ -80,7 +83,7 @@ def rehearse(
         >>> rehearse(small, sizes, plugins=[])  # no error: both can be trained
     """
     tasks = [task for task in suite.tasks if task.name not in set(begun)]
-    with _Stage(plugins) as stage:
+    with _Stage(plugins, device) as stage:
         for task in tasks:
             task = task.model_copy(update={"model_args": located_start(task.model_args, base)})
             failed = dict(_failures(task, suite.entries, opened[task.name], stage))
@@ -129,16 +132,16 @@ def _sentence(task: Task, entries: Sequence[Entry], failed: Mapping[str, str]) -
     rest = [entry.label for entry in entries if entry.label not in failed]
     way = "leave it out of the suite" if len(failed) == 1 else "leave them out of the suite"
     if 0 < len(rest) <= MOST_NAMED:
-        way = f"run the others alone with --methods {','.join(rest)}"
+        way = f"run the others alone with --methods {quote(','.join(rest))}"
     return f"task {task.name!r}: {'; '.join(said[:SHOWN])}{more}; {way}"
 
 
 class _Stage:
     """A worker that plays rehearsals, one after another, within the time that they may take."""
 
-    def __init__(self, plugins: Sequence[str | Path]) -> None:
+    def __init__(self, plugins: Sequence[str | Path], device: str) -> None:
         files = tuple(str(Path(plugin).resolve()) for plugin in plugins)
-        self._setup = WorkerSetup("cpu", threads=1, checkpoint_seconds=60.0, plugins=files)
+        self._setup = WorkerSetup(device, threads=1, checkpoint_seconds=60.0, plugins=files)
         self._worker: WorkerProcess | None = None
         self._end = time.monotonic() + ALL_SECONDS
         self._buffer = b""
@@ -166,7 +169,7 @@ class _Stage:
                 self._end = 0.0
                 self._leave()
                 return unknown
-        rehearsal = Rehearsal(trials=list(trials), **data._asdict())
+        rehearsal = Rehearsal(trials=list(trials), device=self._setup.device, **data._asdict())
         self._worker.send(f"try {rehearsal.model_dump_json()}")
         said = self._answer(min(self._end, time.monotonic() + STEP_SECONDS))
         word, _, content = (said or "").partition(" ")

@@ -64,6 +64,13 @@ class Resources:
         if find_spec("ray") is None:
             raise SparsebenchError("--executor ray needs Ray: pip install -e '.[ray]' in the clone")
 
+    @property
+    def own_device(self) -> str:
+        """A device of this machine that is like the trials' devices, for what is tried ahead."""
+        if self.executor == "local":
+            return slots(self.devices, self.per_device)[0].device
+        return "cpu" if self.devices == "cpu" else slots()[0].device
+
     def start(
         self,
         folder: Path,

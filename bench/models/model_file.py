@@ -1,5 +1,6 @@
 """Finished models as safetensors files: a plain state dict, and a model card in the metadata."""
 
+import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from ...datasets.api import Data
 from ...errors import SparsebenchError
 from ...files import replacing
+from ...parsing import parse_json
 from ...records.fields import Fraction, Identity, Ratio, TrialFields
 from ...records.record import Record
 from ...validation import validation_message
@@ -194,7 +196,7 @@ def read_card(path: Path) -> ModelCard:
     if content is None:
         raise SparsebenchError(f"{str(path)!r} has no model card: sparsebench did not write it")
     try:
-        return ModelCard.model_validate_json(content)
+        return ModelCard.model_validate(parse_json(content, f"{str(path)!r}: its model card is damaged"))
     except ValidationError as error:
         raise SparsebenchError(
             f"{str(path)!r}: its model card is damaged: {validation_message(error)}"
@@ -223,3 +225,28 @@ def read_model(path: Path) -> tuple[dict[str, Tensor], ModelCard]:
 
     card = read_card(path)
     return load_file(path), card
+
+
+def check_save_path(path: Path) -> None:
+    """Raises before training where a file could not be written after it; makes the file's folder.
+
+    Args:
+        path: The file to write later.
+
+    Raises:
+        SparsebenchError: The path is a folder, or no file can be made beside it.
+
+    Example:
+        >>> check_save_path(Path("models/model.safetensors"))
+        >>> check_save_path(Path("models"))
+        Traceback (most recent call last):
+        sparsebench.errors.SparsebenchError: cannot save to 'models': it is a folder
+    """
+    if path.is_dir():
+        raise SparsebenchError(f"cannot save to {str(path)!r}: it is a folder")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise SparsebenchError(f"cannot save to {str(path)!r}: {error.strerror}") from error

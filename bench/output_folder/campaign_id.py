@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...errors import SparsebenchError
 from ...files import set_aside, write_atomic
+from ...parsing import parse_json
 from ...records.store import FILE as RECORDS
 from .layout import CAMPAIGN
 from .lock import FolderLock
@@ -114,7 +115,8 @@ def read_campaign_id(folder: Path) -> CampaignId | None:
         True
     """
     try:
-        return CampaignId.model_validate_json((folder / CAMPAIGN).read_bytes())
+        content = (folder / CAMPAIGN).read_bytes()
+        return CampaignId.model_validate(parse_json(content, f"{folder / CAMPAIGN} is damaged"))
     except FileNotFoundError:
         return None
     except (ValidationError, OSError) as error:

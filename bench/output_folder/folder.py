@@ -10,6 +10,7 @@ from typing import Any
 
 from ...errors import SparsebenchError
 from ...files import set_aside, write_atomic
+from ...parsing import parse_json
 from ...records.log import place_of
 from ...records.store import FILE, latest, load_records
 from ..config.suite import Suite
@@ -204,7 +205,7 @@ def read_identity(path: Path) -> dict[str, Any]:
         {'dwf': 1}
     """
     try:
-        content = json.loads((path / SUITE).read_text(encoding="utf-8"))
+        content = parse_json((path / SUITE).read_bytes(), f"{path / SUITE} is damaged")
         found = {part: dict(content[part]) for part in ("suite", "data", "methods")}
         if "starts" in content:
             found["starts"] = dict(content["starts"])

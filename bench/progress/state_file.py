@@ -15,6 +15,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from ...errors import SparsebenchError
 from ...files import write_atomic
+from ...parsing import parse_json
 from ..output_folder.layout import SUITE
 from ..system.urls import HIDDEN, without_logins
 from .snapshot import CampaignSnapshot
@@ -173,6 +174,6 @@ def read_state(folder: Path) -> State | None:
     except (OSError, UnicodeDecodeError) as error:
         raise SparsebenchError(f"{folder / FILE} cannot be read: {error}") from error
     try:
-        return State.model_validate_json(text)
+        return State.model_validate(parse_json(text, f"{folder / FILE} is damaged"))
     except ValidationError as error:
         raise SparsebenchError(f"{folder / FILE} is damaged: {error.errors()[0]['msg']}") from error

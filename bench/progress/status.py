@@ -9,12 +9,11 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from shlex import quote
 from typing import Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from ...commands import UNKNOWN, base_of, shown_command
+from ...commands import UNKNOWN, base_of, path_word, plugin_words, shown_command
 from ...errors import SparsebenchError
 from ...records.record import Record
 from ...records.store import FILE
@@ -68,6 +67,7 @@ class Status(BaseModel):
         campaign: Id of the campaign, which its studies and MLflow runs carry; None where there is none yet.
         parent: Id of the campaign whose folder this one is a copy of; None for no copy.
         condition: `running`; `complete`; `stopped` in good order by a signal; or `killed`.
+        problems: A sentence for each entry without any result on a task, once no driver is running.
         pid: The driver's process; None where no driver is running.
         host: The machine that the driver runs on; None where no driver is running.
         snapshot: The progress of the campaign.
@@ -92,6 +92,7 @@ class Status(BaseModel):
     campaign: str | None = None
     parent: str | None = None
     condition: Condition
+    problems: list[str] = []
     pid: int | None = None
     host: str | None = None
     snapshot: CampaignSnapshot = Field(
@@ -139,13 +140,12 @@ def status(folder: str | Path) -> Status:
     notes += _notes(condition, snapshot, state)
     if edited:
         notes.append(f"warning: {edited}")
-    if not alive:
-        notes += [f"problem: {sentence}" for sentence in failed_entries(records)]
     campaign = _campaign(path, notes)
     return Status(
         folder=str(folder), campaign=campaign.id if campaign else None,
         parent=campaign.parent if campaign else None,
         condition=condition, records=len(records), notes=notes, reported=_reported(path),
+        problems=[] if alive else failed_entries(records),
         pid=state.pid if state and alive else None, host=state.host if state and alive else None,
         snapshot=snapshot if condition == "running" else snapshot.model_copy(update={"running": ()}),
         unfinished=[now for now in snapshot.running if condition == "killed" and now.id not in known],
@@ -269,18 +269,23 @@ def failures(
         [Failure(reason='out of memory', count=1, where=['dwf-3 on made_up-net'],
                  command="sparsebench train --seed 1 --plugin 'my methods.py'")]
     """
-    more = "".join(f" --plugin {quote(path)}" for path in plugins)
     groups: dict[str, list[Record | TrialOutcome]] = defaultdict(list)
     for record in records:
         if not record.ok:
             groups[record.reason or "no reason was given"].append(record)
     return [
         Failure(
-            reason=reason, count=len(group), command=shown_command(group[0].command, base) + more,
+            reason=reason, count=len(group), command=_with_plugins(group[0].command, plugins, base),
             where=list(dict.fromkeys(f"{record.entry} on {record.task}" for record in group)),
         )
         for reason, group in sorted(groups.items(), key=lambda item: -len(item[1]))
     ]  # fmt: skip
+
+
+def _with_plugins(command: str, plugins: Sequence[str], base: str | None) -> str:
+    """Returns a record's command; with all plugins where it is from before records had those they need."""
+    shown = shown_command(command, base)
+    return shown if shown == UNKNOWN or " --plugin " in shown else shown + plugin_words(plugins)
 
 
 def _continue(path: Path, state: State | None) -> str | None:
@@ -290,4 +295,4 @@ def _continue(path: Path, state: State | None) -> str | None:
     command = shown_command(state.command)
     if command == UNKNOWN:
         return None
-    return command if Path.cwd() == Path(state.cwd) else f"cd {quote(state.cwd)} && {command}"
+    return command if Path.cwd() == Path(state.cwd) else f"cd {path_word(state.cwd)} && {command}"

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...commands import path_word
 from ...records.record import Record
 from .client import CAMPAIGN, Tracker
 from .trial_runs import DIGEST
@@ -103,7 +104,8 @@ def _write(tracker: Tracker, experiment: str, record: Record, file: Path, run: "
 
     client, end = tracker.client, run.info.end_time
     tags = {"bench.id": record.id, "bench.entry": record.entry, "bench.task": record.task}
-    how = f"`sparsebench export {file.name} --out model.pt` (or `.onnx`) prints the three lines that load it"
+    command = f"sparsebench export {path_word(file.name)} --out model.pt"
+    how = f"`{command}` (or `.onnx`) prints the three lines that load it"
     tags[CAMPAIGN] = tracker.campaign
     tags["mlflow.note.content"] = f"Its file is under Artifacts; {how}."
     tags |= {f"version.{name}": version for name, version in record.versions.items()}

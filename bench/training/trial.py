@@ -1,9 +1,9 @@
 """One trial, run as a pure function from a frozen trial spec to a record."""
 
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,15 @@ import torch
 from torch import nn
 
 from ...datasets.api import Data
+from ...datasets.api import registry as datasets
 from ...errors import SparsebenchError
 from ...methods.api import Sparsifier, configure, keep_count
+from ...methods.api import registry as methods
 from ...records.bounds import bounded_layers, bounded_result
 from ...records.fields import Layer, Measurements, TrainingResult
 from ...records.hashing import digest
 from ...records.record import Record
+from ...registry import plugin_of
 from ..config.trial_spec import Trial
 from ..data import opened
 from ..measurement.accuracy import Evaluation, class_sizes
@@ -32,7 +35,8 @@ from ..measurement.compression import (
 )
 from ..measurement.flops import speedup
 from ..measurement.zero_threshold import validated_threshold
-from ..models.factory import create
+from ..models.factory import create, maker_of
+from ..models.model_file import check_save_path as check_save_path
 from ..models.model_file import save_model as save_model
 from ..models.start_file import located_start, start_digest
 from ..system import peak_memory
@@ -182,8 +186,21 @@ def record_of(
     return Record.assemble(
         trial, bounded_result(result), bounded_layers(measured), id=trial.id, config=trial.config,
         recipe=trial.recipe.model_dump(), trial=trial.number, threads=threads,
-        command=trial.command_on(threads), versions=versions(), **more,
+        command=trial.command_on(threads, _plugins(trial)), versions=versions(), **more,
     )  # fmt: skip
+
+
+def _plugins(trial: Trial) -> list[str]:
+    """Returns the plugin files that a trial's method, dataset and model come from."""
+    found = list[str | None]()
+    for look, name in (
+        (methods.__getitem__, trial.method),
+        (datasets.__getitem__, trial.dataset),
+        (maker_of, trial.model),
+    ):
+        with suppress(SparsebenchError):
+            found.append(plugin_of(look(name)))
+    return list(dict.fromkeys(file for file in found if file is not None))
 
 
 def failed(
@@ -265,28 +282,3 @@ def _target(method: Sparsifier, layers: Sequence[Layer]) -> tuple[float | None, 
         return None, None
     size, nonzeros = sum(layer.size for layer in layers), sum(layer.nonzeros for layer in layers)
     return 1 / (1 - sparsity), nonzeros - keep_count(sparsity, size)
-
-
-def check_save_path(path: Path) -> None:
-    """Raises before training where a file could not be written after it; makes the file's folder.
-
-    Args:
-        path: The file to write later.
-
-    Raises:
-        SparsebenchError: The path is a folder, or no file can be made beside it.
-
-    Example:
-        >>> check_save_path(Path("models/model.safetensors"))
-        >>> check_save_path(Path("models"))
-        Traceback (most recent call last):
-        sparsebench.errors.SparsebenchError: cannot save to 'models': it is a folder
-    """
-    if path.is_dir():
-        raise SparsebenchError(f"cannot save to {str(path)!r}: it is a folder")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise SparsebenchError(f"cannot save to {str(path)!r}: {error.strerror}") from error

@@ -3,7 +3,7 @@
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +100,36 @@ def base_of(folder: str | Path) -> str | None:
         return found if known and Path(found).is_dir() else None
     except (OSError, ValueError, LookupError, TypeError):
         return None
+
+
+def path_word(path: str | Path) -> str:
+    """Returns a path as a word of a command that is printed to be typed: quoted, and never an option.
+
+    Args:
+        path: The path of a file or folder.
+
+    Returns:
+        The word, which a shell reads as the path.
+
+    Example:
+        >>> path_word("runs/first"), path_word("my $runs"), path_word("-x")
+        ('runs/first', "'my $runs'", './-x')
+    """
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
+
+
+def plugin_words(files: Iterable[str]) -> str:
+    """Returns the end of a command that needs plugin files.
+
+    Args:
+        files: The files.
+
+    Returns:
+        ` --plugin FILE` for each, quoted for a shell.
+
+    Example:
+        >>> "sparsebench train ..." + plugin_words(["/home/me/my methods.py"])
+        "sparsebench train ... --plugin '/home/me/my methods.py'"
+    """
+    return "".join(f" --plugin {path_word(file)}" for file in files)

@@ -57,7 +57,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     return content
 
 
-def parse_json(text: str, where: str) -> Any:
+def parse_json(text: str | bytes, where: str) -> Any:
     """Returns the content of a JSON text, in which numbers, texts and depth are within bounds.
 
     Args:

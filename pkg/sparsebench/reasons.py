@@ -181,7 +181,11 @@ def _place(error: BaseException, *, required: bool) -> str:
     while trace is not None:
         frames.append((trace.tb_frame, trace.tb_lineno))
         trace = trace.tb_next
-    users = [frame for frame in frames if _is_users(frame[0])]
+    users = [
+        frame
+        for frame in frames
+        if is_users(frame[0].f_code.co_filename, str(frame[0].f_globals.get("__name__", "")))
+    ]
     if not users and not (required and frames):
         return ""
     frame, number = (users or frames)[-1]
@@ -190,9 +194,21 @@ def _place(error: BaseException, *, required: bool) -> str:
     return printable(f"{Path(file).name}:{number}{f': {source}' if source else ''}", 200)
 
 
-def _is_users(frame: FrameType) -> bool:
-    """Whether a frame is of neither sparsebench, nor the standard library, nor an installed package."""
-    file, module = frame.f_code.co_filename, str(frame.f_globals.get("__name__", ""))
+def is_users(file: str, module: str) -> bool:
+    """Returns whether code is of neither sparsebench, nor the standard library, nor an installed package.
+
+    Args:
+        file: The file of the code.
+        module: The name of its module.
+
+    Returns:
+        True for a user's own file.
+
+    Example:
+        >>> import json
+        >>> is_users("/home/me/mine.py", "mine"), is_users(json.__file__, "json")
+        (True, False)
+    """
     if module.partition(".")[0] == _OURS or file.startswith("<frozen"):
         return False
     return not (

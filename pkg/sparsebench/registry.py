@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from .errors import SparsebenchError, UnknownName
-from .reasons import reason
+from .reasons import is_users, reason
 
 T = TypeVar("T")
+
+_ORIGINS: dict[str, str] = {}  # the plugin file that brought each module, as commands name it
 
 
 class Registry(Mapping[str, T], Generic[T]):
@@ -186,11 +188,32 @@ def _origin(item: object) -> tuple[str, str]:
     return file or module, getattr(item, "__qualname__", repr(item))
 
 
-def load_plugin(path: str | Path) -> None:
+def plugin_of(item: object) -> str | None:
+    """Returns the plugin file that brought a registered object.
+
+    Args:
+        item: A class, a function or a dataset's entry.
+
+    Returns:
+        The file's absolute path; None for what is known without a plugin file. A class of a module that the
+        plugin has imported is of that plugin, if the module is no installed one.
+
+    Example:
+        >>> _ = Path("brings.py").write_text("def network(): ...")
+        >>> load_plugin("brings.py")
+        >>> module = next(name for name in sys.modules if name.startswith("sparsebench_plugin_brings"))
+        >>> Path(plugin_of(sys.modules[module].network)).name, plugin_of(Registry)
+        ('brings.py', None)
+    """
+    return _ORIGINS.get(defined_in(item)[0])
+
+
+def load_plugin(path: str | Path, origin: str | None = None) -> None:
     r"""Imports a Python file, so that the methods and datasets in it are registered.
 
     Args:
         path: The file; one that has been loaded already is not executed again.
+        origin: The file that it is a copy of, which commands name; None for no copy.
 
     Raises:
         SparsebenchError: The file is missing, a folder or no Python file, or it fails to import (the
@@ -218,6 +241,7 @@ def load_plugin(path: str | Path) -> None:
     if spec is None or spec.loader is None:
         raise SparsebenchError(f"plugin file {str(path)!r} is not a Python file")
     module = importlib.util.module_from_spec(spec)
+    before = {*sys.modules}
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
@@ -227,6 +251,13 @@ def load_plugin(path: str | Path) -> None:
         raise SparsebenchError(
             f"plugin file {str(path)!r} fails to import{line}: {reason(error, place=False)}"
         ) from error
+    mine = [new for new in {*sys.modules} - before if new == name or _is_users(sys.modules[new])]
+    _ORIGINS.update(dict.fromkeys(mine, origin or str(file)))
+
+
+def _is_users(module: object) -> bool:
+    file, name = getattr(module, "__file__", None), str(getattr(module, "__name__", ""))
+    return bool(file) and is_users(str(file), name)
 
 
 def _line_in(error: BaseException, file: Path) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ..errors import SparsebenchError
+from ..parsing import parse_json
 from ..validation import validation_message
 
 FILE = "methods.json"
@@ -103,7 +104,7 @@ def parse_methods(content: bytes) -> Methods:
         sparsebench.errors.SparsebenchError: 'l1' is not the name of the method described there
     """
     try:
-        found = _METHODS.validate_json(content)
+        found = _METHODS.validate_python(parse_json(content, "the file"))
     except ValidationError as error:
         raise SparsebenchError(validation_message(error)) from error
     odd = next((key for key, text in found.items() if key != text.name or not key.isprintable()), None)

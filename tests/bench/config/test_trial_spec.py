@@ -89,7 +89,12 @@ def words_after(command: str, flag: str) -> list[str]:
     return [word for before, word in pairwise(words) if before == flag]
 
 
-scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+)
 anything = st.recursive(scalars | st.text(), lambda inner: st.lists(inner, max_size=3), max_leaves=4)
 names = st.from_regex(r"[a-z_]{1,8}", fullmatch=True)
 

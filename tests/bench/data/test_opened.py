@@ -1,0 +1,93 @@
+"""Labels and images of a plugin's dataset that no training takes are one sentence when it is opened."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sparsebench.bench.data.opened import open_data
+from sparsebench.errors import SparsebenchError
+from sparsebench.registry import load_plugin
+
+PLUGIN = """
+import torch
+from sparsebench import Data, register_dataset
+
+class Held:
+    '''A split in memory, with its labels at hand.'''
+    def __init__(self, images, labels):
+        self.images, self.labels = images, labels
+    def __len__(self):
+        return len(self.images)
+    def batches(self, batch_size, device):
+        for x, y in zip(self.images.split(batch_size), self.labels.split(batch_size)):
+            yield x.to(device), y.to(device)
+    def epoch(self, batch_size, device, generator, augment="none"):
+        yield from self.batches(batch_size, device)
+
+class Streamed:
+    '''A split that gives batches alone.'''
+    def __init__(self, images, labels):
+        self._held = Held(images, labels)
+    def __len__(self):
+        return len(self._held)
+    def batches(self, batch_size, device):
+        yield from self._held.batches(batch_size, device)
+    def epoch(self, *args):
+        yield from self._held.epoch(*args)
+
+@register_dataset("odd_labels", summary="odd", args={"kind": "", "part": "train", "streamed": False})
+def opener(root, download, *, kind, part, streamed):
+    def split(kind):
+        x, y = torch.zeros(600, 1, 8, 8), torch.arange(600) % 10
+        if kind == "negative": y[500] = -1
+        if kind == "large": y[500] = 10
+        if kind == "float": y = y.float()
+        if kind == "short": y = y.to(torch.int16)
+        if kind == "one-hot": y = torch.nn.functional.one_hot(y, 10)
+        if kind == "column": y = y[:, None]
+        if kind == "double": x = x.double()
+        if kind == "channels": x = x.permute(0, 2, 3, 1)
+        if kind == "nan": x[3] = float("nan")
+        if kind == "empty": x, y = x[:0], y[:0]
+        return (Streamed if streamed else Held)(x, y)
+    splits = {name: split(kind if name == part else "") for name in ("train", "valid", "test")}
+    return Data("odd_labels", (1, 8, 8), 10, **splits, digest=f"{kind}{part}{streamed}")
+"""
+
+
+@pytest.fixture(autouse=True)
+def plugin(tmp_path: Path) -> Iterator[None]:
+    (tmp_path / "odd_labels.py").write_text(PLUGIN)
+    load_plugin(tmp_path / "odd_labels.py")
+    yield
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("part", ["train", "valid", "test"])
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("negative", "labels go from -1 to 9, but the 10 classes are 0 to 9"),
+        ("large", "labels go from 0 to 10"),
+        ("float", "labels are torch.float32, not torch.int64"),
+        ("short", "labels are torch.int16"),
+        ("one-hot", r"labels (of 256 images )?have the shape \(\d+, 10\)"),
+        ("column", r"labels (of 256 images )?have the shape \(\d+, 1\)"),
+        ("double", "images are torch.float64 of 1×8×8, not torch.float32"),
+        ("channels", "of 8×8×1, not torch.float32 of 1×8×8"),
+        ("nan", "not finite"),
+        ("empty", "it is empty"),
+    ],
+)
+def test_a_split_that_no_training_takes_is_refused(kind: str, words: str, part: str, streamed: bool) -> None:
+    if kind in ("negative", "large") and streamed:
+        words = "labels go from"  # of the batch that has it
+    with pytest.raises(SparsebenchError, match=words) as met:
+        open_data("odd_labels", args={"kind": kind, "part": part, "streamed": streamed})
+    assert f"dataset 'odd_labels', split '{part}'" in str(met.value)
+    assert "\n" not in str(met.value)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_sound_dataset_of_a_plugin_is_opened(streamed: bool) -> None:
+    assert len(open_data("odd_labels", args={"streamed": streamed}).train) == 600
