@@ -141,6 +141,7 @@ def status(folder: str | Path) -> Status:
     if edited:
         notes.append(f"warning: {edited}")
     campaign = _campaign(path, notes)
+    lost = failures(records, state.plugins if state else (), base_of(path))
     return Status(
         folder=str(folder), campaign=campaign.id if campaign else None,
         parent=campaign.parent if campaign else None,
@@ -149,10 +150,10 @@ def status(folder: str | Path) -> Status:
         pid=state.pid if state and alive else None, host=state.host if state and alive else None,
         snapshot=snapshot if condition == "running" else snapshot.model_copy(update={"running": ()}),
         unfinished=[now for now in snapshot.running if condition == "killed" and now.id not in known],
-        failures=failures(records, state.plugins if state else (), base_of(path)),
+        failures=lost,
         diverged=sum(record.status == "diverged" for record in records),
         log=str(path / LOG) if (path / LOG).is_file() and (path / LOG).stat().st_size else None,
-        continue_with=None if condition in ("running", "complete") else _continue(path, state),
+        continue_with=None if alive or (condition == "complete" and not lost) else _continue(path, state),
     )  # fmt: skip
 
 

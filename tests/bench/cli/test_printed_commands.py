@@ -3,7 +3,7 @@
 import json
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,18 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def check_texts(records: Sequence[Record], path: Path) -> None:
+    """What methods say is in records within bounds, and in the log in full."""
+    (broken,) = [record for record in records if record.method == "printed_broken"]
+    (silent,) = [record for record in records if record.method == "printed_silent"]
+    warned = [record for record in records if record.method == "printed_warns"]
+    assert len(broken.reason or "") <= 1000 and "workers.log" in (broken.reason or "")
+    assert "NoText" in (silent.reason or "")
+    assert {len(record.warnings) for record in warned} == {20}
+    log = path.read_text(errors="replace")
+    assert "x" * 1_000_000 in log and "warning 9999" in log
+
+
 def test_every_printed_command_can_be_typed(place: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     plugin, out = place / "my plugin.py", f"{NAME}/out"
     ran = cli("run", place / "suite.toml", f"--out={out}", "--plugin", plugin, "--devices", "cpu:1")
@@ -120,15 +132,7 @@ def test_every_printed_command_can_be_typed(place: Path, cli: Cli, monkeypatch: 
     page = "".join(file.read_text() for file in (place / "out" / "site").rglob("*.js*"))
     pages = page + "".join(file.read_text() for file in (place / "out" / "site").rglob("*.html"))
     assert "--plugin" in pages
-    # What methods say is in records within bounds, and in the log in full
-    (broken,) = [record for record in records if record.method == "printed_broken"]
-    (silent,) = [record for record in records if record.method == "printed_silent"]
-    warned = [record for record in records if record.method == "printed_warns"]
-    assert len(broken.reason or "") <= 1000 and "workers.log" in (broken.reason or "")
-    assert "NoText" in (silent.reason or "")
-    assert {len(record.warnings) for record in warned} == {20}
-    log = (place / "out" / "workers.log").read_text(errors="replace")
-    assert "x" * 1_000_000 in log and "warning 9999" in log
+    check_texts(records, place / "out" / "workers.log")
     # The archive takes them, and one of them is run: it is the same trial
     pack(place / "out", Path("one.zip"))
     monkeypatch.chdir("/")

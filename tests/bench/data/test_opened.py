@@ -35,7 +35,7 @@ class Streamed:
     def epoch(self, *args):
         yield from self._held.epoch(*args)
 
-@register_dataset("odd_labels", summary="odd", args={"kind": "", "part": "train", "streamed": False})
+@register_dataset("odd_labels", summary="odd", args={"kind": "", "part": "train", "streamed": 0})
 def opener(root, download, *, kind, part, streamed):
     def split(kind):
         x, y = torch.zeros(600, 1, 8, 8), torch.arange(600) % 10
@@ -62,7 +62,7 @@ def plugin(tmp_path: Path) -> Iterator[None]:
     yield
 
 
-@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("streamed", [0, 1])
 @pytest.mark.parametrize("part", ["train", "valid", "test"])
 @pytest.mark.parametrize(
     ("kind", "words"),
@@ -79,7 +79,7 @@ def plugin(tmp_path: Path) -> Iterator[None]:
         ("empty", "it is empty"),
     ],
 )
-def test_a_split_that_no_training_takes_is_refused(kind: str, words: str, part: str, streamed: bool) -> None:
+def test_a_split_that_no_training_takes_is_refused(kind: str, words: str, part: str, streamed: int) -> None:
     if kind in ("negative", "large") and streamed:
         words = "labels go from"  # of the batch that has it
     with pytest.raises(SparsebenchError, match=words) as met:
@@ -88,6 +88,6 @@ def test_a_split_that_no_training_takes_is_refused(kind: str, words: str, part: 
     assert "\n" not in str(met.value)
 
 
-@pytest.mark.parametrize("streamed", [False, True])
-def test_a_sound_dataset_of_a_plugin_is_opened(streamed: bool) -> None:
+@pytest.mark.parametrize("streamed", [0, 1])
+def test_a_sound_dataset_of_a_plugin_is_opened(streamed: int) -> None:
     assert len(open_data("odd_labels", args={"streamed": streamed}).train) == 600
