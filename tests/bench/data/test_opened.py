@@ -45,7 +45,6 @@ def opener(root, download, *, kind, part, streamed):
         if kind == "short": y = y.to(torch.int16)
         if kind == "one-hot": y = torch.nn.functional.one_hot(y, 10)
         if kind == "column": y = y[:, None]
-        if kind == "double": x = x.double()
         if kind == "channels": x = x.permute(0, 2, 3, 1)
         if kind == "nan": x[3] = float("nan")
         if kind == "empty": x, y = x[:0], y[:0]
@@ -73,7 +72,6 @@ def plugin(tmp_path: Path) -> Iterator[None]:
         ("short", "labels are torch.int16"),
         ("one-hot", r"labels (of 256 images )?have the shape \(\d+, 10\)"),
         ("column", r"labels (of 256 images )?have the shape \(\d+, 1\)"),
-        ("double", "images are torch.float64 of 1×8×8, not torch.float32"),
         ("channels", "of 8×8×1, not torch.float32 of 1×8×8"),
         ("nan", "not finite"),
         ("empty", "it is empty"),
