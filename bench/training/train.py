@@ -122,7 +122,8 @@ def _trained(trial: Trial, *, save: str | Path | None, **options: Any) -> Record
     try:
         return trials.run(trial, save=Path(save) if save else None, **options)
     except NotTrainable as error:
-        raise NotTrainable(f"model {trial.model!r}: {error}") from None
+        named = f"model {trial.model!r}: "  # as the factory's own sentence begins
+        raise NotTrainable(named + str(error).removeprefix(named)) from None
     except SparsebenchError:
         raise
     except Exception as error:
