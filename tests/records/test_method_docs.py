@@ -101,7 +101,7 @@ def test_other_words_are_a_note_and_another_method_is_refused(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("described", "said"),
     [
-        ([], "should be an object"),
+        ([], "should be a valid dictionary"),
         ({"m": told("m", doc=["no text"])}, "m.doc"),
         ({"m": told("m", doc="x" * 20_001)}, "m.doc"),
         ({"m": told("m", knobs=[{"name": "x" * 201}])}, "m.knobs.0.name"),

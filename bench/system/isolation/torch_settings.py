@@ -49,6 +49,7 @@ def torch_settings() -> Iterator[Setting]:
     yield Setting("inference mode", torch.is_inference_mode_enabled, _refuse)
     for kind in ("cpu", "cuda"):
         yield Setting(f"autocast on {kind}", *_autocast(kind))
+    yield Setting("contexts of autocast", _autocast_contexts, _leave_autocast)
     yield Setting("anomaly detection", _anomaly, lambda value: torch.set_anomaly_enabled(*value))
     yield Setting("deterministic algorithms", _deterministic, _set_deterministic)
     yield Setting("the number of threads", torch.get_num_threads, torch.set_num_threads)
@@ -136,6 +137,18 @@ def _autocast(kind: str) -> tuple[Callable[[], Any], Callable[[Any], None]]:
         torch.set_autocast_dtype(kind, value[1])
 
     return lambda: (torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)), put
+
+
+def _autocast_contexts() -> int:
+    torch.autocast_increment_nesting()
+    return int(torch.autocast_decrement_nesting())
+
+
+def _leave_autocast(count: int) -> None:
+    """Leaves contexts that were entered and not left: within one the casts of old weights stay cached."""
+    while torch.autocast_decrement_nesting() > count:
+        pass
+    torch.clear_autocast_cache()
 
 
 def _anomaly() -> tuple[bool, bool]:

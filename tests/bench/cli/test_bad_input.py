@@ -95,7 +95,7 @@ BAD: dict[str, Bad] = {
     "seed too large": train("is out of range", "--seed", "99999999999999999999"),
     "argument of a wrong type": train("size = 'big' is not a whole number", "--data-arg", "size=big"),
     "argument that is a list": train("size = [1] is not a whole number", "--data-arg", "size=[1]"),
-    "argument that is nan": train("'NaN': not a finite number", "--model-arg", "x=NaN"),
+    "argument that is nan": train("--model-arg NaN: a number is not finite", "--model-arg", "x=NaN"),
     "rounds without steps": train(
         "2 rounds do not fit into 1 steps", "--method", "magnitude", "--set", "batch_size=4096"
     ),
@@ -161,7 +161,7 @@ BAD: dict[str, Bad] = {
     "task's dataset unknown": suite("tasks.0: unknown dataset 'plantd'", TASK.replace("planted", "plantd") + ENTRY),
     "task's model unknown": suite("unknown model 'lenet_30", TASK.replace("300_100", "30") + ENTRY),
     "task's argument unknown": suite("did you mean 'valid'?", f"{TASK}data_args.vald = 3\n{ENTRY}"),
-    "task's argument no JSON": suite("tasks.0.model_args: a setting cannot be written", f"{TASK}model_args.x = nan\n{ENTRY}"),
+    "task's argument no JSON": suite("tasks.0.model_args.x: a number is not finite", f"{TASK}model_args.x = nan\n{ENTRY}"),
     "range half": suite("dwf: lam: a range is written { low = …, high = … }", f"{TASK}{ENTRY}lam = {{ low = 0.1 }}\n"),
     "range empty": suite("dwf: lam: the range from 0.2 to 0.1 is empty", f"{TASK}{ENTRY}lam = {{ low = 0.2, high = 0.1 }}\n"),
     "range from zero": suite("a logarithmic range starts above 0", f"{TASK}{ENTRY}lam = {{ low = 0, high = 0.1 }}\n"),
@@ -171,8 +171,8 @@ BAD: dict[str, Bad] = {
     "another suite's records": folder(
         "holds records of another suite (suite.entries.dwf is new; suite.tasks", suite_json='{"suite": {}, "data": {}, "methods": {}}', records_jsonl="{}\n"
     ),
-    "records of unknown origin": folder("has records but no suite.json", records_jsonl="{}\n"),
-    "suite file damaged": folder("suite.json is damaged", suite_json="{", records_jsonl="{}\n"),
+    "records of unknown origin": folder("records.jsonl, line 1: suite: Field required", records_jsonl="{}\n"),
+    "suite file damaged": folder("line 1: suite: Field required", suite_json="{", records_jsonl="{}\n"),
     "folder is a file": Bad(
         RUN, "cannot write to the output folder 'out': File exists", {"suite.toml": f'name = "s"\n{TASK}{ENTRY}', "out": "mine"}
     ),
@@ -198,7 +198,8 @@ def is_one_sentence(answer: Any, message: str) -> None:
     assert answer.code == 2
     assert answer.out == ""
     assert "Traceback" not in answer.err
-    (line,) = answer.err.splitlines()
+    *notes, line = answer.err.splitlines()
+    assert not any(note.startswith("error: ") for note in notes), notes
     assert line.startswith("error: ")
     assert message in line
 

@@ -94,12 +94,13 @@ def test_intervals_and_all_columns_are_shown_when_asked_for(page: Chromium, site
 
 def test_hovering_names_the_trial_its_knobs_and_its_command(page: Chromium, site: Path) -> None:
     page.open(site / "index.html")
-    page.js(f"{CHART}.scrollIntoView({{behavior: 'instant', block: 'center'}})")
     choose(page, "entries", 2)  # dense, dwf-2, dwf-3, …
     page.until(f"{CHART}.data.length && {CHART}.data.every(one => one.customdata[0].e === 2)")
+    page.js(f"{CHART}.scrollIntoView({{behavior: 'instant', block: 'center'}})")
     place = page.until(
-        f"(() => {{ const box = {CHART}.querySelector('.point')?.getBoundingClientRect();"
-        "return box && [box.x + box.width / 2, box.y + box.height / 2]; })()"
+        f"[...{CHART}.querySelectorAll('.point')].map(one => one.getBoundingClientRect())"
+        ".map(box => [box.x + box.width / 2, box.y + box.height / 2])"
+        ".find(([x, y]) => document.elementFromPoint(x, y)?.closest('#front'))"  # some lie beyond the axes
     )
     page.point(place[0] - 30, place[1] - 30)
     page.point(*place)
