@@ -114,9 +114,7 @@ def execute_trial(
     return trials.failed(trial, why, device=device, seconds=time.perf_counter() - start)
 
 
-def answer_of(
-    trial: str, asked: Callable[[], bool], *, threads: int, device: str, **options: Any
-) -> tuple[str, bool]:
+def answer_of(trial: str, asked: Callable[[], bool], *, threads: int, device: str, **options: Any) -> str:
     """Runs a trial in a process of its own, as `TrialProcess` calls it.
 
     Args:
@@ -127,22 +125,20 @@ def answer_of(
         **options: Further arguments of `execute_trial`.
 
     Returns:
-        `record <JSON>`, `paused` or `memory <reason>`, and False: the process ends, and what the method has
-        done to it ends with it.
+        `record <JSON>`, `paused` or `memory <reason>`.
 
     Example:
-        >>> said, stays = answer_of(trial.model_dump_json(), lambda: False, threads=1, device="cpu")
-        >>> said[:16], stays
-        ('record {"schema"', False)
+        >>> answer_of(trial.model_dump_json(), lambda: False, threads=1, device="cpu")[:16]
+        'record {"schema"'
     """
     prepare_process(threads)
     try:
         record = execute_trial(Trial.model_validate_json(trial), device=device, asked=asked, **options)
     except TrialPaused:
-        return "paused", False
+        return "paused"
     except OutOfMemory as error:
-        return f"memory {error}", False
-    return f"record {record.to_json()}", False
+        return f"memory {error}"
+    return f"record {record.to_json()}"
 
 
 def _model(trial: Trial, models: Path | None) -> Path | None:

@@ -63,7 +63,7 @@ class Outcome(BaseModel):
 OUTCOMES = TypeAdapter(list[Outcome])
 
 
-def outcomes_of(rehearsal: str, asked: Callable[[], bool]) -> tuple[str, bool]:
+def outcomes_of(rehearsal: str, asked: Callable[[], bool]) -> str:
     """Tries one step of each trial in a process of its own, as `TrialProcess` calls it.
 
     Args:
@@ -71,17 +71,17 @@ def outcomes_of(rehearsal: str, asked: Callable[[], bool]) -> tuple[str, bool]:
         asked: Not called.
 
     Returns:
-        `tried` and the `Outcome` of each as a JSON list, and False: the process ends. Memory that does not
-        suffice is no failure: a worker may have more.
+        `tried` and the `Outcome` of each as a JSON list. Memory that does not suffice is no failure: a worker
+        may have more.
 
     Example:
         >>> given = Rehearsal(trials=[trial], shape=(1, 8, 8), classes=10, images=256)
         >>> outcomes_of(given.model_dump_json(), lambda: False)
-        ('tried [{"lacks":null,"reason":""}]', False)
+        'tried [{"lacks":null,"reason":""}]'
     """
     prepare_process(threads=1)
     given = Rehearsal.model_validate_json(rehearsal)
-    return f"tried {OUTCOMES.dump_json([_outcome(given, trial) for trial in given.trials]).decode()}", False
+    return f"tried {OUTCOMES.dump_json([_outcome(given, trial) for trial in given.trials]).decode()}"
 
 
 def _outcome(given: Rehearsal, trial: Trial) -> Outcome:

@@ -1,9 +1,9 @@
 """A process for each trial, forked from a warm one that opens data and never runs a method's code.
 
     warm process (a local worker, a Ray actor)             trial process
-      submit  ── inbox: a line, the trial ─────────────────>  runs it in a session of its own
+      fork    ── the trial, in the memory that is copied ──>  runs it in a session of its own
       pause   ── a byte of shared memory ──────────────────>  looked at between two steps
-      answer  <── outbox: `leaves <answer>` or `stays ...` ─  and ends, or waits for another trial
+      answer  <── a pipe: one line ────────────────────────  and ends
 
 Whatever a method does to its process (settings of torch, patched functions, signals, threads, memory) ends
 with that process: the next trial starts from the warm one as it was.
@@ -24,12 +24,12 @@ from ..system.isolation.process_tree import children, end_with_parent, kill_stra
 UNKNOWN = -1  # the status of a process that has ended, where the system has kept none
 POLL_SECONDS = 0.05  # between two looks at a process that the system cannot be waited for with others
 
-Run = Callable[[str, Callable[[], bool]], tuple[str, bool]]
-"""Runs a trial, given as JSON and with `asked`: returns one line, and whether the process stays."""
+Run = Callable[[Callable[[], bool]], str]
+"""Runs a trial, and returns one line; it is given `asked`, which returns whether to pause."""
 
 
 class TrialProcess:
-    """A process forked from this one, which runs a trial and ends, or stays for the next one.
+    """A process forked from this one, which runs a trial and ends.
 
     Its standard input is empty, it has no terminal, and SIGTERM and SIGHUP ask it to pause. Fork it from a
     process in which no operator of torch has used more than one thread, and no GPU.
@@ -39,14 +39,16 @@ class TrialProcess:
         closing: Descriptors of this process that the new one must not hold.
 
     Example:
-        >>> process = TrialProcess(lambda trial, asked: (f"ran {trial}, asked to pause: {asked()}", False))
+        >>> def until_asked(asked):
+        ...     while not asked():
+        ...         pass
+        ...     return "paused"
+        >>> process = TrialProcess(until_asked)
         >>> process.pause()
-        >>> process.submit("one")
-        >>> process.wait_for_answer(), process.stays
-        ('ran one, asked to pause: True', False)
+        >>> process.wait_for_answer()
+        'paused'
         >>> process.end()
-        >>> process = TrialProcess(lambda trial, asked: os._exit(7))
-        >>> process.submit("another")
+        >>> process = TrialProcess(lambda asked: os._exit(7))
         >>> process.wait_for_answer()
         'died with exit code 7'
         >>> process.end()
@@ -54,9 +56,7 @@ class TrialProcess:
 
     def __init__(self, run: Run, closing: tuple[int, ...] = ()) -> None:
         self._flag = mmap.mmap(-1, 1)
-        inbox, self._inbox = os.pipe()
         self._outbox, outbox = os.pipe()
-        self.stays = False
         self._buffer = b""
         self._status: int | None = None
         self._sentinel: int | None = None
@@ -65,23 +65,17 @@ class TrialProcess:
         warm = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
-            for descriptor in (self._inbox, self._outbox, *closing):
+            for descriptor in (self._outbox, *closing):
                 with contextlib.suppress(OSError):  # another thread of the warm process may have closed it
                     os.close(descriptor)
-            _be_trial(run, self._flag, inbox, outbox, warm)
-        os.close(inbox)
+            _be_trial(run, self._flag, outbox, warm)
         os.close(outbox)
         os.set_blocking(self._outbox, False)
         with contextlib.suppress(AttributeError, OSError):  # neither macOS nor an old kernel has it
             self._sentinel = os.pidfd_open(self.pid)
 
-    def submit(self, trial: str) -> None:
-        """Sends a trial, one line of JSON, to the process, which is idle."""
-        with contextlib.suppress(BrokenPipeError):  # it has ended, as `answer` says
-            write_all(self._inbox, trial.encode() + b"\n")
-
     def pause(self) -> None:
-        """Asks the running trial to pause; a trial that is submitted later, too, until `resume`."""
+        """Asks the trial to pause."""
         self._flag[0] = 1
 
     @property
@@ -108,13 +102,9 @@ class TrialProcess:
             while chunk := os.read(self._outbox, 1 << 20):
                 self._buffer += chunk
         if b"\n" in self._buffer:
-            line, _, self._buffer = self._buffer.partition(b"\n")
-            word, _, said = line.decode("utf-8", "replace").partition(" ")
-            self.stays = word == "stays"
-            return said
+            return self._buffer.partition(b"\n")[0].decode("utf-8", "replace")
         if not ended:
             return None
-        self.stays = False
         code = self._status
         return died(None if code is None or code == UNKNOWN else os.waitstatus_to_exitcode(code))
 
@@ -133,7 +123,7 @@ class TrialProcess:
                 os.kill(self.pid, signal.SIGKILL)
             self._status = self._wait(0)
         kill_strays(self._others)
-        for descriptor in (self._inbox, self._outbox, self._sentinel):
+        for descriptor in (self._outbox, self._sentinel):
             if descriptor is not None:
                 os.close(descriptor)
 
@@ -163,8 +153,8 @@ def write_all(descriptor: int, text: bytes) -> None:
         text = text[os.write(descriptor, text) :]
 
 
-def _be_trial(run: Run, flag: mmap.mmap, inbox: int, outbox: int, warm: int) -> NoReturn:
-    """Runs the trials of the inbox in the process that has just been forked, and ends it."""
+def _be_trial(run: Run, flag: mmap.mmap, outbox: int, warm: int) -> NoReturn:
+    """Runs the trial in the process that has just been forked, and ends it."""
     status = 1
     try:
         # A session of its own, without a terminal; it ends with the warm process.
@@ -174,13 +164,10 @@ def _be_trial(run: Run, flag: mmap.mmap, inbox: int, outbox: int, warm: int) -> 
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the driver, which pauses its workers
         for number in (signal.SIGTERM, signal.SIGHUP):  # from a scheduler: write a checkpoint
             signal.signal(number, lambda number, frame: flag.__setitem__(0, 1))
-        # The trials. `asked` looks at the parent too, where the kernel does not end this process with it.
-        for trial in os.fdopen(inbox, encoding="utf-8"):
-            said, stays = run(trial.rstrip("\n"), lambda: flag[0] != 0 or os.getppid() != warm)
-            _flush()
-            write_all(outbox, f"{'stays' if stays else 'leaves'} {said}\n".encode())
-            if not stays:
-                break
+        # The trial. `asked` looks at the parent too, where the kernel does not end this process with it.
+        said = run(lambda: flag[0] != 0 or os.getppid() != warm)
+        _flush()
+        write_all(outbox, f"{said}\n".encode())
         status = 0
     except SystemExit as leave:  # of a method
         status = leave.code if isinstance(leave.code, int) else int(leave.code is not None)

@@ -28,8 +28,7 @@ class WarmProcess:
         >>> warm.load_plugins(["busy.py"])
         plugins leave 1 thread: each trial imports them in its own process
         >>> import sys
-        >>> process = warm.fork(lambda trial, asked: (str("plugin_busy" in "".join(sys.modules)), False))
-        >>> process.submit("")
+        >>> process = warm.fork(lambda asked: str("plugin_busy" in "".join(sys.modules)))
         >>> process.wait_for_answer(), "plugin_busy" in "".join(sys.modules)
         ('True', False)
         >>> process.end()
@@ -69,29 +68,26 @@ class WarmProcess:
             step()
 
     def fork(self, run: Run) -> TrialProcess:
-        """Returns a process forked from this one, which runs trials by `run`, as `TrialProcess` does."""
+        """Returns a process forked from this one, which runs a trial by `run`, as `TrialProcess` does."""
         return TrialProcess(partial(_run_after, tuple(self._later), run), self._closing)
 
     def _tried(self, step: Callable[[], object]) -> str:
         """Returns what a step leaves that no fork survives, or how it ends the process; empty for neither."""
         process = TrialProcess(partial(_try, step), self._closing)
-        process.submit("")
         said = process.wait_for_answer()
         process.end()
         return said
 
 
-def _try(step: Callable[[], object], trial: str, asked: Callable[[], bool]) -> tuple[str, bool]:
+def _try(step: Callable[[], object], asked: Callable[[], bool]) -> str:
     try:
         step()
     except Exception:
-        return "", False  # it comes again, where it is told
-    return left_behind(), False
+        return ""  # it comes again, where it is told
+    return left_behind()
 
 
-def _run_after(
-    steps: Iterable[Callable[[], object]], run: Run, trial: str, asked: Callable[[], bool]
-) -> tuple[str, bool]:
+def _run_after(steps: Iterable[Callable[[], object]], run: Run, asked: Callable[[], bool]) -> str:
     for step in steps:
         step()
-    return run(trial, asked)
+    return run(asked)

@@ -145,15 +145,13 @@ class Worker:
             self._pause()
             return
         if word == "try":
-            self._process = self._warm.fork(outcomes_of)
-            self._process.submit(trial)
+            self._process = self._warm.fork(partial(outcomes_of, trial))
             return
         self._pausing = False  # here, in the order of the lines: a pause that follows must not be lost
         self._warm.open(trial, self._setup.data_root, self._setup.device)
-        self._process = self._warm.fork(self._run)
+        self._process = self._warm.fork(partial(self._run, trial))
         if self._pausing:  # by a signal, meanwhile
             self._process.pause()
-        self._process.submit(trial)
 
     def _pause(self) -> None:
         self._pausing = True

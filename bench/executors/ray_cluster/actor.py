@@ -124,7 +124,7 @@ class TrialActor:
         self.warm.open(trial, self.data_root, device)
         process = self.warm.fork(
             partial(
-                answer_of, threads=self.config.threads, device=device, data_root=self.data_root,
+                answer_of, trial, threads=self.config.threads, device=device, data_root=self.data_root,
                 checkpoints=self.checkpoints, models=self.models,
                 every_seconds=self.config.checkpoint_seconds,
             )
@@ -133,7 +133,6 @@ class TrialActor:
         try:
             if self.asked.is_set():
                 process.pause()
-            process.submit(trial)
             return process.wait_for_answer()
         finally:
             self.process = None
