@@ -1,5 +1,6 @@
 """Accuracy of a model on a split, every example counted once: of all examples, and by class."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from ...datasets.api import Data, Split
 from ...records.fields import Metric
+from .eval_mode import eval_mode
 
 EVAL_BATCH = 1024
 
@@ -32,13 +34,17 @@ def correct(model: nn.Module, split: Split, device: torch.device) -> int:
         >>> correct(nn.Flatten(), split, torch.device("cpu"))  # it predicts 0, 1 and 2
         2
     """
-    was_training = model.training
-    model.eval()
     hits = torch.zeros((), dtype=torch.int64, device=device)
-    for x, y in split.batches(EVAL_BATCH, device):
-        hits += (model(x).argmax(dim=1) == y).sum()
-    model.train(was_training)
+    for right, _ in _answers(model, split, device):
+        hits += right.sum()
     return int(hits)
+
+
+def _answers(model: nn.Module, split: Split, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yields for each batch of a split which examples the model classifies correctly, and their labels."""
+    with eval_mode(model):
+        for x, y in split.batches(EVAL_BATCH, device):
+            yield model(x).argmax(dim=1) == y, y
 
 
 def accuracy(model: nn.Module, split: Split, device: torch.device, metric: Metric = "accuracy") -> float:
@@ -126,13 +132,7 @@ def by_class(model: nn.Module, split: Split, device: torch.device) -> ClassCount
         >>> by_class(nn.Flatten(), split, torch.device("cpu"))  # it predicts 0, 1, 2 and 3
         ClassCounts(examples=tensor([1, 1, 2]), hits=tensor([1, 1, 1]))
     """
-    was_training = model.training
-    model.eval()
-    right, labels = [], []
-    for x, y in split.batches(EVAL_BATCH, device):
-        right.append(model(x).argmax(dim=1) == y)
-        labels.append(y)
-    model.train(was_training)
+    right, labels = zip(*_answers(model, split, device), strict=True)
     classes, hits = torch.cat(labels).cpu(), torch.cat(right).cpu()
     examples = torch.bincount(classes)
     return ClassCounts(examples, torch.bincount(classes[hits], minlength=len(examples)))

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from .eval_mode import eval_mode
+
 DRAWS = 4
 
 
@@ -34,13 +36,8 @@ def has_collapsed(model: nn.Module, shape: tuple[int, ...], device: torch.device
         >>> has_collapsed(net, (1, 2, 2), torch.device("cpu"))
         True
     """
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
+    with eval_mode(model):
         return _constant(model, shape, device) and not _has_path(model, shape, device)
-    finally:
-        for module in training:
-            module.training = True
 
 
 def _images(shape: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> Iterator[Tensor]:

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from .eval_mode import eval_mode
 from .operators import CONTRACTIONS, Contraction
 
 CPU = torch.device("cpu")
@@ -162,16 +163,13 @@ def _tensors(values: Any) -> Iterator[Tensor]:
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
     """Puts the model into eval mode for a while, with attention in operators that can be seen."""
-    training = [module for module in model.modules() if module.training]
     fast = torch.backends.mha.get_fastpath_enabled()
-    model.eval()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        yield
+        with eval_mode(model):
+            yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
-        for module in training:
-            module.training = True
 
 
 def products(model: nn.Module, shape: tuple[int, ...], device: torch.device = CPU) -> Products:
