@@ -87,7 +87,12 @@ def serve(
         Traceback (most recent call last):
         sparsebench.errors.SparsebenchError: no mlflow.db in '...run'; `sparsebench track DIR` writes it ...
     """
-    with running(folder, port, host, say) as server, TemporaryDirectory(prefix="sparsebench-") as private:
+    with (
+        _terminated_like_interrupted(),
+        running(folder, port, host, say) as server,
+        TemporaryDirectory(prefix="sparsebench-") as private,
+        contextlib.suppress(KeyboardInterrupt),
+    ):
         paths = _views(server)
         for name, path in paths.items():
             say(f"{printable(name)}  {server.link(path)}")
@@ -105,8 +110,7 @@ def serve(
             link = escape(server.link(next(iter(paths.values()), "/")))
             page.write_text(f'<meta http-equiv="refresh" content="0;url={link}">', encoding="utf-8")
             webbrowser.open(page.as_uri())
-        with _terminated_like_interrupted(), contextlib.suppress(KeyboardInterrupt):
-            server.process.wait()
+        server.process.wait()
 
 
 @contextlib.contextmanager
