@@ -78,6 +78,8 @@ class Sparsifier:
             counted by float32 eps and by a validated threshold.
         optimizers: The optimizers that the method works with; the first takes the place of a recipe's
             optimizer that is not among them.
+        decay_budget: For a method whose λ acts through B = 2λ·Σ_t η_t/(1-μ): the range of B, which a search
+            under SGD varies in place of `lam`; the harness derives λ from it and the steps.
         claims: Knobs of the recipe (`lr`, `weight_decay`) whose default and range the method replaces; `lr`
             only under the first of `optimizers`.
         exceptions: Checks of the conformance suite that the method must fail, each with the reason.
@@ -94,6 +96,7 @@ class Sparsifier:
     version: ClassVar[int] = 1
     exact_zeros: ClassVar[bool] = True
     optimizers: ClassVar[tuple[str, ...]] = ("sgd", "adam", "adamw")
+    decay_budget: ClassVar[Knob | None] = None
     claims: ClassVar[Mapping[str, Knob]] = {}
     exceptions: ClassVar[Mapping[str, str]] = {}
 

@@ -2,16 +2,17 @@
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from . import fused
-from .api import Knob, ParamGroup, Plan, Probe, Sparsifier, knob, register
+from .api import Clock, Knob, ParamGroup, Plan, Probe, Round, Sparsifier, knob, register, sparsity_knob
 from .factors import algorithm_d1, layer_sigma, misalignment
-from .knobs import NO_DECAY, strength
+from .knobs import NO_DECAY, finetune_knob, finetune_lr_knob, strength
+from .magnitude import finetuned, keep_largest
 from .net import Net
 
 FLOAT32_EPS = torch.finfo(torch.float32).eps
@@ -43,6 +44,10 @@ class DeepWeightFactorization(Sparsifier):
 
     exact_zeros: ClassVar[bool] = False
     claims: ClassVar = {"lr": Knob(0.3, 0.05, 1.0, "log", minimum=0.0), "weight_decay": NO_DECAY}
+
+    decay_budget: ClassVar = Knob(
+        15.0, 1.0, 40.0, "log", minimum=0.0, maximum=1e4, operating=True, doc="B = 2λ·Σ_t η_t/(1-μ)"
+    )
 
     lam: float = strength(3e-4, 1e-5, 5e-3, "λ, the strength of Σ|w|^(2/D)")
     depth: int = knob(2, low=2, high=4, maximum=16, doc="D, the number of factors")
@@ -87,30 +92,58 @@ class DeepWeightFactorization(Sparsifier):
         return {key: self.state[key] for key in ("decay_budget", "decay_budget_needed")}
 
 
-@register("spred", reference="arXiv:2210.01212")
+@register("spred", reference="arXiv:2210.01212", version=2)
 @dataclass
 class Spred(DeepWeightFactorization):
-    """w = u⊙v with L2 of strength λ on both: min L(w) + λ‖w‖₁ by plain gradient descent.
+    """w = u⊙v with L2 of strength λ on both: min L(w) + λ‖w‖₁ by plain gradient descent; cut, fine-tune.
 
-    `init="dense"` starts from u = w₀, v = 1, which keeps the network's function and so suits a pretrained
-    one; "balanced" starts from Algorithm D.1 at depth 2.
+    After 1-`finetune` of the steps the (1-sparsity)·|P| largest |w| stay, and the rest of the steps trains the
+    factors of these on. The start is that of the authors' code, u = sign(w₀)·√|w₀| and v = √|w₀|, which is
+    balanced and keeps the network's function; "dense" is u = w₀, v = 1, "d1" Algorithm D.1 at depth 2.
 
     Attributes:
+        sparsity: The fraction of zeros.
+        finetune: The share of the steps after the cut; 0 leaves it out.
+        finetune_lr: The peak learning rate after the cut as a multiple of that before.
         depth: The number of factors, fixed at 2.
-        init: The initial factors: "balanced" or "dense".
+        init: The initial factors: "sqrt", "dense" or "d1".
 
     Example:
         >>> from sparsebench.methods.api import configure
+        >>> configure("spred", {}).initial(net, torch.tensor([4.0, -9.0])).tolist()
+        [[2.0, -3.0], [2.0, 3.0]]
         >>> configure("spred", {"init": "dense"}).initial(net, torch.tensor([3.0, -2.0])).tolist()
         [[3.0, -2.0], [1.0, 1.0]]
     """
 
+    exact_zeros: ClassVar[bool] = True
+    decay_budget: ClassVar = replace(DeepWeightFactorization.decay_budget, operating=False)
+
+    lam: float = knob(
+        3e-4, low=1e-5, high=5e-3, log=True, minimum=0.0, maximum=1e3, doc="λ, the strength of ‖w‖₁"
+    )
     depth: int = knob(2, minimum=2, maximum=2, searched=False, doc="two factors, always")
     init: str = knob(
-        "balanced", choices=("balanced", "dense"), searched=False, doc="first factors: D.1, or w₀ and 1"
+        "sqrt", choices=("sqrt", "dense", "d1"), searched=False, doc="first factors: ±√|w₀|; w₀ and 1; or D.1"
     )
+    sparsity: float = sparsity_knob()
+    finetune: float = finetune_knob()
+    finetune_lr: float = finetune_lr_knob()
 
     def initial(self, net: Net, w: Tensor) -> Tensor:
         if self.init == "dense":
             return torch.stack([w, torch.ones_like(w)])
+        if self.init == "sqrt":
+            return torch.stack([w.sign() * w.abs().sqrt(), w.abs().sqrt()])
         return super().initial(net, w)
+
+    def rounds(self) -> tuple[Round, ...]:
+        return finetuned(self.finetune, self.finetune_lr)
+
+    def start_round(self, net: Net, clock: Clock) -> None:
+        if clock.round == 1:
+            keep_largest(net, self.sparsity, "global")
+
+    def finalize(self, net: Net) -> None:
+        if not net.masks:
+            keep_largest(net, self.sparsity, "global")

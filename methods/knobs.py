@@ -201,3 +201,46 @@ def scope_knob() -> Any:
         searched=False,
         doc="one ranking over the net, or one a layer",
     )
+
+
+def finetune_knob() -> Any:
+    """Returns the field `finetune`: the share of the steps after pruning.
+
+    Returns:
+        A dataclass field, 0.25 by default, searched between 0.1 and 0.5.
+
+    Example:
+        >>> from sparsebench.methods.api import configure
+        >>> configure("magnitude", {}).finetune
+        0.25
+    """
+    return knob(
+        0.25,
+        low=0.1,
+        high=0.5,
+        minimum=0.0,
+        maximum=0.9,
+        doc="share of the steps after pruning; 0 leaves it out",
+    )
+
+
+def finetune_lr_knob() -> Any:
+    """Returns the field `finetune_lr`: the peak rate of fine-tuning as a multiple of that of training.
+
+    Returns:
+        A dataclass field, 0.3 by default, searched log-uniformly between 0.03 and 1.
+
+    Example:
+        >>> from sparsebench.methods.api import configure
+        >>> configure("magnitude", {}).finetune_lr
+        0.3
+    """
+    return knob(
+        0.3,
+        low=0.03,
+        high=1.0,
+        log=True,
+        minimum=1e-4,
+        maximum=10.0,
+        doc="peak rate of fine-tuning over that of training",
+    )

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from .api import Clock, Round, Sparsifier, keep_count, knob, register, sparsity_knob
-from .knobs import scope_knob
+from .api import Clock, Round, Sparsifier, keep_count, register, sparsity_knob
+from .knobs import finetune_knob, finetune_lr_knob, scope_knob
 from .masks import counts, global_top, layerwise_top
 from .net import Net
 
@@ -37,6 +37,25 @@ def keep_largest(net: Net, sparsity: float, scope: str) -> None:
     net.set_masks(layerwise_top(scores, counts(shares, live, keep)))
 
 
+def finetuned(share: float, peak: float) -> tuple[Round, ...]:
+    """Returns the rounds of a training that ends with fine-tuning.
+
+    Args:
+        share: The share of the steps that fine-tune; with 0 there is one round alone.
+        peak: The peak learning rate of fine-tuning as a multiple of that of training.
+
+    Returns:
+        The rounds "train" and "finetune".
+
+    Example:
+        >>> [(r.name, r.share) for r in finetuned(0.2, peak=0.3)]
+        [('train', 0.8), ('finetune', 0.2)]
+    """
+    if share == 0:
+        return (Round(),)
+    return Round(1 - share), Round(share, "finetune", peak=peak, restart=True)
+
+
 @register("magnitude", reference="arXiv:1506.02626")
 @dataclass
 class Magnitude(Sparsifier):
@@ -64,31 +83,11 @@ class Magnitude(Sparsifier):
 
     sparsity: float = sparsity_knob()
     scope: str = scope_knob()
-    finetune: float = knob(
-        0.25,
-        low=0.1,
-        high=0.5,
-        minimum=0.0,
-        maximum=0.9,
-        doc="share of the steps after pruning; 0 leaves it out",
-    )
-    finetune_lr: float = knob(
-        0.3,
-        low=0.03,
-        high=1.0,
-        log=True,
-        minimum=1e-4,
-        maximum=10.0,
-        doc="peak rate of fine-tuning over that of training",
-    )
+    finetune: float = finetune_knob()
+    finetune_lr: float = finetune_lr_knob()
 
     def rounds(self) -> tuple[Round, ...]:
-        if self.finetune == 0:
-            return (Round(),)
-        return (
-            Round(1 - self.finetune),
-            Round(self.finetune, "finetune", peak=self.finetune_lr, restart=True),
-        )
+        return finetuned(self.finetune, self.finetune_lr)
 
     def start_round(self, net: Net, clock: Clock) -> None:
         if clock.round == 1:

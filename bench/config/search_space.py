@@ -21,6 +21,8 @@ _ADAM = {
 _ADAMW = {**_ADAM, "weight_decay": replace(_SGD["weight_decay"], default=1e-2, low=1e-3, high=1e-1)}
 RECIPE_KNOBS: Mapping[str, Mapping[str, Knob]] = {"sgd": _SGD, "adam": _ADAM, "adamw": _ADAMW}
 
+DECAY_BUDGET = "decay_budget"
+
 Range = Mapping[str, float]
 
 
@@ -110,8 +112,7 @@ def free_knobs(recipe: Recipe, cls: type[Sparsifier], fixed: Mapping[str, Any]) 
         >>> {name: (knob.low, knob.high) for name, knob in knobs.items()}
         {'lr': (0.05, 1.0), 'lam': (0.0001, 0.001)}
     """
-    own = knobs_of(cls)
-    everything = {**recipe_knobs(recipe, cls), **own}
+    everything = {**recipe_knobs(recipe, cls), **_searched_knobs(recipe, cls, fixed)}
     for name in fixed:
         if name not in everything:
             raise UnknownName(f"knob of method {cls.name!r}", name, everything)
@@ -122,6 +123,36 @@ def free_knobs(recipe: Recipe, cls: type[Sparsifier], fixed: Mapping[str, Any]) 
         elif name not in fixed and knob.free and getattr(recipe, name, None) is None:
             found[name] = knob
     return found
+
+
+def _searched_knobs(recipe: Recipe, cls: type[Sparsifier], fixed: Mapping[str, Any]) -> dict[str, Knob]:
+    """Returns the method's knobs, λ as the decay budget B where that is what a search should vary.
+
+    B stands for λ under SGD alone, whose law it is, and where the entry does not name λ itself.
+    """
+    own = knobs_of(cls)
+    if cls.decay_budget is None or "lam" in fixed or _optimizer_of(recipe, cls) != "sgd":
+        return own
+    return {DECAY_BUDGET if name == "lam" else name: own[name] for name in own} | {
+        DECAY_BUDGET: cls.decay_budget
+    }
+
+
+def target_knob(cls: type[Sparsifier]) -> str | None:
+    """Returns the name of the knob that is the method's target sparsity.
+
+    Args:
+        cls: The method's class.
+
+    Returns:
+        The name; None for a method whose sparsity is an outcome.
+
+    Example:
+        >>> from sparsebench.methods.api import registry
+        >>> target_knob(registry["gmp"]), target_knob(registry["dwf"])
+        ('sparsity', None)
+    """
+    return next((n for n, k in knobs_of(cls).items() if k.operating and k.scale == "density"), None)
 
 
 def with_range(name: str, knob: Knob, limits: Range) -> Knob:

@@ -13,6 +13,8 @@ from ...validation import explain_validation, odd_name
 from .trial_spec import Recipe
 
 SHIPPED = Path(__file__).parent.parent / "suites"
+COMPRESSIONS = tuple(float(2**n) for n in range(1, 10))  # 2 to 512
+Compression = Annotated[float, Field(gt=1, le=1e6)]
 
 
 class _Table(BaseModel):
@@ -23,21 +25,31 @@ class Budget(_Table):
     """What each entry gets on each task, the dense baseline too.
 
     Attributes:
-        trials: Trials of the search.
-        seeds: Fresh seeds with which each chosen point is confirmed.
-        points: The most points of the search's front that are confirmed.
+        compressions: The common compressions, at which every finished model is measured; each above 1.
+        trials: Trials of a search, to each of which one of the compressions is assigned in turn.
+        seeds: Fresh seeds with which the best training at each compression is confirmed.
+        searches: Independent searches, each with its own confirmation; from two on, intervals cover them.
         generation: Trials that the sampler proposes before it uses their outcomes.
+        points: Accepted from older suites; it has no effect.
 
     Example:
-        >>> budget = Budget(trials=8, seeds=3, points=3)
-        >>> budget.trials + budget.points * budget.seeds  # the most trials of an entry on a task
-        17
+        >>> budget = Budget(trials=8, seeds=3, compressions=[4, 16, 64, 256])
+        >>> budget.trials + len(budget.compressions) * budget.seeds  # the most trials of an entry's search
+        20
     """
 
+    compressions: Annotated[tuple[Compression, ...], Field(min_length=1, max_length=100)] = COMPRESSIONS
     trials: Annotated[int, Field(ge=1, le=100_000)] = 16
     seeds: Annotated[int, Field(ge=1, le=1000)] = 3
-    points: Annotated[int, Field(ge=1, le=100)] = 8
+    searches: Annotated[int, Field(ge=1, le=1000)] = 1
     generation: Annotated[int, Field(ge=1, le=1000)] = 4
+    points: Annotated[int, Field(ge=1, le=100)] | None = Field(None, exclude=True)
+
+    @field_validator("compressions")
+    @classmethod
+    def _ascending(cls, compressions: tuple[float, ...]) -> tuple[float, ...]:
+        _distinct("a compression is given twice", [f"{c:g}" for c in compressions])
+        return tuple(sorted(compressions))
 
 
 class Task(_Table):

@@ -96,7 +96,7 @@ class Trial(TrialFields):
         # A start from a file is identified by the file's content, wherever it lies.
         started = self.start_digest is not None
         model_args = with_start_paths(self.model_args, lambda path: None) if started else self.model_args
-        return {
+        content = {
             "schema": IDENTITY_SCHEMA,
             "data": self.data_digest,
             **({"start": self.start_digest} if started else {}),
@@ -106,6 +106,8 @@ class Trial(TrialFields):
             "method": [self.method, self.method_version, self.knobs],
             "phase": self.phase,
         }
+        # Left out where there are none, so that trials of before have their identities still.
+        return {**content, "compressions": list(self.compressions)} if self.compressions else content
 
     @property
     def config(self) -> str:

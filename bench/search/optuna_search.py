@@ -1,148 +1,120 @@
-"""The interface to Optuna: one multi-objective study per entry and task, sampled in generations.
+"""The interface to Optuna: the search of an entry, one single-objective study for each common compression.
 
-No sampler has state: each trial gets a fresh one, seeded from the study's key and the trial's number, over
+Every training shows its accuracy at every common compression, so each study is told all of them; a new trial
+is sampled by the study of the compression that is assigned to it.
+
+No sampler has state: each trial gets a fresh one, seeded from the search's key and the trial's number, over
 the finished trials in their order. So the same points are proposed on any number of devices and after a
 resume.
 """
 
 import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import FloatDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ...methods.api import Knob
+from .parameters import asked_for, distribution, parameter, value_of
 
 DIRECTIONS = [StudyDirection.MAXIMIZE, StudyDirection.MAXIMIZE]
 
-Objectives = tuple[float, float] | None  # accuracy and log10 compression; None for a failure
+Outcome = Mapping[float, float] | None  # validation accuracy by compression; None for a failure
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def _distribution(knob: Knob) -> BaseDistribution:
-    """Returns a knob's range for Optuna. A sparsity s is sampled as the compression 1/(1-s), log-uniform."""
-    if knob.choices:
-        return CategoricalDistribution(knob.choices)
-    if isinstance(knob.default, bool):
-        return CategoricalDistribution((False, True))
-    assert knob.low is not None
-    assert knob.high is not None
-    if knob.scale == "density":
-        return FloatDistribution(1 / (1 - knob.low), 1 / (1 - knob.high), log=True)
-    if knob.scale == "minus_log":
-        return FloatDistribution(-knob.high, -knob.low, log=True)
-    if isinstance(knob.default, int):
-        return IntDistribution(int(knob.low), int(knob.high), log=knob.scale == "log")
-    return FloatDistribution(knob.low, knob.high, log=knob.scale == "log")
-
-
-def _parameter(name: str, knob: Knob) -> str:
-    """Returns the name of a knob's Optuna parameter; a prefix marks a transformed scale."""
-    prefix = {"density": "compression_for_", "minus_log": "minus_"}.get(knob.scale, "")
-    return prefix + name
-
-
-def value_of(knob: Knob, asked: Any) -> Any:
-    """Returns the knob's value for a value of its Optuna parameter.
+def in_early_cover(compressions: Sequence[float]) -> list[float]:
+    """Returns compressions in an order of which every beginning is spread over all of them.
 
     Args:
-        knob: The knob; `scale` decides the transformation: 1 - 1/x for "density", -x for "minus_log".
-        asked: What Optuna sampled, on the scale of the parameter.
+        compressions: The compressions, ascending.
 
     Returns:
-        The value, rounded to four significant digits so that it can be typed, and within `low`…`high`.
+        The same, sorted by the bit-reversed index (van der Corput's sequence).
 
     Example:
-        >>> sparsity = Knob(0.9, low=0.5, high=0.99, scale="density")
-        >>> value_of(sparsity, 20.0)  # compression 20
-        0.95
+        >>> in_early_cover([2, 4, 8, 16, 32])
+        [2, 32, 8, 4, 16]
     """
-    if not isinstance(asked, float) or knob.choices:
-        return asked
-    value = float(f"{asked:.4g}")
-    if knob.scale == "density":
-        value = round(1 - 1 / value, 6)
-    elif knob.scale == "minus_log":
-        value = -value
-    assert knob.low is not None
-    assert knob.high is not None
-    return min(max(value, knob.low), knob.high)
-
-
-def _asked(knob: Knob, value: Any) -> Any:
-    """Returns the value of the Optuna parameter for a knob's value; the inverse of `value_of`."""
-    if knob.scale == "density":
-        return 1 / (1 - value)
-    return -value if knob.scale == "minus_log" else value
-
-
-def _state(outcome: Objectives) -> TrialState:
-    return TrialState.FAIL if outcome is None else TrialState.COMPLETE
+    bits = max(1, (len(compressions) - 1).bit_length())
+    return sorted(compressions, key=lambda c: int(f"{compressions.index(c):0{bits}b}"[::-1], 2))
 
 
 class Search:
-    """The search of one entry on one task: an ask-and-tell interface to a two-objective Optuna study.
+    """The search of one entry on one task: an ask-and-tell interface to Optuna, a compression a trial.
 
-    Both objectives, validation accuracy and log10 compression, are maximised by TPE. Points are proposed in
-    generations; the next one needs the outcomes of the whole generation before it.
+    The compressions are assigned in turn. Accuracy at the assigned one is maximised by TPE over what all
+    finished trials show there. Points are proposed in generations; the next one needs the outcomes of the
+    whole generation before it.
 
     Args:
-        key: Name of the study, `<entry> on <task>`; it seeds the sampler.
-        knobs: The searched knobs by name.
+        key: Name of the search, `<entry> on <task>`; it seeds the sampler.
+        knobs: The searched knobs by name, without a target: that is the assigned compression.
+        compressions: The common compressions.
         trials: Number of trials in all.
         generation: Number of trials that are proposed at once, and can run in parallel.
         seed: Seed of the suite; it seeds the sampler.
 
     Example:
-        >>> sparsity = Knob(0.9, low=0.5, high=0.99, scale="density", operating=True)
-        >>> search = Search("magnitude on digits", {"sparsity": sparsity}, trials=4, generation=2, seed=0)
-        >>> search.ask()  # anchors: compressions 5.3 and 37.6 divide [2, 100] evenly on a log scale
-        {0: {'sparsity': 0.811959}, 1: {'sparsity': 0.973411}}
-        >>> search.tell(0, (0.95, 0.726))
-        >>> search.tell(1, (0.80, 1.575))
+        >>> lam = Knob(0.1, low=0.01, high=1.0, scale="log", operating=True)
+        >>> search = Search("l1 on digits", {"lam": lam}, [4, 16], trials=4, generation=2, seed=0)
+        >>> search.ask(), search.aim(0), search.aim(1)  # anchors: a weaker penalty for less compression
+        ({0: {'lam': 0.03162}, 1: {'lam': 0.3162}}, 4, 16)
+        >>> search.tell(0, {1: 0.98, 4: 0.97, 16: 0.91})
+        >>> search.tell(1, {1: 0.96, 4: 0.96, 16: 0.95})
         >>> search.asked, sorted(search.ask())
         (2, [2, 3])
     """
 
-    def __init__(self, key: str, knobs: Mapping[str, Knob], trials: int, generation: int, seed: int) -> None:
+    def __init__(
+        self,
+        key: str,
+        knobs: Mapping[str, Knob],
+        compressions: Sequence[float],
+        trials: int,
+        generation: int,
+        seed: int,
+    ) -> None:
         self.key, self.knobs, self.trials, self.generation = key, dict(knobs), trials, generation
         self.seed = seed
-        self.distributions = {_parameter(name, knob): _distribution(knob) for name, knob in knobs.items()}
-        self.study = optuna.create_study(study_name=key, directions=DIRECTIONS)
+        self.order = in_early_cover(sorted(compressions))
+        self.distributions = {parameter(name, knob): distribution(knob) for name, knob in knobs.items()}
         self.anchors = self._anchors()
         self.waiting: dict[int, optuna.Trial] = {}
-        self.outcomes: dict[int, Objectives] = {}
-        self._past: list[tuple[Mapping[str, Any], Objectives]] = []  # replayed, not yet added to the study
+        self.outcomes: dict[int, Outcome] = {}
+        self._finished: list[tuple[Mapping[str, Any], Outcome]] = []
         self._lock = threading.Lock()  # a mirror reads from another thread
 
+    def aim(self, number: int) -> float:
+        """Returns the compression that is assigned to a trial."""
+        return self.order[number % len(self.order)]
+
     def _anchors(self) -> list[dict[str, Any]]:
-        """Returns the parameters of the first half of the trials, at most eight: the operating knob spread
-        over its range, the others at their defaults. Without an operating knob one anchor, the defaults."""
-        base = {_parameter(n, k): _asked(k, k.default) for n, k in self.knobs.items()}
+        """Returns the parameters of the first trial at each compression: the defaults, with the operating
+        knob spread over its range, the stronger the larger the compression."""
+        base = {parameter(n, k): asked_for(k, k.default) for n, k in self.knobs.items()}
+        count = min(self.trials, len(self.order))
         operating = next(((n, k) for n, k in self.knobs.items() if k.operating), None)
-        if operating is None:
-            return [base] if base else []
+        if not base or operating is None:
+            return [base] * count if base else []
         name, knob = operating
-        found = self.distributions[_parameter(name, knob)]
+        found = self.distributions[parameter(name, knob)]
         assert isinstance(found, FloatDistribution)
-        count = max(1, min(8, math.ceil(self.trials / 2)))
         low, high = (math.log(found.low), math.log(found.high)) if found.log else (found.low, found.high)
-        spread = [low + (high - low) * (i + 0.5) / count for i in range(count)]
-        return [{**base, _parameter(name, knob): math.exp(x) if found.log else x} for x in spread]
+        rising = sorted(self.order[:count])
+        places = [low + (high - low) * (rising.index(c) + 0.5) / count for c in self.order[:count]]
+        return [{**base, parameter(name, knob): math.exp(x) if found.log else x} for x in places]
 
     @property
     def asked(self) -> int:
         """The number of trials proposed so far, replayed ones included."""
-        return len(self._trials()) + len(self._past)
-
-    def _trials(self) -> list[FrozenTrial]:
-        return self.study.get_trials(deepcopy=False)  # read-only: copies cost more than the sampling
+        return len(self._finished) + len(self.waiting)
 
     @property
     def done(self) -> bool:
@@ -156,87 +128,75 @@ class Search:
         if self.waiting:
             return {}
         first = self.asked
-        last = min(first + self.generation, self.trials)
-        if first < last:
-            self._recall()
+        studies: dict[float, optuna.Study] = {}  # one for each compression that this generation aims at
         questions = {}
-        for number in range(first, last):
-            self.study.sampler = self._sampler(number)
-            if (given := self._given(number, known or {})) is not None:
-                self.study.enqueue_trial(given)
-            trial = self.study.ask(self.distributions)
-            self.waiting[number] = trial
+        for number in range(first, min(first + self.generation, self.trials)):
+            aim = self.aim(number)
+            study = studies[aim] = studies.get(aim) or self._study(aim)
+            study.sampler = self._sampler(number)
+            if proposed := (known or {}).get(number):
+                study.enqueue_trial(dict(proposed))
+            elif number < len(self.anchors):
+                study.enqueue_trial(self.anchors[number])
+            self.waiting[number] = trial = study.ask(self.distributions)
             questions[number] = self.values(trial.params)
         return questions
 
-    def _given(self, number: int, known: Mapping[int, Mapping[str, Any]]) -> dict[str, Any] | None:
-        """Returns the parameters of a trial that is not sampled: proposed before, or an anchor. Else None.
-        An anchor that is a trial of a lower number already, of a shorter search's anchors, is no new one."""
-        if proposed := known.get(number):
-            return dict(proposed)
-        if number >= len(self.anchors):
-            return None
-        anchor = self.anchors[number]
-        tried = [self.values(trial.params) for trial in self._trials()]
-        return None if self.values(anchor) in tried else anchor
+    def _study(self, compression: float) -> optuna.Study:
+        """Returns a study of all finished trials, with their accuracies at a compression."""
+        study = optuna.create_study(direction=StudyDirection.MAXIMIZE)
+        study.add_trials(
+            [self._frozen(params, None if o is None else [o[compression]]) for params, o in self._finished]
+        )
+        return study
 
     def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
-        """Returns the sampler of a trial: TPE, which samples at random until eight trials are complete."""
+        """Returns the sampler of a trial: TPE, from the end of the anchors on."""
         state = sha256(f"{self.key}/{self.seed}/{number}".encode()).digest()
         return optuna.samplers.TPESampler(
-            seed=int.from_bytes(state[:4], "big"), n_startup_trials=max(8, len(self.anchors))
+            seed=int.from_bytes(state[:4], "big"), n_startup_trials=len(self.order), constant_liar=True
         )
 
     def values(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the knob values for a trial's Optuna parameters."""
-        return {name: value_of(knob, params[_parameter(name, knob)]) for name, knob in self.knobs.items()}
+        return {name: value_of(knob, params[parameter(name, knob)]) for name, knob in self.knobs.items()}
 
     def params(self, number: int) -> dict[str, Any]:
         """Returns the Optuna parameters of a trial of the current generation, as a record stores them."""
         return dict(self.waiting[number].params)
 
-    def tell(self, number: int, outcome: Objectives) -> None:
-        """Records the outcome of a trial. The study gets the outcomes of a generation once all are there, in
+    def tell(self, number: int, outcome: Outcome) -> None:
+        """Records the outcome of a trial. The studies get the outcomes of a generation once all are there, in
         the order of the trials, so that the next one does not depend on which finished first."""
         self.outcomes[number] = outcome
         if not set(self.waiting) <= set(self.outcomes):
             return
-        for waiting in sorted(self.waiting):
-            values = self.outcomes[waiting]
-            trial = self.waiting[waiting]
-            if values is None:
-                self.study.tell(trial, state=TrialState.FAIL)
-            else:
-                self.study.tell(trial, list(values))
-        self.waiting.clear()
-
-    def replay(self, params: Mapping[str, Any], outcome: Objectives) -> None:
-        """Appends a finished trial of an earlier run, to be called in the order of trial numbers. The study
-        gets it before the next generation is sampled."""
-        self._past.append((params, outcome))
-
-    def _recall(self) -> None:
-        """Adds the replayed trials to the study."""
         with self._lock:
-            self.study.add_trials([self._frozen(*one) for one in self._past])
-            self._past.clear()
+            self._finished += [(self.waiting[n].params, self.outcomes[n]) for n in sorted(self.waiting)]
+            self.waiting.clear()
 
-    def _frozen(self, params: Mapping[str, Any], outcome: Objectives) -> FrozenTrial:
-        values = None if outcome is None else list(outcome)
-        return create_trial(
-            params=dict(params), distributions=self.distributions, values=values, state=_state(outcome)
-        )
+    def replay(self, params: Mapping[str, Any], outcome: Outcome) -> None:
+        """Appends a finished trial of an earlier run, to be called in the order of trial numbers."""
+        with self._lock:
+            self._finished.append((params, outcome))
+
+    def _frozen(self, params: Mapping[str, Any], values: Sequence[float] | None) -> FrozenTrial:
+        state = TrialState.FAIL if values is None else TrialState.COMPLETE
+        return create_trial(params=dict(params), distributions=self.distributions, values=values, state=state)
 
     @property
     def told(self) -> list[FrozenTrial]:
-        """The finished trials, in order; read-only."""
+        """The finished trials in order, with accuracy at the assigned compression c, and log10 c, as values."""
         with self._lock:
-            finished = [trial for trial in self._trials() if trial.state.is_finished()]
-            return finished + [self._frozen(*one) for one in self._past]
+            return [
+                self._frozen(params, None if outcome is None else [outcome[self.aim(n)], math.log10(self.aim(n))])
+                for n, (params, outcome) in enumerate(self._finished)
+            ]
 
     @property
     def states(self) -> list[TrialState]:
         """The states of the finished trials (COMPLETE or FAIL), in order."""
         with self._lock:
-            finished = [trial.state for trial in self._trials() if trial.state.is_finished()]
-            return finished + [_state(outcome) for _, outcome in self._past]
+            return [
+                TrialState.FAIL if outcome is None else TrialState.COMPLETE for _, outcome in self._finished
+            ]

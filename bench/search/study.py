@@ -1,44 +1,75 @@
-"""The study of an entry on a task: its search, the points chosen from it, and their confirmation."""
+"""The study of an entry on a task: its search, the choice at each common compression, the confirmation."""
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
-from ...methods.api import registry
+from ...datasets.api import full_batches
+from ...methods.api import configure, registry
+from ...records.choice import choose, points_of
 from ...records.record import Record
 from ...records.store import Store
-from ..config.search_space import free_knobs, full_knobs, settle_recipe, split_settings
+from ..config.search_space import (
+    DECAY_BUDGET,
+    free_knobs,
+    full_knobs,
+    settle_recipe,
+    split_settings,
+    target_knob,
+)
 from ..config.suite import Entry, Suite, Task
 from ..config.trial_spec import Trial
-from .confirmed_points import chosen_points
-from .optuna_search import Search
+from .decay_budget import lam_of
+from .optuna_search import Outcome, Search
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """What a search needs to know of a task's data.
+
+    Attributes:
+        digest: Digest of the data, part of each trial's identity.
+        images: Size of the training split, from which the steps of a training follow.
+        start: Digest of the file that the model's weights start from, part of the identity likewise.
+
+    Example:
+        >>> TaskData("d1915", images=1149).images
+        1149
+    """
+
+    digest: str
+    images: int
+    start: str | None = None
 
 
 class Study:
     """Sequence of the trials of one entry on one task: `next` returns a trial to run, `take` its record.
 
-    First comes the search, in generations; when it is complete, at most `budget.points` points of its Pareto
-    front, spread over log compression, each with `budget.seeds` seeds that the search has not used. Trials
-    that the store has finished are not run again.
+    First comes the search, in generations; when it is complete, at each common compression the training that
+    is best there on validation data, with `budget.seeds` seeds that no search uses. A training that is best
+    at several is confirmed once. Trials that the store has finished are not run again.
 
     Args:
         suite: The suite, for its budget and seed.
         task: The task (dataset, model, recipe).
         entry: The entry (method, label, fixed knobs).
-        digest: Digest of the task's data, part of each trial's identity.
+        data: Digest and size of the task's data.
         store: Records of the output folder.
-        searched: Records of this entry's search in the store, by trial number.
-        start: Digest of the file that the model's weights start from, part of the identity likewise.
+        searched: Records of this search in the store, by trial number.
+        replicate: Number of the independent search.
         base: The folder in which relative paths in arguments are looked for.
 
     Example:
         >>> from sparsebench.bench.config.suite import load_suite
         >>> from sparsebench.bench.training.trial import failed
         >>> quick = load_suite("quickstart")  # 8 trials for each entry, in generations of 4
-        >>> study = Study(quick, quick.tasks[0], quick.entries[2], "d1915", Store(folder), {})
+        >>> data = TaskData("d1915", images=1149)
+        >>> study = Study(quick, quick.tasks[0], quick.entries[2], data, Store(folder), {})
         >>> first = study.next()
-        >>> first.entry, first.phase, first.number, first.knobs["sparsity"]  # compression 4.3
-        ('magnitude', 'search', 0, 0.770062)
+        >>> first.entry, first.phase, first.number, first.aim, first.knobs["sparsity"]
+        ('magnitude', 'search', 0, 4.0, 0.75)
         >>> study.take(first, failed(first, "out of memory", device="cpu"))
         >>> f"{study.finished} of {study.planned} finished, {study.failed} failed"
         '1 of 8 finished, 1 failed'
@@ -49,19 +80,23 @@ class Study:
         suite: Suite,
         task: Task,
         entry: Entry,
-        digest: str,
+        data: TaskData,
         store: Store,
         searched: Mapping[int, Record],
-        start: str | None = None,
+        replicate: int = 0,
         base: str | None = None,
     ) -> None:
-        self.suite, self.task, self.entry, self.digest, self.store = suite, task, entry, digest, store
-        self.stored, self.start, self.base = searched, start, base
-        self.name = f"{entry.label} on {task.name}"
-        self.cls = registry[entry.method]
+        self.suite, self.task, self.entry, self.data, self.store = suite, task, entry, data, store
+        self.stored, self.replicate, self.base = searched, replicate, base
         budget = suite.budget
+        self.name = f"{entry.label} on {task.name}" + (f", search {replicate + 1}" if budget.searches > 1 else "")
+        self.cls = registry[entry.method]
+        self.target = target_knob(self.cls)
         knobs = free_knobs(task.recipe, self.cls, entry.knobs)
-        self.search = Search(self.name, knobs, budget.trials, budget.generation, suite.seed)
+        knobs.pop(self.target or "", None)  # the assigned compression is the target
+        # What a dense training shows at 1 decides the reference of the task; nothing else aims there.
+        aims = budget.compressions if self.target or any(k.operating for k in knobs.values()) else self.measured
+        self.search = Search(self.name, knobs, aims, budget.trials, budget.generation, suite.seed)
         self.found: dict[int, Record] = {}
         self.phase = "search"
         self.planned = budget.trials
@@ -70,6 +105,11 @@ class Study:
         self.shared = 0  # of the finished trials, those whose record is that of another trial of the same id
         self._queue: deque[Trial] = deque()
         self._out: dict[str, list[Trial]] = {}
+
+    @property
+    def measured(self) -> tuple[float, ...]:
+        """The compressions at which every finished model is measured: 1 and the common ones."""
+        return (1.0, *self.suite.budget.compressions)
 
     @property
     def done(self) -> bool:
@@ -105,15 +145,15 @@ class Study:
         return own if own is not None and own.ok else self.store.finished(trial.id)
 
     def _settle(self, trial: Trial, record: Record) -> None:
-        """Counts a finished trial and passes its objectives to the search."""
+        """Counts a finished trial and passes what it shows to the search."""
         self.finished += 1
         self.failed += not record.ok
-        own = (record.entry, record.phase, record.trial, record.confirms)
-        self.shared += own != (trial.entry, trial.phase, trial.number, trial.confirms)
+        own = (record.entry, record.phase, record.trial, record.confirms, record.replicate)
+        self.shared += own != (trial.entry, trial.phase, trial.number, trial.confirms, trial.replicate)
         if trial.phase == "search":
             assert trial.number is not None
             self.found[trial.number] = record
-            self.search.tell(trial.number, objectives(record))
+            self.search.tell(trial.number, outcome(record, self.measured))
 
     def _refill(self) -> bool:
         """Queues the next generation or the confirmation; returns False when the study is done."""
@@ -141,38 +181,59 @@ class Study:
         if not records or len(records) < len(known):
             return False
         for number, record in enumerate(records, first):
-            self.search.replay(record.params, objectives(record))
+            self.search.replay(record.params, outcome(record, self.measured))
             self.found[number] = record
             self.finished += 1
         return True
 
     def _search_trial(self, number: int, values: dict[str, Any]) -> Trial:
+        aim = self.search.aim(number)
         fixed = {key: value for key, value in self.entry.knobs.items() if not isinstance(value, dict)}
-        knobs, rest = split_settings(self.cls, {**fixed, **values})
+        target = {self.target: 1 - 1 / aim} if self.target else {}
+        knobs, recipe = self._settled({**target, **fixed, **values})
         return self._trial(
-            recipe=settle_recipe(self.task.recipe, self.cls, rest),
+            recipe=recipe,
             knobs=full_knobs(self.entry.method, knobs),
-            seed=self.suite.seed,
+            seed=self._seed("search", number),
             phase="search",
             number=number,
             params=self.search.params(number),
+            aim=aim,
         )
 
+    def _settled(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
+        """Returns the method's knobs and the recipe for chosen values; a decay budget becomes λ."""
+        knobs, rest = split_settings(self.cls, {k: v for k, v in values.items() if k != DECAY_BUDGET})
+        recipe = settle_recipe(self.task.recipe, self.cls, rest)
+        if DECAY_BUDGET in values:
+            steps = recipe.epochs * full_batches(self.data.images, recipe.batch_size)
+            rounds = configure(self.entry.method, knobs).rounds()
+            knobs["lam"] = lam_of(values[DECAY_BUDGET], recipe, rounds, steps)
+        return knobs, recipe
+
     def chosen(self) -> list[Record]:
-        """Returns the points to confirm, see `chosen_points`."""
-        return chosen_points((self.found[n] for n in sorted(self.found)), self.suite.budget.points)
+        """Returns the trainings to confirm: the best at each compression, each once, in the order of the
+        compressions."""
+        best = choose(self.found.values(), self.measured)
+        return list({record.id: record for record in best.values()}.values())
 
     def _confirm_trials(self, points: Iterable[Record]) -> Iterable[Trial]:
         for record in points:
-            for k in range(1, self.suite.budget.seeds + 1):
+            for k in range(self.suite.budget.seeds):
                 yield self._trial(
                     recipe=self.task.recipe.model_copy(update=record.recipe),
                     knobs=record.knobs,
-                    seed=self.suite.seed + k,
+                    seed=self._seed("confirm", k),
                     phase="confirm",
                     confirms=record.id,
                     params=record.params,
+                    aim=record.aim,
                 )
+
+    def _seed(self, phase: str, number: int) -> int:
+        """Returns a seed of its own for each replicate, phase and number, the same for all entries."""
+        text = f"{self.suite.seed}/{self.replicate}/{phase}/{number}"
+        return int.from_bytes(sha256(text.encode()).digest()[:4], "big") >> 1
 
     def _trial(self, **fields: Any) -> Trial:
         return Trial(
@@ -180,78 +241,69 @@ class Study:
             entry=self.entry.label,
             dataset=self.task.dataset,
             dataset_args=self.task.data_args,
-            data_digest=self.digest,
-            start_digest=self.start,
+            data_digest=self.data.digest,
+            start_digest=self.data.start,
             base=self.base,
             model=self.task.model,
             model_args=self.task.model_args,
             keep_dense=self.task.keep_dense,
             method=self.entry.method,
             method_version=self.cls.version,
+            compressions=self.suite.budget.compressions,
+            replicate=self.replicate,
             **fields,
         )
 
 
-def studies(
-    suite: Suite,
-    digests: Mapping[str, str],
-    store: Store,
-    starts: Mapping[str, str] | None = None,
-    base: str | None = None,
-) -> list[Study]:
-    """Returns one study for each entry on each task, in the suite's order.
+def studies(suite: Suite, data: Mapping[str, TaskData], store: Store, base: str | None = None) -> list[Study]:
+    """Returns one study for each entry on each task in each search, in the suite's order.
 
     Args:
         suite: The suite of the campaign.
-        digests: Digest of the data by task name.
+        data: Digest and size of the data by task name.
         store: Records of the output folder; finished ones are not run again.
-        starts: Digest of the file that the weights start from, by the name of the tasks that have one.
         base: The folder in which relative paths in arguments are looked for.
 
     Returns:
-        The studies, tasks first: all entries of the first task, then those of the second.
+        The studies: all entries of the first task, then those of the second; the first search before the
+        second.
 
     Example:
         >>> from sparsebench.bench.config.suite import load_suite
-        >>> found = studies(load_suite("quickstart"), {"digits-lenet_300_100": "d1915"}, Store(folder))
-        >>> [study.name for study in found[:2]]
+        >>> data = {"digits-lenet_300_100": TaskData("d1915", images=1149)}
+        >>> [study.name for study in studies(load_suite("quickstart"), data, Store(folder))[:2]]
         ['dense on digits-lenet_300_100', 'random on digits-lenet_300_100']
     """
-    searched: dict[tuple[str, str], dict[int, Record]] = defaultdict(dict)
+    searched: dict[tuple[str, str, int], dict[int, Record]] = defaultdict(dict)
     for record in store:
         if record.phase == "search" and record.trial is not None:
-            own = searched[record.task, record.entry]
-            if record.ok or record.trial not in own:  # folders of old versions may have two of one number
+            own = searched[record.task, record.entry, record.replicate]
+            if record.ok or record.trial not in own:  # a failed one may have been repeated
                 own[record.trial] = record
     return [
-        Study(
-            suite,
-            task,
-            entry,
-            digests[task.name],
-            store,
-            searched[task.name, entry.label],
-            (starts or {}).get(task.name),
-            base,
-        )
+        Study(suite, task, entry, data[task.name], store, searched[task.name, entry.label, k], k, base)
+        for k in range(suite.budget.searches)
         for task in suite.tasks
         for entry in suite.entries
     ]
 
 
-def objectives(record: Record) -> tuple[float, float] | None:
-    """Returns the objectives of the search for a record, both to be maximised.
+def outcome(record: Record, compressions: Iterable[float]) -> Outcome:
+    """Returns what the search is told of a record: its validation accuracy at each compression.
 
     Args:
         record: Record of a search trial.
+        compressions: The compressions, 1 among them.
 
     Returns:
-        Validation accuracy (a fraction) and log10 compression; None for a failed trial.
+        Accuracies by compression, those of chance where training diverged; None for a failed trial.
 
     Example:
-        >>> objectives(record.model_copy(update={"val_accuracy": 0.95, "compression": 100.0}))
-        (0.95, 2.0)
+        >>> diverged = record.model_copy(update={"status": "diverged", "val_accuracy": 0.1})
+        >>> outcome(diverged, [1, 64])
+        {1: 0.1, 64: 0.1}
     """
     if not record.ok or record.val_accuracy is None:
         return None
-    return record.val_accuracy, record.log_compression
+    shown = points_of(record)
+    return {c: shown[c].val_accuracy if c in shown else record.val_accuracy for c in compressions}

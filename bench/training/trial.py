@@ -33,6 +33,7 @@ from ..measurement.compression import (
     total_compression,
     zero_below,
 )
+from ..measurement.curve import curve, restored
 from ..measurement.flops import speedup
 from ..measurement.zero_threshold import validated_threshold
 from ..models.factory import create, maker_of
@@ -240,39 +241,42 @@ def _chance(trial: Trial, data: Data) -> Measurements:
 
 
 def _measured(trial: Trial, training: Training, data: Data, place: torch.device) -> Measurements:
-    """Returns the measurements at both operating points; the model is at the reported one afterwards."""
+    """Returns the measurements of the finished model; it is uncut afterwards, its zeros are the exact ones."""
     # The two thresholds.
     model, method = training.model, training.method
-    weights = [training.net.weight(name) for name in training.prunable]
+    weights = [training.net.weight(name).detach() for name in training.prunable]
     exact = chosen = 0.0
     if not method.exact_zeros:
         exact, chosen = (p.threshold for p in validated_threshold(model, weights, data.valid, place))
-    # The exact point, then the reported one.
-    tests = trial.phase != "search"
+    # The exact point and the curve from it, then the reported point.
+    tests, metric = trial.phase != "search", trial.recipe.metric
     zero_below(weights, exact)
     compression_exact = compression(layer_table(model, training.prunable))
     first = Evaluation.of(model, data, place, tests=tests)
-    zero_below(weights, chosen)
-    layers = layer_table(model, training.prunable)
-    found = first if chosen == exact else Evaluation.of(model, data, place, tests=tests)
-    density = {layer.name: layer.nonzeros / layer.size for layer in layers}
-    target, missed_by = _target(method, layers)
-    return Measurements(
-        classes=data.classes,
-        **found.accuracies(trial.recipe.metric, first),
-        compression=compression(layers),
-        compression_exact=compression_exact,
-        threshold=chosen,
-        target=target,
-        missed_by=missed_by,
-        total_compression=total_compression(model),
-        effective_compression=effective_compression(model, training.prunable, data.shape),
-        speedup=speedup(training.metrics.cost, density),
-        prunable_share=training.prunable_share,
-        collapsed=has_collapsed(model, data.shape, place),
-        empty_layers=empty_layers(layers),
-        layers=layers,
-    )
+    points = curve(model, weights, trial.compressions, data, place, tests=tests, metric=metric)
+    with restored(weights):
+        zero_below(weights, chosen)
+        found = first if chosen == exact else Evaluation.of(model, data, place, tests=tests)
+        layers = layer_table(model, training.prunable)
+        density = {layer.name: layer.nonzeros / layer.size for layer in layers}
+        target, missed_by = _target(method, layers)
+        return Measurements(
+            classes=data.classes,
+            **found.accuracies(metric, first),
+            compression=compression(layers),
+            compression_exact=compression_exact,
+            threshold=chosen,
+            target=target,
+            missed_by=missed_by,
+            total_compression=total_compression(model),
+            effective_compression=effective_compression(model, training.prunable, data.shape),
+            speedup=speedup(training.metrics.cost, density),
+            prunable_share=training.prunable_share,
+            collapsed=has_collapsed(model, data.shape, place),
+            empty_layers=empty_layers(layers),
+            layers=layers,
+            at_compressions=points,
+        )
 
 
 def _target(method: Sparsifier, layers: Sequence[Layer]) -> tuple[float | None, int | None]:

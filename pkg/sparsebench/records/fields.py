@@ -45,6 +45,33 @@ class Layer(BaseModel):
         return math.prod(self.shape)
 
 
+class CompressionPoint(BaseModel):
+    """What a finished model is worth at one of the common compressions.
+
+    A model that is already that sparse is measured as it is; of a denser one the weights of largest magnitude
+    over all of P are kept, without retraining. The rule is the same for every method.
+
+    Attributes:
+        at: The common compression c; 1 is the whole model.
+        val_accuracy: Validation accuracy there.
+        test_accuracy: Test accuracy there; None in the search phase, which reads no test data.
+        nonzeros: Nonzero weights of P: at most k(c), the number that a target of c leaves.
+        cut: Whether weights were cut to get there; False where the method reached it by itself.
+
+    Example:
+        >>> point = CompressionPoint(at=64, val_accuracy=0.95, nonzeros=4159, cut=True)
+        >>> point.test_accuracy is None, point.model_dump(exclude_none=True)["at"]
+        (True, 64.0)
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    at: Ratio
+    val_accuracy: Fraction
+    test_accuracy: Fraction | None = None
+    nonzeros: Annotated[int, Field(ge=0)]
+    cut: bool
+
+
 class TrialFields(BaseModel):
     """The fields that a trial, its record and its model's card share: the request, without the recipe.
 
@@ -68,6 +95,9 @@ class TrialFields(BaseModel):
         seed: Seeds initialisation, data order, augmentation and whatever the method draws.
         phase: "search"; "confirm" for a chosen point with a fresh seed; "single" for `sparsebench train`.
         confirms: The id of the search trial whose point a confirming trial repeats; None for other trials.
+        compressions: The common compressions at which the finished model is measured, beside 1.
+        aim: The common compression that the search assigned to the trial; None outside searches.
+        replicate: The number of the independent search that the trial belongs to, from 0.
 
     Example:
         >>> isinstance(record, TrialFields), record.task, record.entry, record.phase, record.seed
@@ -91,6 +121,9 @@ class TrialFields(BaseModel):
     seed: int
     phase: Phase
     confirms: Identity | None = None
+    compressions: tuple[Ratio, ...] = ()
+    aim: Ratio | None = None
+    replicate: Annotated[int, Field(ge=0)] = 0
 
     @property
     def task(self) -> str:
@@ -159,6 +192,8 @@ class Measurements(BaseModel):
         collapsed_layers: The `empty_layers` of older records, which counted each as a collapse.
         prunable_share: |P| / all parameters of the model: what part of it the compression speaks of.
         layers: The prunable tensors with their nonzeros.
+        at_compressions: The model's accuracy at compression 1 and at each common compression, ascending; empty
+            in records without common compressions, and where training diverged.
 
     Example:
         >>> f"{record.compression:.2f}× at {record.threshold}, {record.compression_exact:.2f}× at float32 eps"
@@ -188,6 +223,7 @@ class Measurements(BaseModel):
     collapsed_layers: list[str] = []
     prunable_share: Fraction | None = None
     layers: list[Layer] = []
+    at_compressions: list[CompressionPoint] = []
 
     @property
     def has_collapsed(self) -> bool:

@@ -1,0 +1,135 @@
+"""The curve of a finished model: its accuracy at the common compressions, cut by magnitude to get there."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from ...datasets.api import Data
+from ...methods.api import keep_count
+from ...methods.masks import top
+from ...records.fields import CompressionPoint, Metric
+from .accuracy import accuracy
+
+
+def kept_at(compression: float, size: int) -> int:
+    """Returns k(c), how many of P's weights a common compression leaves.
+
+    It is the number that a method with that target keeps, so that a model which met it is never cut.
+
+    Args:
+        compression: c, 1 or more.
+        size: |P|.
+
+    Returns:
+        size/c to the nearest integer, at least 1.
+
+    Example:
+        >>> kept_at(64, 266_200), kept_at(1, 10)
+        (4159, 10)
+    """
+    return keep_count(1 - 1 / compression, size)
+
+
+@torch.no_grad()
+def cut_to(weights: Sequence[Tensor], keep: int) -> bool:
+    """Keeps the `keep` weights of largest magnitude over all tensors, and sets the others to zero, in place.
+
+    Of equal magnitudes the first in the order of tensors and indices stays. Tensors that together have no
+    more nonzeros are not changed.
+
+    Args:
+        weights: The prunable tensors, in P's order.
+        keep: How many weights stay at most.
+
+    Returns:
+        Whether something was cut.
+
+    Example:
+        >>> w = [torch.tensor([0.5, -2.0]), torch.tensor([1.0, 0.25])]
+        >>> cut_to(w, 2), [t.tolist() for t in w], cut_to(w, 2)
+        (True, [[0.0, -2.0], [1.0, 0.0]], False)
+    """
+    if sum(int(w.count_nonzero()) for w in weights) <= keep:
+        return False
+    mask = top(torch.cat([w.abs().reshape(-1) for w in weights]), keep)
+    for w, kept in zip(weights, mask.split([w.numel() for w in weights]), strict=True):
+        w.masked_fill_(~kept.view_as(w), 0.0)
+    return True
+
+
+@contextmanager
+def restored(weights: Sequence[Tensor]) -> Iterator[None]:
+    """Gives tensors the values again that they have now, in place, when the block ends.
+
+    Args:
+        weights: The tensors, detached views of a model's own.
+
+    Example:
+        >>> w = torch.ones(2)
+        >>> with restored([w]):
+        ...     _ = w.zero_()
+        >>> w
+        tensor([1., 1.])
+    """
+    whole = [w.clone() for w in weights]
+    try:
+        yield
+    finally:
+        for w, was in zip(weights, whole, strict=True):
+            w.copy_(was)
+
+
+def curve(
+    model: nn.Module,
+    weights: Sequence[Tensor],
+    compressions: Sequence[float],
+    data: Data,
+    device: torch.device,
+    *,
+    tests: bool,
+    metric: Metric = "accuracy",
+) -> list[CompressionPoint]:
+    """Returns the accuracy of a model at compression 1 and at each common compression.
+
+    The model is measured as it is where it is that sparse already, else with the k(c) weights of largest
+    magnitude over all of P, without retraining. The weights have their values again afterwards.
+
+    Args:
+        model: The finished plain model, on `device`.
+        weights: Its prunable weights, detached views of the model's own tensors.
+        compressions: The common compressions, each 1 or more.
+        data: The validation split and the test set.
+        device: Where the batches are put.
+        tests: Whether the test set may be read.
+        metric: Which accuracy.
+
+    Returns:
+        One point a compression, ascending; none where there are no common compressions.
+
+    Example:
+        >>> from sparsebench.datasets.on_device import OnDevice
+        >>> layer, labels = nn.Linear(2, 2, bias=False), torch.tensor([0, 1, 1])
+        >>> layer.weight.data = torch.tensor([[1.0, 0.0], [0.0, 0.5]])
+        >>> split = OnDevice(torch.eye(2)[labels].view(3, 1, 1, 2), labels, torch.zeros(1), torch.ones(1))
+        >>> data = Data(split, split, split, shape=(1, 1, 2), classes=2, digest="d1915")
+        >>> net, cpu = nn.Sequential(nn.Flatten(), layer), torch.device("cpu")
+        >>> points = curve(net, [layer.weight.detach()], [2, 4], data, cpu, tests=False)
+        >>> [(p.at, p.nonzeros, p.cut, round(p.val_accuracy, 2)) for p in points]
+        [(1.0, 2, False, 1.0), (2.0, 2, False, 1.0), (4.0, 1, True, 0.33)]
+    """
+    points: list[CompressionPoint] = []
+    size = sum(w.numel() for w in weights)
+    with restored(weights):
+        for c in sorted({1.0, *compressions}) if compressions else ():
+            cut = cut_to(weights, kept_at(c, size))
+            nonzeros = sum(int(w.count_nonzero()) for w in weights)
+            if points and nonzeros == points[-1].nonzeros:  # nothing more was cut: the same model
+                points.append(points[-1].model_copy(update={"at": c}))
+                continue
+            valid = accuracy(model, data.valid, device, metric)
+            test = accuracy(model, data.test, device, metric) if tests else None
+            point = CompressionPoint(at=c, val_accuracy=valid, test_accuracy=test, nonzeros=nonzeros, cut=cut)
+            points.append(point)
+    return points

@@ -1,0 +1,106 @@
+"""What the search range of each method covers: one knob swept, the curve of every training in a table.
+
+    python benchmarks/search_ranges.py measure OUT.jsonl --task digits      # 770 steps
+    python benchmarks/search_ranges.py measure OUT.jsonl --task mnist-6     # 1,284 steps
+    python benchmarks/search_ranges.py table OUT.jsonl
+
+A training is that of `sparsebench train`; a line holds its settings and its accuracy at the common
+compressions. Trainings that the file has are not repeated.
+"""
+
+import argparse
+import itertools
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+COMPRESSIONS = (2, 4, 8, 16, 32, 64, 128, 256, 512)
+TASKS: dict[str, dict[str, Any]] = {
+    "digits": {"dataset": "digits", "epochs": 22, "batch_size": 32},
+    **{f"mnist-{epochs}": {"dataset": "mnist", "epochs": epochs, "batch_size": 256} for epochs in (6, 15, 30)},
+}
+# The decay budget B = 2λ·Ση/(1-μ), from which λ follows.
+BUDGETS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 25.0, 40.0, 80.0)
+
+
+def sweeps() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields method and settings of every training, the least dear first."""
+    for depth, lr, budget in itertools.product((2, 3, 4), (0.1, 0.2, 0.4, 0.8), BUDGETS):
+        yield "dwf", {"depth": depth, "lr": lr, "decay_budget": budget}
+    for s0, rate in itertools.product((-3.0, -2.0, -1.0, -0.5, -0.3, -0.1, 0.0, 0.05, 0.3), (1.0, 10.0, 30.0)):
+        yield "cs", {"s0": s0, "mask_rate": rate}
+    for decay, decay_of_theta, lr in itertools.product((3.0, 6.0, 12.0, 24.0, 48.0), (1e-4, 3e-3), (0.1, 0.3)):
+        yield "str", {"s0": 0.0, "decay": decay, "weight_decay": decay_of_theta, "lr": lr}
+    for lr, lam in itertools.product((0.02, 0.05, 0.2), (1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)):
+        yield "l1", {"lam": lam, "lr": lr}
+        yield "l1_prox", {"lam": lam, "lr": lr}
+    for p, lr, lam in itertools.product((0.5, 2 / 3, 0.8, 1.0), (1e-3, 3e-3), (1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.3)):
+        yield "pwd", {"p": p, "lr": lr, "lam": lam}
+    for reach, lam in itertools.product((20.0, 60.0, 200.0), (1e-7, 1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3)):
+        yield "l0", {"reach": reach, "lam": lam}
+    for lr in (0.03, 0.1, 0.2, 0.3, 0.5):
+        for decay_of_w in (0.0, 1e-4, 1e-3):
+            yield "dense", {"lr": lr, "weight_decay": decay_of_w}
+
+
+def measure(out: Path, task: str, methods: set[str], data: str | None) -> None:
+    """Runs the trainings that the file lacks and appends a line for each."""
+    import torch
+    from sparsebench.bench.config.trial_spec import Trial
+    from sparsebench.bench.training import trial as trials
+    from sparsebench.bench.training.lr_schedule import eta_sum
+    from sparsebench.bench.training.train import train  # noqa: F401
+    from sparsebench.bench.config.search_space import full_knobs, settle_recipe, split_settings
+    from sparsebench.bench.config.trial_spec import Recipe
+    from sparsebench.methods.api import registry
+    from sparsebench.methods.plan import Round
+
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    base = TASKS[task]
+    opened = trials.open_data(base["dataset"], data)
+    steps = base["epochs"] * (len(opened.train) // base["batch_size"])
+    done = {json.loads(line)["key"] for line in out.read_text().splitlines()} if out.exists() else set()
+    for method, settings in sweeps():
+        key = json.dumps([task, method, settings], sort_keys=True)
+        if key in done or (methods and method not in methods):
+            continue
+        asked = dict(settings)
+        if "decay_budget" in asked:
+            unit = eta_sum("cosine", 0.05, asked["lr"], [Round()], steps, 0.9)
+            asked["lam"] = asked.pop("decay_budget") / (2 * unit)
+        cls = registry[method]
+        knobs, rest = split_settings(cls, asked)
+        recipe = Recipe(epochs=base["epochs"], batch_size=base["batch_size"], warmup=0.05)
+        trial = Trial(
+            suite="single", entry=method, dataset=base["dataset"], data_digest=opened.digest,
+            model="lenet_300_100", recipe=settle_recipe(recipe, cls, rest), method=method,
+            knobs=full_knobs(method, knobs), seed=0, phase="single", compressions=COMPRESSIONS,
+        )  # fmt: skip
+        record = trials.run(trial, data_root=data, device="cpu")
+        line = {
+            "key": key, "task": task, "steps": steps, "method": method, "settings": settings,
+            "status": record.status, "seconds": round(record.seconds, 2), "own": record.compression_exact,
+            "validated": record.compression,
+            "curve": [[p.at, p.val_accuracy, p.test_accuracy, p.nonzeros, p.cut] for p in record.at_compressions],
+        }  # fmt: skip
+        with out.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def main() -> None:
+    """Parses the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("measure",))
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--task", choices=TASKS, default="digits")
+    parser.add_argument("--methods", default="")
+    parser.add_argument("--data")
+    args = parser.parse_args()
+    measure(args.out, args.task, set(filter(None, args.methods.split(","))), args.data)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""The choice among the trainings of a search: the best at each common compression, by validation. No torch."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from .fields import CompressionPoint
+from .record import Record
+
+
+def points_of(record: Record) -> Mapping[float, CompressionPoint]:
+    """Returns what a record shows at each compression.
+
+    Args:
+        record: The record of a finished trial.
+
+    Returns:
+        Its points by compression, 1 among them; empty where it has none, as after a divergence.
+
+    Example:
+        >>> point = {"at": 64, "val_accuracy": 0.9, "nonzeros": 4159, "cut": True}
+        >>> list(points_of(record.model_copy(update={"at_compressions": [CompressionPoint(**point)]})))
+        [64.0]
+    """
+    return {point.at: point for point in record.at_compressions}
+
+
+def choose(searched: Iterable[Record], compressions: Sequence[float]) -> dict[float, Record]:
+    """Returns for each compression the training of a search that is best there, on validation data.
+
+    Ties go to fewer nonzeros, then to the lower number of the trial. A training that diverged is chosen only
+    where no other was finished.
+
+    Args:
+        searched: The records of one search: one entry, one task, one replicate.
+        compressions: The compressions to choose for.
+
+    Returns:
+        The chosen record by compression; a compression at which no training has a result is missing. The
+        same training may be chosen for several.
+
+    Example:
+        >>> def trained(number, at_4, at_64):
+        ...     values = [(4, at_4, 400), (64, at_64, 25)]
+        ...     points = [CompressionPoint(at=c, val_accuracy=a, nonzeros=n, cut=True) for c, a, n in values]
+        ...     found = {"trial": number, "phase": "search", "at_compressions": points}
+        ...     return record.model_copy(update=found)
+        >>> search = [trained(0, 0.97, 0.80), trained(1, 0.96, 0.91), trained(2, 0.97, 0.91)]
+        >>> {c: chosen.trial for c, chosen in choose(search, [4, 64, 256]).items()}
+        {4: 0, 64: 1}
+    """
+    records = sorted((r for r in searched if r.ok), key=lambda record: record.trial or 0)
+    found: dict[float, Record] = {}
+    for c in compressions:
+        there = [(points_of(record).get(c), record) for record in records]
+        ranked = [((-p.val_accuracy, p.nonzeros), record) for p, record in there if p is not None]
+        if ranked:
+            found[c] = min(ranked, key=lambda pair: pair[0])[1]
+        elif diverged := [record for record in records if record.status == "diverged"]:
+            found[c] = diverged[0]
+    return found
