@@ -19,7 +19,9 @@ from typing import Any
 COMPRESSIONS = (2, 4, 8, 16, 32, 64, 128, 256, 512)
 TASKS: dict[str, dict[str, Any]] = {
     "digits": {"dataset": "digits", "epochs": 22, "batch_size": 32},
-    **{f"mnist-{epochs}": {"dataset": "mnist", "epochs": epochs, "batch_size": 256} for epochs in (6, 15, 30)},
+    **{
+        f"mnist-{epochs}": {"dataset": "mnist", "epochs": epochs, "batch_size": 256} for epochs in (6, 15, 30)
+    },
 }
 # The decay budget B = 2λ·Ση/(1-μ), from which λ follows.
 BUDGETS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 25.0, 40.0, 80.0)
@@ -29,14 +31,20 @@ def sweeps() -> Iterator[tuple[str, dict[str, Any]]]:
     """Yields method and settings of every training, the least dear first."""
     for depth, lr, budget in itertools.product((2, 3, 4), (0.1, 0.2, 0.4, 0.8), BUDGETS):
         yield "dwf", {"depth": depth, "lr": lr, "decay_budget": budget}
-    for s0, rate in itertools.product((-3.0, -2.0, -1.0, -0.5, -0.3, -0.1, 0.0, 0.05, 0.3), (1.0, 10.0, 30.0)):
+    for s0, rate in itertools.product(
+        (-3.0, -2.0, -1.0, -0.5, -0.3, -0.1, 0.0, 0.05, 0.3), (1.0, 10.0, 30.0)
+    ):
         yield "cs", {"s0": s0, "mask_rate": rate}
-    for decay, decay_of_theta, lr in itertools.product((3.0, 6.0, 12.0, 24.0, 48.0), (1e-4, 3e-3), (0.1, 0.3)):
+    for decay, decay_of_theta, lr in itertools.product(
+        (3.0, 6.0, 12.0, 24.0, 48.0), (1e-4, 3e-3), (0.1, 0.3)
+    ):
         yield "str", {"s0": 0.0, "decay": decay, "weight_decay": decay_of_theta, "lr": lr}
     for lr, lam in itertools.product((0.02, 0.05, 0.2), (1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)):
         yield "l1", {"lam": lam, "lr": lr}
         yield "l1_prox", {"lam": lam, "lr": lr}
-    for p, lr, lam in itertools.product((0.5, 2 / 3, 0.8, 1.0), (1e-3, 3e-3), (1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.3)):
+    for p, lr, lam in itertools.product(
+        (0.5, 2 / 3, 0.8, 1.0), (1e-3, 3e-3), (1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.3)
+    ):
         yield "pwd", {"p": p, "lr": lr, "lam": lam}
     for reach, lam in itertools.product((20.0, 60.0, 200.0), (1e-7, 1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3)):
         yield "l0", {"reach": reach, "lam": lam}
@@ -48,12 +56,11 @@ def sweeps() -> Iterator[tuple[str, dict[str, Any]]]:
 def measure(out: Path, task: str, methods: set[str], data: str | None) -> None:
     """Runs the trainings that the file lacks and appends a line for each."""
     import torch
-    from sparsebench.bench.config.trial_spec import Trial
+    from sparsebench.bench.config.search_space import full_knobs, settle_recipe, split_settings
+    from sparsebench.bench.config.trial_spec import Recipe, Trial
     from sparsebench.bench.training import trial as trials
     from sparsebench.bench.training.lr_schedule import eta_sum
     from sparsebench.bench.training.train import train  # noqa: F401
-    from sparsebench.bench.config.search_space import full_knobs, settle_recipe, split_settings
-    from sparsebench.bench.config.trial_spec import Recipe
     from sparsebench.methods.api import registry
     from sparsebench.methods.plan import Round
 
@@ -92,7 +99,9 @@ def measure(out: Path, task: str, methods: set[str], data: str | None) -> None:
 
 def main() -> None:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=("measure",))
     parser.add_argument("out", type=Path)
     parser.add_argument("--task", choices=TASKS, default="digits")

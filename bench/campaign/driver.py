@@ -257,7 +257,7 @@ def run(
         store = stack.enter_context(closing(_open_store(folder, tasks.notes, shown.say)))
         live = publish.LivePublisher(chosen.tracking_uri, path, owner, resolved, shown.say, len(store) > 0)
         stack.callback(live.close)
-        searches = studies(resolved, tasks.digests, store, tasks.starts, tasks.base)
+        searches = studies(resolved, tasks.facts, store, tasks.base)
         shown.start(searches, workers.capacity)
         # Run the trials, then write tables and figures
         kept = KeptModels(path, store)

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,10 +14,9 @@ from torch import nn
 
 from ...datasets.api import full_batches
 from ...datasets.api import registry as datasets
-from ...methods.api import registry as methods
-from ..config.search_space import free_knobs
 from ..config.suite import Suite, Task
 from ..executors.rehearsal import TaskData, rehearse
+from ..measurement.curve import check_compressions
 from ..measurement.forward import products
 from ..measurement.prunable import prunable_set
 from ..models.factory import create
@@ -40,7 +38,8 @@ class TaskCost:
         task: Name of the task, `<dataset>-<model>`.
         entries: The number of entries.
         search: Search trials of all entries together.
-        confirm: Confirming trials of all entries, an upper bound: a front may have fewer points.
+        confirm: Confirming trials of all entries, an upper bound: one training may be the best at several
+            compressions, and is confirmed once.
         steps_a_trial: Optimizer steps of a trial, epochs times full batches.
         seconds_a_step: Median time of a dense training step.
         prunable_share: Prunable weights / all parameters of the model.
@@ -130,23 +129,15 @@ def estimate(suite: str, options: RunOptions) -> Cost:
     for task in resolved.tasks:
         shape, classes, size = sizes[task.name]
         steps = task.recipe.epochs * full_batches(size, task.recipe.batch_size)
-        budget = resolved.budget
-        confirm = sum(
-            budget.seeds * (budget.points if _has_front(task, entry.method, entry.knobs) else 1)
-            for entry in resolved.entries
-        )
         model = create(task.model, shape, classes, **located_start(task.model_args, base))
         covered = prunable_set(model, products(model, shape), task.keep_dense)
+        check_compressions(resolved.budget.compressions, covered.size, task.name)
         seconds = _step_seconds(model, task, shape, classes, torch.device(places[0].device))
-        count = len(resolved.entries)
+        budget, count = resolved.budget, len(resolved.entries)
+        search, confirm = (count * n for n in (budget.searches * budget.trials, budget.most_confirmations))
         told = (covered.share, covered.warning)
-        costs.append(TaskCost(task.name, count, count * budget.trials, confirm, steps, seconds, *told))
+        costs.append(TaskCost(task.name, count, search, confirm, steps, seconds, *told))
     return Cost(resolved, places, costs, cluster, tuple(notes))
-
-
-def _has_front(task: Task, method: str, fixed: dict[str, Any]) -> bool:
-    """Returns whether an entry has a free operating knob, so that its front may have several points."""
-    return any(knob.operating for knob in free_knobs(task.recipe, methods[method], fixed).values())
 
 
 def _dataset_sizes(task: Task, root: str | Path | None, base: Path, notes: list[str]) -> TaskData:

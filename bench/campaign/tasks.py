@@ -11,10 +11,12 @@ from ...records.lines import records_file
 from ...records.selection import columns, select
 from ..config.suite import Suite
 from ..executors.rehearsal import TaskData
+from ..measurement.curve import check_compressions
 from ..measurement.forward import products
 from ..measurement.prunable import prunable_set
 from ..models.factory import create
 from ..models.start_file import located_start, start_digest
+from ..search.study import TaskFacts
 from ..training.trial import open_data
 
 
@@ -41,6 +43,14 @@ class OpenedTasks:
     starts: dict[str, str]
     notes: Sequence[str]
     sizes: dict[str, TaskData] = field(default_factory=dict)
+
+    @property
+    def facts(self) -> dict[str, TaskFacts]:
+        """What the searches need to know of each task's data, by the task's name."""
+        return {
+            name: TaskFacts(digest, self.sizes[name].images, self.starts.get(name))
+            for name, digest in self.digests.items()
+        }
 
 
 def open_tasks(suite: Suite, data: str | Path | None, base: Path) -> OpenedTasks:
@@ -72,6 +82,7 @@ def open_tasks(suite: Suite, data: str | Path | None, base: Path) -> OpenedTasks
             starts[task.name] = start
         model = create(task.model, opened.shape, opened.classes, **located_start(task.model_args, base))
         covered = prunable_set(model, products(model, opened.shape), task.keep_dense)
+        check_compressions(suite.budget.compressions, covered.size, task.name)
         if covered.warning:
             notes[f"warning: {task.name}: {covered.warning}"] = None
         digests[task.name] = opened.digest

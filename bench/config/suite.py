@@ -25,7 +25,8 @@ class Budget(_Table):
     """What each entry gets on each task, the dense baseline too.
 
     Attributes:
-        compressions: The common compressions, at which every finished model is measured; each above 1.
+        compressions: The common compressions, at which every finished model is measured; each above 1. Only
+            suites of earlier versions have none.
         trials: Trials of a search, to each of which one of the compressions is assigned in turn.
         seeds: Fresh seeds with which the best training at each compression is confirmed.
         searches: Independent searches, each with its own confirmation; from two on, intervals cover them.
@@ -34,16 +35,21 @@ class Budget(_Table):
 
     Example:
         >>> budget = Budget(trials=8, seeds=3, compressions=[4, 16, 64, 256])
-        >>> budget.trials + len(budget.compressions) * budget.seeds  # the most trials of an entry's search
-        20
+        >>> budget.trials + budget.most_confirmations  # the most trials of an entry
+        23
     """
 
-    compressions: Annotated[tuple[Compression, ...], Field(min_length=1, max_length=100)] = COMPRESSIONS
+    compressions: Annotated[tuple[Compression, ...], Field(max_length=100)] = COMPRESSIONS
     trials: Annotated[int, Field(ge=1, le=100_000)] = 16
     seeds: Annotated[int, Field(ge=1, le=1000)] = 3
     searches: Annotated[int, Field(ge=1, le=1000)] = 1
     generation: Annotated[int, Field(ge=1, le=1000)] = 4
-    points: Annotated[int, Field(ge=1, le=100)] | None = Field(None, exclude=True)
+    points: Annotated[int, Field(ge=1, le=100)] | None = Field(default=None, exclude=True)
+
+    @property
+    def most_confirmations(self) -> int:
+        """The most confirming trials of an entry: of every search the best at 1 and at each compression."""
+        return self.searches * self.seeds * min(self.trials, len(self.compressions) + 1)
 
     @field_validator("compressions")
     @classmethod
@@ -162,6 +168,23 @@ class Suite(_Table):
         return entries
 
 
+def with_compressions(suite: Any) -> Any:
+    """Returns the content of a folder's suite with the common compressions that its records have.
+
+    Args:
+        suite: The suite in a `suite.json`, of any version.
+
+    Returns:
+        The same; with none where the version that wrote it had none, and not the default of new suites.
+
+    Example:
+        >>> with_compressions({"budget": {"trials": 8}})
+        {'budget': {'compressions': [], 'trials': 8}}
+    """
+    budget = suite.get("budget") if isinstance(suite, dict) else None
+    return {**suite, "budget": {"compressions": [], **budget}} if isinstance(budget, dict) else suite
+
+
 def _distinct(what: str, names: list[str]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -195,8 +218,8 @@ def load_suite(name: str | Path) -> Suite:
         SparsebenchError: The file is missing or not readable, or a key or value in it is not valid.
 
     Example:
-        >>> load_suite("quickstart").budget.points
-        3
+        >>> load_suite("quickstart").budget.trials
+        8
         >>> load_suite("quikstart")
         Traceback (most recent call last):
             ...
@@ -249,20 +272,13 @@ def check(suite: Suite, where: str) -> None:
             ...
         sparsebench.errors.SparsebenchError: my.toml: entries.0 (dwf): unknown knob ... did you mean 'depth'?
     """
-    from ...datasets.api import registry as datasets
     from ...methods.api import configure, knobs_of, registry
     from .search_space import free_knobs, settle_recipe, split_settings
 
     _check_names(suite, where)
-    # Tasks: the dataset and its arguments.
-    for index, task in enumerate(suite.tasks):
-        try:
-            dataset = datasets[task.dataset]
-            for name in task.data_args:
-                if name not in dataset.args:
-                    raise UnknownName(f"argument of dataset {task.dataset!r}", name, dataset.args)
-        except SparsebenchError as error:
-            raise SparsebenchError(f"{where}: tasks.{index}: {error}") from None
+    if not suite.budget.compressions:
+        raise SparsebenchError(f"{where}: budget.compressions: name at least one")
+    _check_tasks(suite, where)
     # Entries: the method, its knobs, and on each task the search ranges and the fixed values.
     for index, entry in enumerate(suite.entries):
         try:
@@ -280,6 +296,20 @@ def check(suite: Suite, where: str) -> None:
                 configure(entry.method, knobs)
         except SparsebenchError as error:
             raise SparsebenchError(f"{where}: entries.{index} ({entry.label}): {error}") from None
+
+
+def _check_tasks(suite: Suite, where: str) -> None:
+    """Raises for a dataset or an argument of it that does not exist."""
+    from ...datasets.api import registry as datasets
+
+    for index, task in enumerate(suite.tasks):
+        try:
+            dataset = datasets[task.dataset]
+            for name in task.data_args:
+                if name not in dataset.args:
+                    raise UnknownName(f"argument of dataset {task.dataset!r}", name, dataset.args)
+        except SparsebenchError as error:
+            raise SparsebenchError(f"{where}: tasks.{index}: {error}") from None
 
 
 def _check_names(suite: Suite, where: str) -> None:

@@ -14,6 +14,7 @@ def override(
     trials: int | None = None,
     epochs: int | None = None,
     seeds: int | None = None,
+    searches: int | None = None,
 ) -> Suite:
     """Returns a suite with the changes that the command line asks for; None changes nothing.
 
@@ -22,7 +23,8 @@ def override(
         methods: Labels or methods: the other entries are dropped.
         trials: Trials of each search.
         epochs: Epochs of every task's recipe.
-        seeds: Seeds with which each chosen point is confirmed.
+        seeds: Seeds with which each chosen training is confirmed.
+        searches: Independent searches of each entry.
 
     Returns:
         The changed suite, validated anew.
@@ -44,7 +46,7 @@ def override(
             if name not in known:
                 raise UnknownName("method or label in this suite", name, known)
         content["entries"] = [e for e in content["entries"] if {e["label"], e["method"]} & set(methods)]
-    for key, value in (("trials", trials), ("seeds", seeds)):
+    for key, value in (("trials", trials), ("seeds", seeds), ("searches", searches)):
         if value is not None:
             content["budget"][key] = value
     if epochs is not None:

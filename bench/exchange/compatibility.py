@@ -110,6 +110,8 @@ def _settings_of_record(record: Record) -> Iterator[tuple[str, Any]]:
         yield f"the start file of {task}", record.start_digest
     yield f"the data's arguments on {task}", arguments.dataset_args
     yield f"what is kept dense on {task}", list(arguments.keep_dense)
+    if record.phase != "single":
+        yield "the list of common compressions", [*record.compressions]
     if record.classes is not None:
         yield f"the number of classes of {task}", record.classes
     yield f"the version of method {record.method}", record.method_version
@@ -123,7 +125,10 @@ def _without_paths(model_args: Mapping[str, Any]) -> dict[str, Any]:
 
 def _settings_of_suite(suite: Suite) -> Iterator[tuple[str, Any]]:
     yield "the budget's search trials", suite.budget.trials
-    yield "the budget's points to confirm", suite.budget.points
+    yield "the budget's independent searches", suite.budget.searches
+    yield "the list of common compressions", [*suite.budget.compressions]
+    if suite.budget.points is not None:
+        yield "the budget's points to confirm", suite.budget.points
     for task in suite.tasks:
         yield f"the cut-off x_max of {task.name}", task.x_max
         yield f"the model's arguments on {task.name}", _without_paths(task.model_args)
@@ -155,12 +160,12 @@ def duplicate_searches(sources: Sequence[Source]) -> dict[tuple[int, str, str], 
         >>> duplicate_searches([Source("a", [here]), Source("b", [there])])
         {(1, 'made_up-net', 'dwf-3'): 0}
     """
-    asked: dict[tuple[str, str, int], tuple[int, str]] = {}
+    asked: dict[tuple[str, str, int, int], tuple[int, str]] = {}
     found: dict[tuple[int, str, str], int] = {}
     for number, source in enumerate(sources):
         for record in source.records:
             if record.phase == "search" and record.trial is not None:
-                key = (record.task, record.entry, record.trial)
+                key = (record.task, record.entry, record.replicate, record.trial)
                 before, known = asked.setdefault(key, (number, record.id))
                 if known != record.id and before != number:
                     found.setdefault((number, record.task, record.entry), before)
@@ -182,26 +187,27 @@ def _uncovered(sources: Sequence[Source]) -> Iterator[str]:
                 yield f"{source.name}: it has no suite.json, and {others}: merge all with suites, or none"
 
 
-def _searched(sources: Sequence[Source]) -> dict[tuple[str, str], dict[int, str]]:
-    """Returns, by (task, entry), the trial numbers of the search and the source that has each of them first.
+def _searched(sources: Sequence[Source]) -> dict[tuple[str, str], dict[tuple[int, int], str]]:
+    """Returns, by (task, entry), the trials (search, number) and the source that has each of them first.
 
     Repeated searches are left out.
     """
     left_out = duplicate_searches(sources)
-    found: dict[tuple[str, str], dict[int, str]] = {}
+    found: dict[tuple[str, str], dict[tuple[int, int], str]] = {}
     for number, source in enumerate(sources):
         for record in source.records:
             key = (record.task, record.entry)
             if record.phase == "search" and record.trial is not None and (number, *key) not in left_out:
-                found.setdefault(key, {}).setdefault(record.trial, source.name)
+                found.setdefault(key, {}).setdefault((record.replicate, record.trial), source.name)
     return found
 
 
 def _over_budget(sources: Sequence[Source]) -> Iterator[str]:
     """Yields the searches with more trials than the suite's budget gives every entry."""
-    budget = next((source.suite.budget.trials for source in sources if source.suite is not None), None)
-    if budget is None:
+    suite = next((source.suite for source in sources if source.suite is not None), None)
+    if suite is None:
         return
+    budget = suite.budget.trials * suite.budget.searches
     for (task, entry), trials in _searched(sources).items():
         if len(trials) > budget:
             where = " and ".join(dict.fromkeys(trials.values()))

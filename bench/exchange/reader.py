@@ -5,9 +5,9 @@ from dataclasses import replace
 from hashlib import file_digest
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from ...errors import SparsebenchError
 from ...gc_pause import paused_gc
@@ -18,7 +18,7 @@ from ...records.record import Record, parse
 from ...records.selection import light_records
 from ...records.store import EDITED, FILE
 from ...validation import odd_name, validation_message
-from ..config.suite import Suite
+from ..config.suite import Suite, with_compressions
 from .archive import LIMITS, METHODS, SUITE, read_archive
 from .compatibility import Source
 from .record_checks import record_errors, source_errors
@@ -36,6 +36,12 @@ class _Identity(BaseModel):
     suite: Suite
     data: dict[str, str]
     methods: dict[str, int] = {}
+
+    @field_validator("suite", mode="before")
+    @classmethod
+    def _of_any_age(cls, suite: Any) -> Any:
+        """Gives a suite from before the common compressions none, rather than the default ones."""
+        return with_compressions(suite)
 
 
 def read_source(path: Path) -> tuple[Source, list[str]]:

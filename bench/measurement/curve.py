@@ -1,12 +1,14 @@
 """The curve of a finished model: its accuracy at the common compressions, cut by magnitude to get there."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from ...datasets.api import Data
+from ...errors import SparsebenchError
 from ...methods.api import keep_count
 from ...methods.masks import top
 from ...records.fields import CompressionPoint, Metric
@@ -30,6 +32,29 @@ def kept_at(compression: float, size: int) -> int:
         (4159, 10)
     """
     return keep_count(1 - 1 / compression, size)
+
+
+def check_compressions(compressions: Iterable[float], size: int, task: str) -> None:
+    """Raises where a common compression leaves no weight of a network.
+
+    Args:
+        compressions: The common compressions.
+        size: |P|.
+        task: The name of the task, for the message.
+
+    Raises:
+        SparsebenchError: A compression is larger than |P|.
+
+    Example:
+        >>> check_compressions([4, 512], 300, "digits-tiny")
+        Traceback (most recent call last):
+        sparsebench.errors.SparsebenchError: compression 512 leaves no weight of digits-tiny, whose ...
+    """
+    if (largest := max(compressions, default=1)) > size:
+        raise SparsebenchError(
+            f"compression {largest:g} leaves no weight of {task}, whose network has {size:,} prunable ones: "
+            "name smaller `compressions` in the suite's budget"
+        )
 
 
 @torch.no_grad()
@@ -126,10 +151,9 @@ def curve(
             cut = cut_to(weights, kept_at(c, size))
             nonzeros = sum(int(w.count_nonzero()) for w in weights)
             if points and nonzeros == points[-1].nonzeros:  # nothing more was cut: the same model
-                points.append(points[-1].model_copy(update={"at": c}))
+                points.append(replace(points[-1], at=c))
                 continue
             valid = accuracy(model, data.valid, device, metric)
             test = accuracy(model, data.test, device, metric) if tests else None
-            point = CompressionPoint(at=c, val_accuracy=valid, test_accuracy=test, nonzeros=nonzeros, cut=cut)
-            points.append(point)
+            points.append(CompressionPoint(c, valid, nonzeros, cut, test))
     return points

@@ -26,6 +26,7 @@ class PrunableSet:
         names: The parameters' names, in the model's order.
         share: |P| / all parameters of the model.
         left_out: Size of each parameter outside P by name, the largest first.
+        size: |P|.
 
     Example:
         >>> from sparsebench.bench.measurement.forward import products
@@ -37,6 +38,7 @@ class PrunableSet:
     names: list[str]
     share: float
     left_out: dict[str, int]
+    size: int
 
     @property
     def warning(self) -> str | None:
@@ -114,8 +116,9 @@ def prunable_set(model: nn.Module, forward: Products, keep_dense: Iterable[str] 
     names = prunable_weights(model, forward, keep_dense)
     sizes = {name: p.numel() for name, p in model.named_parameters()}
     outside = sorted((name for name in sizes if name not in set(names)), key=lambda name: -sizes[name])
-    share = sum(sizes[name] for name in names) / max(1, sum(sizes.values()))
-    return PrunableSet(names, share, {name: sizes[name] for name in outside})
+    size = sum(sizes[name] for name in names)
+    share = size / max(1, sum(sizes.values()))
+    return PrunableSet(names, share, {name: sizes[name] for name in outside}, size)
 
 
 def _weights_of_layers(model: nn.Module) -> set[str]:

@@ -125,7 +125,13 @@ class OutputFolder:
         if not _is_identity(self.path):
             self._check_records()
             return
-        found = suite_changes(read_identity(self.path), self.identity)
+        there = read_identity(self.path)
+        if not there["suite"].get("budget", {}).get("compressions"):
+            raise SparsebenchError(
+                f"{str(self.path)!r} was begun by a version without common compressions: it can be reported "
+                "and merged with others of its kind, and not continued; choose another --out"
+            )
+        found = suite_changes(there, self.identity)
         additions = all(change.adds for change in found)
         if not found or (additions and self.extend):
             return

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...start_file import start_paths, with_start_paths
 
-MAY_GROW = {"suite.budget.trials", "suite.budget.seeds", "suite.budget.points"}
+MAY_GROW = {"suite.budget.trials", "suite.budget.seeds", "suite.budget.searches"}
 MAY_GAIN = {"suite.entries", "suite.tasks", "data", "starts", "methods"}
 MISSING = object()
 

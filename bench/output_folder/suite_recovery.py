@@ -1,6 +1,7 @@
 """Whether the records of a folder that has lost its suite.json are those of a given suite."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from ...methods.api import registry
@@ -8,6 +9,7 @@ from ...records.record import Record
 from ...records.schema_1 import recorded_arguments
 from ..config.search_space import free_knobs, full_knobs, settle_recipe, split_settings
 from ..config.suite import Entry, Suite, Task
+from ..search.seeds import seed_of
 
 
 def suite_mismatch(records: Iterable[Record], suite: Suite, digests: Mapping[str, str]) -> str | None:
@@ -81,8 +83,13 @@ def _recorded(record: Record, name: str) -> Any:
 
 def _beyond_budget(record: Record, suite: Suite) -> Iterator[str]:
     """Yields what the suite's seeds and number of trials do not allow."""
-    budget, first = suite.budget, suite.seed
-    if record.phase == "search" and (record.seed != first or (record.trial or 0) >= budget.trials):
+    budget, number = suite.budget, record.trial or 0
+    if record.compressions != budget.compressions:
+        yield f"the common compressions are {[*record.compressions]}"
+    if record.replicate >= budget.searches:
+        yield f"there is a search number {record.replicate + 1}"
+    known = partial(seed_of, suite.seed, record.replicate)
+    if record.phase == "search" and (number >= budget.trials or record.seed != known("search", number)):
         yield f"the search has trial {record.trial} with seed {record.seed}"
-    if record.phase == "confirm" and not first < record.seed <= first + budget.seeds:
-        yield f"a point is confirmed with seed {record.seed}"
+    if record.phase == "confirm" and record.seed not in (known("confirm", k) for k in range(budget.seeds)):
+        yield f"a training is confirmed with seed {record.seed}"

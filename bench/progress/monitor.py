@@ -3,13 +3,14 @@
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
 from ...records.record import Record
 from .eta import EtaEstimator, RemainingWork
 from .recorded import entries_progress
-from .snapshot import CampaignSnapshot, EntryProgress, Key, RunningTrial, front_summary
+from .snapshot import CampaignSnapshot, EntryProgress, Key, RunningTrial, Stage, front_summary
 
 if TYPE_CHECKING:
     from ..executors.base import Running
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 PAUSE = 0.4  # seconds between two snapshots of the running trials at least
 LONGEST_PAUSE = 5.0
 SHARE = 0.05  # of the driver's time, for displays
+STAGES: tuple[Stage, ...] = ("search", "confirm", "done")
 
 
 class Display(Protocol):
@@ -143,58 +145,62 @@ class ProgressMonitor:
                 self.displays.remove(display)
 
     def _snapshot(self, ended: bool) -> CampaignSnapshot:
-        entries = tuple(self._entry(study) for study in self.studies)
+        of: dict[Key, list[Study]] = defaultdict(list)  # several of a key where a suite has several searches
+        for study in self.studies:
+            of[study.task.name, study.entry.label].append(study)
+        entries = {key: self._entry(key, own) for key, own in of.items()}
         # The confirming trials that are expected of unfinished searches.
         came_to = defaultdict(list)
         for study in self.studies:
             if study.phase != "search":
                 came_to[study.task.name].append(study.planned - study.suite.budget.trials)
-        ahead = [self._ahead(study, came_to[study.task.name]) for study in self.studies]
-        # The remaining work of each study.
+        ahead = {key: sum(self._ahead(study, came_to[key[0]]) for study in own) for key, own in of.items()}
+        # The remaining work of each entry.
         since: dict[Key, list[float]] = defaultdict(list)
         now = time.time()
         for one in self._out:
             since[one.task, one.entry].append(now - one.since)
         jobs = [
             RemainingWork(
-                one.key, max(0, one.planned - one.finished) + more, study.suite.budget.generation,
-                tuple(since[one.key]),
+                key, max(0, one.planned - one.finished) + ahead[key],
+                of[key][0].suite.budget.generation * len(of[key]), tuple(since[key]),
             )
-            for study, one, more in zip(self.studies, entries, ahead, strict=True)
+            for key, one in entries.items()
         ]  # fmt: skip
         return CampaignSnapshot(
             suite=self.studies[0].suite.name if self.studies else "",
             began=now - (time.monotonic() - self._began),
-            capacity=self.capacity, entries=entries, running=self._out, ended=ended,
-            planned=round(sum(one.planned for one in entries) + sum(ahead)),
+            capacity=self.capacity, entries=tuple(entries.values()), running=self._out, ended=ended,
+            planned=round(sum(one.planned for one in entries.values()) + sum(ahead.values())),
             seconds_left=self.pace.left(jobs, self.capacity),
         )  # fmt: skip
 
-    def _entry(self, study: "Study") -> EntryProgress:
-        """Returns the progress of a study; made anew only where it has changed, since fronts take time."""
-        key = (study.task.name, study.entry.label)
+    def _entry(self, key: Key, own: Sequence["Study"]) -> EntryProgress:
+        """Returns the progress of an entry; made anew only where it has changed, since fronts take time."""
         # Records of an earlier run count before the study has asked for their trials again.
-        finished = max(study.finished, self._before.get(key, 0))
-        planned = max(study.planned, finished)
+        finished = max(sum(study.finished for study in own), self._before.get(key, 0))
+        planned = max(sum(study.planned for study in own), finished)
+        phase = min((study.phase for study in own), key=STAGES.index)
+        failed, shared = sum(study.failed for study in own), sum(study.shared for study in own)
         old = self._entries.get(key)
-        facts = (study.phase, planned, finished, study.failed, study.shared)
+        facts = (phase, planned, finished, failed, shared)
         if old is None or (old.phase, old.planned, old.finished, old.failed, old.shared) != facts:
-            found = study.found.values() or study.stored.values()
+            found = chain.from_iterable(study.found.values() or study.stored.values() for study in own)
             self._entries[key] = EntryProgress(
-                task=key[0], entry=key[1], phase=study.phase, planned=planned, finished=finished,  # type: ignore[arg-type]
-                failed=study.failed, shared=study.shared, front=front_summary(found),
+                task=key[0], entry=key[1], phase=phase, planned=planned, finished=finished,
+                failed=failed, shared=shared, front=front_summary(found),
             )  # fmt: skip
         return self._entries[key]
 
     def _ahead(self, study: "Study", came_to: Sequence[int]) -> float:
         """Returns the expected number of confirming trials that a search will ask for.
 
-        Once half the search is over it is the seeds times the points of its front so far; before that, the
-        mean of the finished searches of the task (`came_to`), or else the most that the budget allows.
+        Once half the search is over it is the seeds times the trainings that it would choose now; before
+        that, the mean of the finished searches of the task (`came_to`), or else the most that there can be.
         """
         if study.phase != "search":
             return 0.0
-        budget, one = study.suite.budget, self._entries[study.task.name, study.entry.label]
-        if one.front is not None and 2 * one.finished >= budget.trials:
-            return float(budget.seeds * min(one.front.points, budget.points))
-        return sum(came_to) / len(came_to) if came_to else float(budget.seeds * budget.points)
+        budget = study.suite.budget
+        if 2 * study.finished >= budget.trials:
+            return float(budget.seeds * len(study.chosen()))
+        return sum(came_to) / len(came_to) if came_to else budget.most_confirmations / budget.searches

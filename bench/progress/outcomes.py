@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...gc_pause import paused_gc
+from ...records.fields import CompressionPoint
 from ...records.lines import edited_lines
 from ...records.selection import columns, select
 
@@ -29,6 +30,8 @@ class _Fields(NamedTuple):
     test_balanced_accuracy: float | None
     trial: int | None
     seed: int
+    replicate: int
+    at_compressions: list[CompressionPoint]
 
 
 class TrialOutcome(_Fields):
@@ -51,6 +54,8 @@ class TrialOutcome(_Fields):
             `learning.py` decides whether a network has learned something.
         trial: The trial's number in its search; None outside searches.
         seed: The seed.
+        replicate: The number of the independent search that it belongs to.
+        at_compressions: Its accuracy at the common compressions.
 
     Example:
         >>> _ = (folder / "records.jsonl").write_text(record.to_json())

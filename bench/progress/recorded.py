@@ -4,8 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from ...records.choice import choose
 from ...records.record import Record
 from ..search.confirmed_points import chosen_points
+from ..search.seeds import seed_of
 from .outcomes import TrialOutcome
 from .snapshot import EntryProgress, Key, Stage, front_summary
 
@@ -15,8 +17,8 @@ def entries_progress(
 ) -> tuple[EntryProgress, ...]:
     """Returns the progress of each entry on each task, from the records and the suite alone.
 
-    An entry is done when its search is complete and all seeds of all points that the search confirms have a
-    record. Without a suite, the entries and points with the most trials and seeds tell what is expected.
+    An entry is done when its search is complete and all seeds of all trainings that its searches chose have
+    a record. Without a suite, the entries and points with the most trials and seeds tell what is expected.
 
     A trial that two entries share, or that one entry asks for twice, has one record. It is counted once here,
     while the driver counts it as often as it was asked for.
@@ -44,32 +46,42 @@ def entries_progress(
     seeds = {(r.confirms, r.seed) for group in of.values() for r in group if r.phase == "confirm"}
     budget, first = suite.get("budget", {}), suite.get("seed", 0)
     if "trials" in budget:
-        return tuple(_progress(key, of[key], budget["trials"], _expected(of[key], budget, first) - seeds)
-                     for key in keys)  # fmt: skip
+        trials = budget["trials"] * budget.get("searches", 1)
+        return tuple(
+            _progress(key, of[key], trials, _expected(of[key], budget, first) - seeds) for key in keys
+        )
     most = Counter(point for point, _ in seeds)
     lacking = {point: max(most.values()) - n for point, n in most.items()}
     wanted: dict[str, int] = defaultdict(int)
     for record in (record for group in of.values() for record in group if record.phase == "search"):
         wanted[record.task] = max(wanted[record.task], (record.trial or 0) + 1)
+    searches = 1 + max((record.replicate for group in of.values() for record in group), default=0)
     return tuple(
-        _progress(key, of[key], wanted[key[0]], {(p, i) for p in own for i in range(lacking[p])})
+        _progress(key, of[key], searches * wanted[key[0]], {(p, i) for p in own for i in range(lacking[p])})
         for key in keys
         for own in [{r.confirms for r in of[key] if r.phase == "confirm"}]
     )
 
 
-def _expected(records: Sequence[Any], budget: Mapping[str, Any], first: int) -> set[tuple[str | None, int]]:
-    """Returns the point and seed of each confirming trial of an entry; empty until its search is complete."""
-    found = {r.trial: r for r in records if r.phase == "search" and r.trial is not None}
-    found = {number: record for number, record in found.items() if number < budget["trials"]}
-    if len(found) < budget["trials"]:
-        return set()
-    seeds = range(first + 1, first + budget.get("seeds", 0) + 1)
-    return {
-        (point.id, seed)
-        for point in chosen_points((found[n] for n in sorted(found)), budget.get("points", len(found)))
-        for seed in seeds
-    }
+def _expected(records: Sequence[Any], budget: Mapping[str, Any], suite_seed: int) -> set[tuple[str, int]]:
+    """Returns the chosen training and the seed of each confirming trial of the searches that are complete."""
+    searches: dict[int, dict[int, Any]] = defaultdict(dict)
+    for record in records:
+        if record.phase == "search" and record.trial is not None and record.trial < budget["trials"]:
+            searches[record.replicate][record.trial] = record
+    wanted, compressions = set[tuple[str, int]](), budget.get("compressions")
+    for replicate, found in searches.items():
+        if len(found) < budget["trials"]:
+            continue
+        if compressions:
+            chosen = {r.id for r in choose(found.values(), (1.0, *compressions)).values()}
+            seeds = [seed_of(suite_seed, replicate, "confirm", k) for k in range(budget["seeds"])]
+        else:  # of a version without common compressions
+            in_order = (found[number] for number in sorted(found))
+            chosen = {r.id for r in chosen_points(in_order, budget.get("points", len(found)))}
+            seeds = [suite_seed + 1 + k for k in range(budget.get("seeds", 0))]
+        wanted |= {(identity, seed) for identity in chosen for seed in seeds}
+    return wanted
 
 
 def _progress(
@@ -80,7 +92,7 @@ def _progress(
 ) -> EntryProgress:
     """Returns the progress of an entry whose search has `trials`; `missing` are its confirmations."""
     search = [record for record in records if record.phase == "search"]
-    searched = len({record.trial for record in search if (record.trial or 0) < trials})
+    searched = min(trials, len({(record.replicate, record.trial) for record in search}))
     phase: Stage = "search" if searched < trials or not records else "confirm" if missing else "done"
     return EntryProgress(
         task=key[0], entry=key[1], phase=phase, finished=len(records),

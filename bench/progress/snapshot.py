@@ -1,5 +1,6 @@
 """The snapshot of a campaign: progress of each entry, running trials and Pareto fronts, as data. No torch."""
 
+import math
 from collections.abc import Iterable
 from typing import Literal
 
@@ -153,10 +154,11 @@ class CampaignSnapshot(_Facts):
 
 
 def front_summary(records: Iterable[Record | TrialOutcome]) -> FrontSummary | None:
-    """Returns a summary of the Pareto front of one search.
+    """Returns a summary of the Pareto front of one search, by its points at the common compressions.
 
     Args:
-        records: The records of the search; failed and diverged ones are left out.
+        records: The records of the search; failed and diverged ones are left out. Those of versions without
+            common compressions have a point each, of their own.
 
     Returns:
         The summary; None before the first result.
@@ -170,9 +172,10 @@ def front_summary(records: Iterable[Record | TrialOutcome]) -> FrontSummary | No
         return None
     # Networks that learned nothing are on no front, and still have an accuracy to show.
     points = [
-        (r.log_compression, r.val_accuracy)
+        (x, accuracy)
         for r in found
-        if r.val_accuracy is not None and learned(r.val_accuracy, chance_of(r, "validation") or 0.0)
+        for x, accuracy in _places(r)
+        if learned(accuracy, chance_of(r, "validation") or 0.0)
     ]
 
     def best(decades: float) -> float | None:
@@ -184,6 +187,13 @@ def front_summary(records: Iterable[Record | TrialOutcome]) -> FrontSummary | No
         at_10=best(1.0),
         at_100=best(2.0),
     )
+
+
+def _places(record: Record | TrialOutcome) -> list[tuple[float, float]]:
+    """Returns log10 compression and validation accuracy of a record's points."""
+    if record.at_compressions:
+        return [(math.log10(point.at), point.val_accuracy) for point in record.at_compressions]
+    return [(record.log_compression, record.val_accuracy or 0.0)]
 
 
 def duration(seconds: float) -> str:

@@ -186,10 +186,12 @@ class Search:
 
     @property
     def told(self) -> list[FrozenTrial]:
-        """The finished trials in order, with accuracy at the assigned compression c, and log10 c, as values."""
+        """The finished trials in order, valued by validation accuracy at their compression and its log10."""
         with self._lock:
             return [
-                self._frozen(params, None if outcome is None else [outcome[self.aim(n)], math.log10(self.aim(n))])
+                self._frozen(
+                    params, None if outcome is None else [outcome[self.aim(n)], math.log10(self.aim(n))]
+                )
                 for n, (params, outcome) in enumerate(self._finished)
             ]
 

@@ -3,7 +3,6 @@
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 from ...datasets.api import full_batches
@@ -23,10 +22,11 @@ from ..config.suite import Entry, Suite, Task
 from ..config.trial_spec import Trial
 from .decay_budget import lam_of
 from .optuna_search import Outcome, Search
+from .seeds import seed_of
 
 
 @dataclass(frozen=True)
-class TaskData:
+class TaskFacts:
     """What a search needs to know of a task's data.
 
     Attributes:
@@ -35,7 +35,7 @@ class TaskData:
         start: Digest of the file that the model's weights start from, part of the identity likewise.
 
     Example:
-        >>> TaskData("d1915", images=1149).images
+        >>> TaskFacts("d1915", images=1149).images
         1149
     """
 
@@ -65,7 +65,7 @@ class Study:
         >>> from sparsebench.bench.config.suite import load_suite
         >>> from sparsebench.bench.training.trial import failed
         >>> quick = load_suite("quickstart")  # 8 trials for each entry, in generations of 4
-        >>> data = TaskData("d1915", images=1149)
+        >>> data = TaskFacts("d1915", images=1149)
         >>> study = Study(quick, quick.tasks[0], quick.entries[2], data, Store(folder), {})
         >>> first = study.next()
         >>> first.entry, first.phase, first.number, first.aim, first.knobs["sparsity"]
@@ -80,7 +80,7 @@ class Study:
         suite: Suite,
         task: Task,
         entry: Entry,
-        data: TaskData,
+        data: TaskFacts,
         store: Store,
         searched: Mapping[int, Record],
         replicate: int = 0,
@@ -89,13 +89,17 @@ class Study:
         self.suite, self.task, self.entry, self.data, self.store = suite, task, entry, data, store
         self.stored, self.replicate, self.base = searched, replicate, base
         budget = suite.budget
-        self.name = f"{entry.label} on {task.name}" + (f", search {replicate + 1}" if budget.searches > 1 else "")
+        self.name = f"{entry.label} on {task.name}" + (
+            f", search {replicate + 1}" if budget.searches > 1 else ""
+        )
         self.cls = registry[entry.method]
         self.target = target_knob(self.cls)
         knobs = free_knobs(task.recipe, self.cls, entry.knobs)
         knobs.pop(self.target or "", None)  # the assigned compression is the target
         # What a dense training shows at 1 decides the reference of the task; nothing else aims there.
-        aims = budget.compressions if self.target or any(k.operating for k in knobs.values()) else self.measured
+        aims = (
+            budget.compressions if self.target or any(k.operating for k in knobs.values()) else self.measured
+        )
         self.search = Search(self.name, knobs, aims, budget.trials, budget.generation, suite.seed)
         self.found: dict[int, Record] = {}
         self.phase = "search"
@@ -194,7 +198,7 @@ class Study:
         return self._trial(
             recipe=recipe,
             knobs=full_knobs(self.entry.method, knobs),
-            seed=self._seed("search", number),
+            seed=seed_of(self.suite.seed, self.replicate, "search", number),
             phase="search",
             number=number,
             params=self.search.params(number),
@@ -223,17 +227,12 @@ class Study:
                 yield self._trial(
                     recipe=self.task.recipe.model_copy(update=record.recipe),
                     knobs=record.knobs,
-                    seed=self._seed("confirm", k),
+                    seed=seed_of(self.suite.seed, self.replicate, "confirm", k),
                     phase="confirm",
                     confirms=record.id,
                     params=record.params,
                     aim=record.aim,
                 )
-
-    def _seed(self, phase: str, number: int) -> int:
-        """Returns a seed of its own for each replicate, phase and number, the same for all entries."""
-        text = f"{self.suite.seed}/{self.replicate}/{phase}/{number}"
-        return int.from_bytes(sha256(text.encode()).digest()[:4], "big") >> 1
 
     def _trial(self, **fields: Any) -> Trial:
         return Trial(
@@ -255,7 +254,9 @@ class Study:
         )
 
 
-def studies(suite: Suite, data: Mapping[str, TaskData], store: Store, base: str | None = None) -> list[Study]:
+def studies(
+    suite: Suite, data: Mapping[str, TaskFacts], store: Store, base: str | None = None
+) -> list[Study]:
     """Returns one study for each entry on each task in each search, in the suite's order.
 
     Args:
@@ -270,7 +271,7 @@ def studies(suite: Suite, data: Mapping[str, TaskData], store: Store, base: str 
 
     Example:
         >>> from sparsebench.bench.config.suite import load_suite
-        >>> data = {"digits-lenet_300_100": TaskData("d1915", images=1149)}
+        >>> data = {"digits-lenet_300_100": TaskFacts("d1915", images=1149)}
         >>> [study.name for study in studies(load_suite("quickstart"), data, Store(folder))[:2]]
         ['dense on digits-lenet_300_100', 'random on digits-lenet_300_100']
     """

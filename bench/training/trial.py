@@ -241,7 +241,7 @@ def _chance(trial: Trial, data: Data) -> Measurements:
 
 
 def _measured(trial: Trial, training: Training, data: Data, place: torch.device) -> Measurements:
-    """Returns the measurements of the finished model; it is uncut afterwards, its zeros are the exact ones."""
+    """Returns the measurements of the finished model, whose zeros are the exact ones afterwards."""
     # The two thresholds.
     model, method = training.model, training.method
     weights = [training.net.weight(name).detach() for name in training.prunable]

@@ -1,12 +1,31 @@
 """The choice among the trainings of a search: the best at each common compression, by validation. No torch."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol, TypeVar
 
-from .fields import CompressionPoint
-from .record import Record
+from .fields import CompressionPoint, Status
 
 
-def points_of(record: Record) -> Mapping[float, CompressionPoint]:
+class Shown(Protocol):
+    """What the choice needs of a training: the part of a `Record` that progress displays read too.
+
+    Example:
+        >>> record.trial, record.status, record.at_compressions
+        (None, 'ok', [])
+    """
+
+    @property
+    def trial(self) -> int | None: ...
+    @property
+    def status(self) -> Status: ...
+    @property
+    def at_compressions(self) -> Sequence[CompressionPoint]: ...
+
+
+R = TypeVar("R", bound=Shown)
+
+
+def points_of(record: Shown) -> Mapping[float, CompressionPoint]:
     """Returns what a record shows at each compression.
 
     Args:
@@ -16,14 +35,14 @@ def points_of(record: Record) -> Mapping[float, CompressionPoint]:
         Its points by compression, 1 among them; empty where it has none, as after a divergence.
 
     Example:
-        >>> point = {"at": 64, "val_accuracy": 0.9, "nonzeros": 4159, "cut": True}
-        >>> list(points_of(record.model_copy(update={"at_compressions": [CompressionPoint(**point)]})))
+        >>> point = CompressionPoint(at=64, val_accuracy=0.9, nonzeros=4159, cut=True)
+        >>> list(points_of(record.model_copy(update={"at_compressions": [point]})))
         [64.0]
     """
     return {point.at: point for point in record.at_compressions}
 
 
-def choose(searched: Iterable[Record], compressions: Sequence[float]) -> dict[float, Record]:
+def choose(searched: Iterable[R], compressions: Sequence[float]) -> dict[float, R]:
     """Returns for each compression the training of a search that is best there, on validation data.
 
     Ties go to fewer nonzeros, then to the lower number of the trial. A training that diverged is chosen only
@@ -47,8 +66,8 @@ def choose(searched: Iterable[Record], compressions: Sequence[float]) -> dict[fl
         >>> {c: chosen.trial for c, chosen in choose(search, [4, 64, 256]).items()}
         {4: 0, 64: 1}
     """
-    records = sorted((r for r in searched if r.ok), key=lambda record: record.trial or 0)
-    found: dict[float, Record] = {}
+    records = sorted((r for r in searched if r.status != "failed"), key=lambda record: record.trial or 0)
+    found: dict[float, R] = {}
     for c in compressions:
         there = [(points_of(record).get(c), record) for record in records]
         ranked = [((-p.val_accuracy, p.nonzeros), record) for p, record in there if p is not None]

@@ -4,6 +4,7 @@ import math
 from typing import Annotated, Any, Literal
 
 from pydantic import AllowInfNan, BaseModel, ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 from .hashing import IDENTITY
 
@@ -45,7 +46,8 @@ class Layer(BaseModel):
         return math.prod(self.shape)
 
 
-class CompressionPoint(BaseModel):
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))  # small: a campaign has many
+class CompressionPoint:
     """What a finished model is worth at one of the common compressions.
 
     A model that is already that sparse is measured as it is; of a denser one the weights of largest magnitude
@@ -54,22 +56,21 @@ class CompressionPoint(BaseModel):
     Attributes:
         at: The common compression c; 1 is the whole model.
         val_accuracy: Validation accuracy there.
-        test_accuracy: Test accuracy there; None in the search phase, which reads no test data.
         nonzeros: Nonzero weights of P: at most k(c), the number that a target of c leaves.
         cut: Whether weights were cut to get there; False where the method reached it by itself.
+        test_accuracy: Test accuracy there; None in the search phase, which reads no test data.
 
     Example:
         >>> point = CompressionPoint(at=64, val_accuracy=0.95, nonzeros=4159, cut=True)
-        >>> point.test_accuracy is None, point.model_dump(exclude_none=True)["at"]
-        (True, 64.0)
+        >>> point.at, point.test_accuracy is None
+        (64.0, True)
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     at: Ratio
     val_accuracy: Fraction
-    test_accuracy: Fraction | None = None
     nonzeros: Annotated[int, Field(ge=0)]
     cut: bool
+    test_accuracy: Fraction | None = None
 
 
 class TrialFields(BaseModel):

@@ -25,6 +25,8 @@ ADDED_LATER = {
     "start_digest", "val_chance", "test_chance", "val_balanced_accuracy", "test_balanced_accuracy",
     "prunable_share", "collapsed", "empty_layers",
 }  # fmt: skip
+# What only records with common compressions have.
+AT_COMPRESSIONS = {"compressions", "aim", "replicate", "at_compressions"}
 # The order of a line's fields: identity, what was asked for, the outcome, the cost, the circumstances.
 ORDER = (
     "schema", "id", "config", "confirms", "suite", "entry", "dataset", "dataset_args", "model", "model_args",
@@ -127,6 +129,7 @@ class Record(Measurements, TrainingResult, TrialFields):
         left_out = {SEAL, *(ADDED_IN_SCHEMA_2 if self.schema_ == 1 else ())}
         content = self.model_dump(mode="json", by_alias=True, exclude=left_out)
         unknown = {name for name in ADDED_LATER if content[name] is None}
+        unknown |= AT_COMPRESSIONS if not self.compressions else set()
         ordered = {name: content[name] for name in ORDER if name in content and name not in unknown}
         # Without a seal numbers are written as pydantic does, so that an old line stays the same.
         return sealed(ordered) if seal else _UNSEALED.dump_json(ordered).decode()

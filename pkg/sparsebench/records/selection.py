@@ -126,7 +126,7 @@ def line_decoder(types: Mapping[str, Any]) -> msgspec.json.Decoder[Any]:
 
     Returns:
         The decoder; it refuses lines with a field that records have not. A field that a line lacks is
-        `msgspec.UNSET`, or the default of the record where that is a text, a number or None.
+        `msgspec.UNSET`, or the default of the record where that is a text, a number, None or an empty list.
 
     Example:
         >>> found = line_decoder({"entry": str}).decode(record.to_json())
@@ -146,7 +146,8 @@ def _default(field: FieldInfo) -> tuple[Any, ...]:
     """Returns the default of a field, or nothing where a line must have it."""
     if field.is_required():
         return ()
-    return (field.default if isinstance(field.default, int | float | str | None) else UNSET,)
+    simple = isinstance(field.default, int | float | str | None) or field.default == []
+    return (field.default if simple else UNSET,)
 
 
 @cache
@@ -154,7 +155,7 @@ def columns(*names: str) -> Selection[tuple[Any, ...]]:
     """Returns the selection of some fields of each record, as tuples.
 
     Args:
-        *names: Attributes of `Record`, two or more, each a text, a number or None.
+        *names: Attributes of `Record`, two or more, each a text, a number, None or a list.
 
     Returns:
         The selection.
