@@ -91,7 +91,9 @@ def measure(out: Path, task: str, methods: set[str], data: str | None) -> None:
             "key": key, "task": task, "steps": steps, "method": method, "settings": settings,
             "status": record.status, "seconds": round(record.seconds, 2), "own": record.compression_exact,
             "validated": record.compression,
-            "curve": [[p.at, p.val_accuracy, p.test_accuracy, p.nonzeros, p.cut] for p in record.at_compressions],
+            "curve": [
+                [p.at, p.val_accuracy, p.test_accuracy, p.nonzeros, p.cut] for p in record.at_compressions
+            ],
         }  # fmt: skip
         with out.open("a") as file:
             file.write(json.dumps(line) + "\n")

@@ -97,7 +97,7 @@ class DeepWeightFactorization(Sparsifier):
 class Spred(DeepWeightFactorization):
     """w = u⊙v with L2 of strength λ on both: min L(w) + λ‖w‖₁ by plain gradient descent; cut, fine-tune.
 
-    After 1-`finetune` of the steps the (1-sparsity)·|P| largest |w| stay, and the rest of the steps trains the
+    After 1-`finetune` of the steps the (1-sparsity)·|P| largest |w| stay, and the remaining steps train the
     factors of these on. The start is that of the authors' code, u = sign(w₀)·√|w₀| and v = √|w₀|, which is
     balanced and keeps the network's function; "dense" is u = w₀, v = 1, "d1" Algorithm D.1 at depth 2.
 

@@ -29,7 +29,8 @@ class RunOptions:
         methods: Only these entries, by label or method.
         trials: Search trials for each entry and task, in place of the suite's.
         epochs: Epochs of every trial, in place of the suite's.
-        seeds: Fresh seeds for each confirmed point, in place of the suite's.
+        seeds: Fresh seeds for each confirmed training, in place of the suite's.
+        searches: Independent searches of each entry, in place of the suite's.
         devices: `cuda:0,cuda:2` or `cpu:4`; every GPU by default, else a slot for each CPU core. With Ray
             `cpu` or `cuda`.
         per_device: Trials that share one GPU.
@@ -37,7 +38,7 @@ class RunOptions:
         storage: Optuna's storage as a URL; a database in `out` by default.
         tracking_uri: MLflow's server or database; MLFLOW_TRACKING_URI by default, else a database in `out`.
         plugins: Python files that register methods, datasets or models.
-        extend: Continue a run whose suite has gained entries, tasks, trials or seeds.
+        extend: Continue a run whose suite has gained entries, tasks, trials, seeds or searches.
         time_limit: Seconds that one trial may take; None for no limit.
         executor: `local`, or `ray` for the machines of a Ray cluster.
         address: Ray's head as `host:6379`, or `auto`.
@@ -56,6 +57,7 @@ class RunOptions:
     trials: int | None = None
     epochs: int | None = None
     seeds: int | None = None
+    searches: int | None = None
     devices: str | None = None
     per_device: int = 1
     data: str | Path | None = None
@@ -101,7 +103,7 @@ class RunOptions:
         changed = override(
             suite if isinstance(suite, Suite) else load_suite(suite),
             methods=list(self.methods) if self.methods else None,
-            trials=self.trials, epochs=self.epochs, seeds=self.seeds,
+            trials=self.trials, epochs=self.epochs, seeds=self.seeds, searches=self.searches,
         )  # fmt: skip
         check(changed, f"suite {changed.name!r}")
         return changed

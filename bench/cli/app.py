@@ -22,6 +22,7 @@ from .options import (
     Plugins,
     Storage,
     Tracking,
+    parse_compressions,
     parse_names,
     parse_pairs,
     parse_values,
@@ -64,7 +65,10 @@ def run(
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs per trial.", show_default="the suite's")] = None,
     seeds: Annotated[
-        int | None, typer.Option(help="New seeds per confirmed point.", show_default="the suite's")
+        int | None, typer.Option(help="New seeds per confirmed training.", show_default="the suite's")
+    ] = None,
+    searches: Annotated[
+        int | None, typer.Option(help="Independent searches per entry and task.", show_default="the suite's")
     ] = None,
     devices: Devices = None,
     per_device: Annotated[int, typer.Option(help="Trials that run on one GPU at once.")] = 1,
@@ -86,8 +90,8 @@ def run(
 
     options = RunOptions(
         out=out, methods=parse_names(methods, "--methods") if methods is not None else None, trials=trials,
-        epochs=epochs, seeds=seeds, devices=devices, per_device=per_device, data=data, storage=storage,
-        tracking_uri=tracking_uri, plugins=plugin or [], extend=extend, time_limit=3600 * time_limit,
+        epochs=epochs, seeds=seeds, searches=searches, devices=devices, per_device=per_device,
+        data=data, storage=storage, tracking_uri=tracking_uri, plugins=plugin or [], extend=extend, time_limit=3600 * time_limit,
         executor=executor, address=address,
     )  # fmt: skip
     (commands.print_dry_run if dry_run else commands.print_run)(suite, options)
@@ -111,6 +115,10 @@ def train(
         list[str] | None,
         typer.Option(help="Name or pattern (blocks.0.*) of layers that are not pruned; repeatable."),
     ] = None,
+    compressions: Annotated[
+        str | None,
+        typer.Option(help="Compressions to measure at, as 4,16,64.", show_default="2, 4, 8, … 512"),
+    ] = None,
     data: DataRoot = None,
     device: Annotated[
         str | None, typer.Option(help="Device: cpu, or cuda:0.", show_default="the first GPU, else cpu")
@@ -131,7 +139,8 @@ def train(
         dataset, model, method, settings=given, seed=seed, data=data, device=device, save=save,
         data_args=parse_values(data_arg or [], "--data-arg"),
         model_args=parse_values(model_arg or [], "--model-arg"),
-        keep_dense=keep_dense or [], plugins=plugin or [], threads=threads,
+        keep_dense=keep_dense or [], compressions=parse_compressions(compressions),
+        plugins=plugin or [], threads=threads,
     )  # fmt: skip
 
 

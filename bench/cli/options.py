@@ -9,6 +9,7 @@ import typer
 
 from ...errors import SparsebenchError, printable
 from ...parsing import check_values
+from ..config.trial_spec import COMPRESSIONS
 
 Plugins = Annotated[
     list[Path] | None,
@@ -42,7 +43,9 @@ Address = Annotated[
 
 Extend = Annotated[
     bool,
-    typer.Option("--extend", help="Continue a run whose suite has gained entries, tasks, trials or seeds."),
+    typer.Option(
+        "--extend", help="Continue a run whose suite has gained entries, tasks, trials, seeds or searches."
+    ),
 ]
 
 Tracking = Annotated[
@@ -126,6 +129,30 @@ def parse_names(text: str, option: str) -> list[str]:
     if not all(found):
         raise SparsebenchError(f"{option} {text!r} has an empty name: write them as a,b")
     return found
+
+
+def parse_compressions(text: str | None) -> tuple[float, ...]:
+    """Returns the compressions in a comma-separated argument.
+
+    Args:
+        text: The argument, such as `4,16,64`; None where it was not given.
+
+    Returns:
+        The numbers in the order given; those that suites have by default for None.
+
+    Raises:
+        SparsebenchError: A word is no number.
+
+    Example:
+        >>> parse_compressions("4, 16,64")
+        (4.0, 16.0, 64.0)
+    """
+    if text is None:
+        return COMPRESSIONS
+    try:
+        return tuple(float(word) for word in text.split(","))
+    except ValueError:
+        raise SparsebenchError(f"--compressions {text!r}: write numbers as 4,16,64") from None
 
 
 def parse_values(words: Sequence[str], option: str) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from rich.console import Console
 
 from ...commands import path_word
 from ...errors import SparsebenchError, printable
+from ...records.fields import CompressionPoint as CompressionPoint
+from ...records.record import Record
 from ..campaign.options import RunOptions
 from ..system.mlflow_address import named_address
 from ..system.urls import without_login
@@ -41,6 +43,7 @@ def print_training(dataset: str, model: str, method: str, *, threads: int, **opt
 
     torch.set_num_threads(threads)
     record = train_once(dataset, model, method, on_event=print_progress, **options)
+    print_curve(record)
     print_json(
         json.dumps(json.loads(record.to_json()), indent=2) if sys.stdout.isatty() else record.to_json()
     )
@@ -73,6 +76,29 @@ def print_progress(event: dict[str, Any]) -> None:
         f"val {100 * row['val_accuracy']:.2f} %  "
         f"compression at |w| ≥ 1e-3: {row['compression_at_1e-3']:.3g}{extra}",
     )
+
+
+def print_curve(record: Record) -> None:
+    """Prints on stderr what a record shows at the common compressions.
+
+    Args:
+        record: The record of a trial.
+
+    Example:
+        >>> point = CompressionPoint(at=64, val_accuracy=0.95, nonzeros=4159, cut=True, test_accuracy=0.94)
+        >>> from contextlib import redirect_stderr
+        >>> with redirect_stderr(sys.stdout):
+        ...     print_curve(record.model_copy(update={"at_compressions": [point]}))
+        at compression 64: val 95.00 %, test 94.00 %, 4159 weights (cut, without retraining)
+    """
+    for point in record.at_compressions:
+        test = "" if point.test_accuracy is None else f", test {100 * point.test_accuracy:.2f} %"
+        how = " (cut, without retraining)" if point.cut else ""
+        print_line(
+            stderr_console(),
+            f"at compression {point.at:g}: val {100 * point.val_accuracy:.2f} %{test}, "
+            f"{point.nonzeros} weights{how}",
+        )
 
 
 def print_run(suite: str, options: RunOptions) -> None:

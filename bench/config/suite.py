@@ -10,10 +10,9 @@ from ...escaping import FORMULAS
 from ...parsing import read_toml
 from ...records.hashing import digest
 from ...validation import explain_validation, odd_name
-from .trial_spec import Recipe
+from .trial_spec import COMPRESSIONS, Recipe
 
 SHIPPED = Path(__file__).parent.parent / "suites"
-COMPRESSIONS = tuple(float(2**n) for n in range(1, 10))  # 2 to 512
 Compression = Annotated[float, Field(gt=1, le=1e6)]
 
 

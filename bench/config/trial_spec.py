@@ -14,6 +14,7 @@ from ...records.record import Record
 from ...records.schema_1 import recorded_arguments
 from ...start_file import with_start_paths
 
+COMPRESSIONS = tuple(float(2**n) for n in range(1, 10))  # 2 to 512, where nobody names others
 # Part of every identity. It is not the schema of records: a new field there leaves identities as they are.
 IDENTITY_SCHEMA = 1
 
@@ -96,7 +97,7 @@ class Trial(TrialFields):
         # A start from a file is identified by the file's content, wherever it lies.
         started = self.start_digest is not None
         model_args = with_start_paths(self.model_args, lambda path: None) if started else self.model_args
-        content = {
+        content: dict[str, Any] = {
             "schema": IDENTITY_SCHEMA,
             "data": self.data_digest,
             **({"start": self.start_digest} if started else {}),
@@ -106,8 +107,9 @@ class Trial(TrialFields):
             "method": [self.method, self.method_version, self.knobs],
             "phase": self.phase,
         }
-        # Left out where there are none, so that trials of before have their identities still.
-        return {**content, "compressions": list(self.compressions)} if self.compressions else content
+        if self.phase != "single":  # which no campaign looks for: it keeps the identity that it had
+            content["compressions"] = list(self.compressions)
+        return content
 
     @property
     def config(self) -> str:
@@ -132,6 +134,8 @@ class Trial(TrialFields):
             for key, value in values.items():
                 words += [flag, f"{key}={_word(value, as_json=flag != '--set')}"]
         words += [word for name in self.keep_dense for word in ("--keep-dense", name)]
+        if self.compressions and self.compressions != COMPRESSIONS:
+            words += ["--compressions", ",".join(f"{c:g}" for c in self.compressions)]
         return shlex.join(["sparsebench", "train", *words, "--seed", str(self.seed)])
 
     def command_on(self, threads: int, plugins: Iterable[str] = ()) -> str:
@@ -170,4 +174,5 @@ def trial_of(record: Record) -> Trial:
         model_args=record.model_args, keep_dense=arguments.keep_dense, recipe=Recipe(**record.recipe),
         method=record.method, method_version=record.method_version, knobs=record.knobs, params=record.params,
         seed=record.seed, phase=record.phase, confirms=record.confirms, number=record.trial,
+        compressions=record.compressions, aim=record.aim, replicate=record.replicate,
     )  # fmt: skip

@@ -17,7 +17,7 @@ from ...datasets.api import registry as datasets
 from ...errors import NotTrainable, SparsebenchError
 from ...methods.api import registry as methods
 from ...registry import defined_in
-from ..config.search_space import free_knobs, full_knobs, settle_recipe, split_settings
+from ..config.search_space import DECAY_BUDGET, free_knobs, full_knobs, settle_recipe, split_settings
 from ..config.suite import Entry, Suite, Task
 from ..config.trial_spec import Trial
 from ..models.factory import maker_of
@@ -114,7 +114,8 @@ def _trial(task: Task, entry: Entry) -> Trial:
     cls = methods[entry.method]
     fixed = {name: value for name, value in entry.knobs.items() if not isinstance(value, dict)}
     free = free_knobs(task.recipe, cls, entry.knobs)
-    knobs, rest = split_settings(cls, {**{name: knob.default for name, knob in free.items()}, **fixed})
+    values = {name: knob.default for name, knob in free.items() if name != DECAY_BUDGET}  # λ has its default
+    knobs, rest = split_settings(cls, {**values, **fixed})
     return Trial(
         suite="rehearsal", entry=entry.label, dataset=task.dataset, dataset_args=task.data_args,
         data_digest="", model=task.model, model_args=task.model_args, keep_dense=task.keep_dense,

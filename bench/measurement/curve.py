@@ -79,7 +79,7 @@ def cut_to(weights: Sequence[Tensor], keep: int) -> bool:
     if sum(int(w.count_nonzero()) for w in weights) <= keep:
         return False
     mask = top(torch.cat([w.abs().reshape(-1) for w in weights]), keep)
-    for w, kept in zip(weights, mask.split([w.numel() for w in weights]), strict=True):
+    for w, kept in zip(weights, torch.split(mask, [w.numel() for w in weights]), strict=True):
         w.masked_fill_(~kept.view_as(w), 0.0)
     return True
 
@@ -124,7 +124,7 @@ def curve(
     Args:
         model: The finished plain model, on `device`.
         weights: Its prunable weights, detached views of the model's own tensors.
-        compressions: The common compressions, each 1 or more.
+        compressions: The common compressions, each 1 or more; those that leave no weight are left out.
         data: The validation split and the test set.
         device: Where the batches are put.
         tests: Whether the test set may be read.
@@ -147,7 +147,7 @@ def curve(
     points: list[CompressionPoint] = []
     size = sum(w.numel() for w in weights)
     with restored(weights):
-        for c in sorted({1.0, *compressions}) if compressions else ():
+        for c in sorted({1.0, *(c for c in compressions if c <= size)}) if compressions else ():
             cut = cut_to(weights, kept_at(c, size))
             nonzeros = sum(int(w.count_nonzero()) for w in weights)
             if points and nonzeros == points[-1].nonzeros:  # nothing more was cut: the same model

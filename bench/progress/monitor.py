@@ -180,7 +180,7 @@ class ProgressMonitor:
         # Records of an earlier run count before the study has asked for their trials again.
         finished = max(sum(study.finished for study in own), self._before.get(key, 0))
         planned = max(sum(study.planned for study in own), finished)
-        phase = min((study.phase for study in own), key=STAGES.index)
+        phase = next(stage for stage in STAGES if any(study.phase == stage for study in own))
         failed, shared = sum(study.failed for study in own), sum(study.shared for study in own)
         old = self._entries.get(key)
         facts = (phase, planned, finished, failed, shared)

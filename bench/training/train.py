@@ -1,5 +1,6 @@
 """`sparsebench.train`: one configured trial from Python, the same as the command `sparsebench train`."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -14,7 +15,7 @@ from ...reasons import reason
 from ...records.record import Record
 from ...validation import explain_validation
 from ..config.search_space import full_knobs, settle_recipe, split_settings
-from ..config.trial_spec import Recipe, Trial
+from ..config.trial_spec import COMPRESSIONS, Recipe, Trial
 from ..data.opened import forget_data
 from ..models.start_file import start_digest
 from ..system.devices import check_device
@@ -37,6 +38,7 @@ def train(
     data_args: Mapping[str, Any] | None = None,
     model_args: Mapping[str, Any] | None = None,
     keep_dense: Sequence[str] = (),
+    compressions: Sequence[float] = COMPRESSIONS,
     data: str | Path | None = None,
     device: str | None = None,
     plugins: Sequence[str | Path] = (),
@@ -59,6 +61,8 @@ def train(
         data_args: Arguments of the dataset.
         model_args: Arguments of the model, such as `patch_size`.
         keep_dense: Layers that are not prunable: names, or patterns such as `blocks.0.*`.
+        compressions: The compressions at which the finished model is measured, each above 1; larger ones than
+            it has prunable weights are left out.
         data: The folder of datasets; SPARSEBENCH_DATA or the user's cache where it is None.
         device: "cpu", "mps" or a GPU such as "cuda:0"; None takes the first GPU, else MPS, else the CPU.
         plugins: Python files that register methods, datasets or models when imported.
@@ -99,6 +103,7 @@ def train(
             data_digest=opened.digest, start_digest=start_digest(model_args or {}, base), model=model,
             model_args=dict(model_args or {}), keep_dense=tuple(keep_dense), recipe=recipe, method=method,
             method_version=cls.version, knobs=full_knobs(method, knobs), seed=seed, phase="single", base=base,
+            compressions=_checked(compressions),
         )  # fmt: skip
         return _trained(trial, data_root=data, device=place, save=save, on_event=on_event)
 
@@ -110,6 +115,12 @@ def _tell(on_event: Callable[[dict[str, Any]], None], sentence: str) -> None:
 def _check_save(save: str | Path | None) -> None:
     if save is not None:
         trials.check_save_path(Path(save))
+
+
+def _checked(compressions: Sequence[float]) -> tuple[float, ...]:
+    if wrong := [c for c in compressions if not 1 < c < math.inf]:
+        raise SparsebenchError(f"compressions: {wrong[0]:g} is not above 1")
+    return tuple(sorted({float(c) for c in compressions}))
 
 
 def _check_seed(seed: int) -> None:

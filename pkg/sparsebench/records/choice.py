@@ -1,4 +1,4 @@
-"""The choice among the trainings of a search: the best at each common compression, by validation. No torch."""
+"""The choice among the trainings of a search: the best on validation at each compression. No torch."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar

@@ -193,8 +193,8 @@ class Measurements(BaseModel):
         collapsed_layers: The `empty_layers` of older records, which counted each as a collapse.
         prunable_share: |P| / all parameters of the model: what part of it the compression speaks of.
         layers: The prunable tensors with their nonzeros.
-        at_compressions: The model's accuracy at compression 1 and at each common compression, ascending; empty
-            in records without common compressions, and where training diverged.
+        at_compressions: The model's accuracy at compression 1 and at each common one, ascending; empty in
+            records without common compressions, and where training diverged.
 
     Example:
         >>> f"{record.compression:.2f}× at {record.threshold}, {record.compression_exact:.2f}× at float32 eps"
