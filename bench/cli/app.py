@@ -91,8 +91,8 @@ def run(
     options = RunOptions(
         out=out, methods=parse_names(methods, "--methods") if methods is not None else None, trials=trials,
         epochs=epochs, seeds=seeds, searches=searches, devices=devices, per_device=per_device,
-        data=data, storage=storage, tracking_uri=tracking_uri, plugins=plugin or [], extend=extend, time_limit=3600 * time_limit,
-        executor=executor, address=address,
+        data=data, storage=storage, tracking_uri=tracking_uri, plugins=plugin or [], extend=extend,
+        time_limit=3600 * time_limit, executor=executor, address=address,
     )  # fmt: skip
     (commands.print_dry_run if dry_run else commands.print_run)(suite, options)
 

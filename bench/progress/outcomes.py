@@ -12,6 +12,7 @@ from ...records.selection import columns, select
 
 class _Fields(NamedTuple):
     id: str
+    config: str
     suite: str
     entry: str
     dataset: str
@@ -39,6 +40,7 @@ class TrialOutcome(_Fields):
 
     Attributes:
         id: The trial's identity.
+        config: The hash of its settings, equal for its seeds.
         suite: The suite's name.
         entry: The entry's label.
         dataset: The dataset's registered name.

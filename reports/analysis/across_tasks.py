@@ -198,7 +198,13 @@ def contestants(found: Sequence[TaskLeaderboard]) -> tuple[tuple[str, ...], tupl
 
 
 def _score(board: TaskLeaderboard, entry: str) -> float:
-    return board.row(entry).hypervolume_raw
+    return board.row(entry).merit
+
+
+def _shown(board: TaskLeaderboard, entry: str) -> float | None:
+    """What an entry is ranked by, as it is shown; None where that needs a dense baseline."""
+    row = board.row(entry)
+    return row.score if board.compressions and board.scale else row.hypervolume
 
 
 def _ranks(scores: Sequence[float]) -> list[float]:
@@ -216,7 +222,7 @@ def _standings(
     standings = []
     for i, entry in enumerate(entries):
         own = tuple(row[i] for row in ranks)
-        volumes = [board.row(entry).hypervolume if board.row(entry).points else 0.0 for board in found]
+        volumes = [_shown(board, entry) if board.row(entry).points else 0.0 for board in found]
         known = [v for v in volumes if v is not None]
         whole = known if len(known) == len(volumes) else []
         mean = fmean(whole) if whole else None

@@ -1,5 +1,6 @@
 """Leaderboards computed from records: points, references, ranked rows. No torch."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -11,10 +12,14 @@ from ...records.pareto import X_MAX, front
 from ...records.record import Record
 from ...records.stored import reader_of
 from . import measures
+from .common_points import common_points, compressions_of, own_points
 from .comparison import differences
 from .grouping import by_task, confirmed, provisional
 from .leaderboard import DENSE, LeaderboardRow, TaskLeaderboard
 from .points import Point, Source, learning
+from .scores import best_at, score_fields, search_fields
+
+SPLITS: tuple[Source, ...] = ("test", "validation")
 
 
 def boards(records: Iterable[Record], x_max: float | Mapping[str, float] = X_MAX) -> list[TaskLeaderboard]:
@@ -65,6 +70,8 @@ def rows(records: Iterable[Record], x_max: float | Mapping[str, float] = X_MAX) 
 
 
 def _board(task: str, records: list[Record], x_max: float) -> TaskLeaderboard:
+    if compressions := compressions_of(records):
+        return _board_at(task, records, compressions)
     # Operating points: the confirmed ones of an entry, else those of its search
     tested, tested_failures = confirmed(records, chance_on(records, "test"))
     guessed, guessed_failures = provisional(records, chance_on(records, "validation"))
@@ -83,6 +90,28 @@ def _board(task: str, records: list[Record], x_max: float) -> TaskLeaderboard:
         e: tested_failures.get(e, 0) + (0 if e in judged else guessed_failures.get(e, 0)) for e in names
     }
     return replace(draft, rows=_ranked(draft, [_row(draft, entry, failures[entry]) for entry in names]))
+
+
+def _board_at(task: str, records: list[Record], compressions: tuple[float, ...]) -> TaskLeaderboard:
+    """The leaderboard of records that were all measured at the same common compressions."""
+    chances: dict[Source, float] = {split: chance_on(records, split) for split in SPLITS}
+    points, failures = common_points(records, compressions, chances)
+    source: Source = (
+        "test" if any(p.source == "test" for own in points.values() for p in own) else "validation"
+    )
+    whole = [p for own in points.values() for p in own if p.method == DENSE and p.at == 1]
+    baseline = dense_point({"": whole})
+    dense, dense_sd = (baseline.accuracy.mean, baseline.accuracy.sd) if baseline else (None, None)
+    x_max = math.log10(max(compressions))
+    draft = TaskLeaderboard(
+        task, source, chances[source], dense, dense_sd, x_max, [], points, records, compressions,
+        own={entry: own_points(group) for entry, group in points.items()},
+    )  # fmt: skip
+    rows = [_row(draft, entry, failures[entry]) for entry in sorted(points)]
+    judged = {row.entry: points[row.entry] for row in rows if row.source == source and not row.baseline}
+    best = best_at(judged, compressions)
+    rows = [replace(row, best_at=best.get(row.entry, {})) for row in rows]
+    return replace(draft, rows=_ranked(draft, rows))
 
 
 def dense_point(points: Mapping[str, Sequence[Point]]) -> Point | None:
@@ -113,8 +142,16 @@ def _row(board: TaskLeaderboard, entry: str, failures: int) -> LeaderboardRow:
     if not points:
         return replace(row, runs=failures)
     at = board.references
-    row = replace(row, **measures.volumes(at, points), **measures.accuracies_and_compressions(at, points))
-    return replace(row, **measures.run_counts(points, failures), **measures.cost(points))
+    row = replace(row, **measures.volumes(at, points))
+    runs = board.own.get(entry, points) or points
+    if board.compressions:
+        row = replace(row, **measures.accuracies_and_compressions(at, board.own[entry]))
+        row = replace(row, **score_fields(at, points, board.compressions))
+        row = replace(row, **search_fields(own, board.compressions), learned=any(p.learned for p in points))
+    else:
+        row = replace(row, **measures.accuracies_and_compressions(at, points))
+    counts = {**measures.run_counts(runs, failures), "seeds": measures.fewest_seeds(points)}
+    return replace(row, **counts, **measures.cost(runs))
 
 
 def _search_counts(own: Sequence[Record]) -> dict[str, Any]:
@@ -127,8 +164,8 @@ def _search_counts(own: Sequence[Record]) -> dict[str, Any]:
 
 
 def _ranked(board: TaskLeaderboard, drafts: Sequence[LeaderboardRow]) -> list[LeaderboardRow]:
-    """The rows in their order: ranked by hypervolume, then unconfirmed entries, then the dense baseline."""
-    order = sorted(drafts, key=lambda row: (-row.hypervolume_raw, row.entry))
+    """The rows in their order: by merit, then unconfirmed entries, then the dense baseline."""
+    order = sorted(drafts, key=lambda row: (-row.merit, row.entry))
     sparse = [row for row in order if not row.baseline]
     contest = [row for row in sparse if row.source == board.source and board.points[row.entry]]
     ties = [None, *_ties(board, contest)]

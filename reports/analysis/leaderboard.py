@@ -12,6 +12,7 @@ from .intervals import Interval
 from .measures import References
 from .pairwise import Pair, compare_pairs
 from .points import Point, Source
+from .scores import repeated_scores
 
 DENSE = "dense"  # the method of a dense baseline
 IMBALANCED = 1.5
@@ -31,12 +32,24 @@ class LeaderboardRow:
         method: The method of the entry.
         source: The split of its accuracies: "test" where confirmed, else "validation".
         baseline: Whether it is the dense baseline, which has no rank.
-        rank: 1 for the largest hypervolume; None also for an unconfirmed entry beside confirmed ones.
+        rank: 1 for the largest score, of older records hypervolume; None also for an unconfirmed entry
+            beside confirmed ones.
         tied: Whether the entry ranked directly above is not significantly better; None for rank 1, for
             validation accuracy, and where there are too few seeds to judge.
+        score: Mean over the common compressions of (accuracy − chance)/(dense − chance); None of older
+            records.
+        score_inner: The same without the largest compression.
         hypervolume: Area under the front above chance, over that of dense accuracy; None without dense.
         hypervolume_raw: The same area in accuracy × decades of compression.
-        accuracy_at: Accuracy of the front at each of `COMPRESSIONS`; None beyond its largest compression.
+        accuracy_at: Accuracy measured at each common compression; of older records that of the front at each
+            of `COMPRESSIONS`, None beyond its largest compression.
+        cut_at: Whether most of its runs were cut to each common compression, without retraining.
+        unlearned_at: Whether its networks have learned nothing at each.
+        best_at: Whether no entry is significantly better at each.
+        chosen_from: The number of trainings of one search that each cell was chosen from: those aimed at it,
+            or all of a method that has no target.
+        free_knobs: The number of knobs that its search varied.
+        searches: The number of its independent searches.
         within: Largest measured compression with accuracy at most each of `TOLERANCES` below dense.
         learned: Whether a point has learned something; else all areas are 0 and `best_accuracy` is marked.
         best_accuracy: Accuracy of the most accurate point.
@@ -69,6 +82,10 @@ class LeaderboardRow:
     baseline: bool = False
     rank: int | None = None
     tied: bool | None = None
+    score: float | None = None
+    score_sd: float | None = None
+    score_interval: Interval | None = None
+    score_inner: float | None = None
     hypervolume: float | None = None
     hypervolume_sd: float | None = None
     hypervolume_interval: Interval | None = None
@@ -76,8 +93,15 @@ class LeaderboardRow:
     hypervolume_raw: float = 0.0
     hypervolume_raw_sd: float | None = None
     hypervolume_raw_interval: Interval | None = None
-    accuracy_at: dict[int, float | None] = field(default_factory=dict)
-    accuracy_at_interval: dict[int, Interval | None] = field(default_factory=dict)
+    accuracy_at: dict[float, float | None] = field(default_factory=dict)
+    accuracy_at_sd: dict[float, float | None] = field(default_factory=dict)
+    accuracy_at_interval: dict[float, Interval | None] = field(default_factory=dict)
+    cut_at: dict[float, bool] = field(default_factory=dict)
+    unlearned_at: dict[float, bool] = field(default_factory=dict)
+    best_at: dict[float, bool] = field(default_factory=dict)
+    chosen_from: dict[float, int] = field(default_factory=dict)
+    free_knobs: int = 0
+    searches: int = 1
     within: dict[float, float | None] = field(default_factory=dict)
     within_interval: dict[float, Interval | None] = field(default_factory=dict)
     within_exact: dict[float, float | None] = field(default_factory=dict)
@@ -104,6 +128,11 @@ class LeaderboardRow:
     training_flops_ratio: float | None = None
     training_flops_ratio_interval: Interval | None = None
 
+    @property
+    def merit(self) -> float:
+        """What entries are ranked by: the score, of older records the hypervolume."""
+        return self.hypervolume_raw if self.score is None else self.score
+
 
 @dataclass(frozen=True)
 class TaskLeaderboard:
@@ -119,6 +148,8 @@ class TaskLeaderboard:
         rows: The rows in the order shown: by rank, then unconfirmed entries, then the dense baseline.
         points: The operating points by entry.
         records: The records of the task that the rows were computed from.
+        compressions: The common compressions, at which every number is measured; empty of older records.
+        own: The points that the methods reached by themselves, by entry, at the validated threshold.
         whole: Returns the whole record for one of `records`, which may lack its curve and its layers.
 
     Example:
@@ -135,6 +166,8 @@ class TaskLeaderboard:
     rows: list[LeaderboardRow]
     points: dict[str, list[Point]]
     records: list[Record]
+    compressions: tuple[float, ...] = ()
+    own: dict[str, list[Point]] = field(default_factory=dict)
     whole: Callable[[Record], Record] = unchanged
 
     def __getstate__(self) -> dict[str, Any]:
@@ -211,5 +244,16 @@ class TaskLeaderboard:
 
     @cached_property
     def replicates(self) -> dict[str, dict[int, float]]:
-        """The raw hypervolume of each entry's front by seed; empty for unconfirmed entries."""
-        return {entry: measures.repeated(self.references, found) for entry, found in self.points.items()}
+        """What each entry is ranked by (`merit`), by seed or search; empty for unconfirmed entries."""
+        repeated = repeated_scores if self.compressions else measures.repeated
+        return {entry: repeated(self.references, found) for entry, found in self.points.items()}
+
+    @property
+    def merit_unit(self) -> float:
+        """What `merit` is divided by where it is shown: 1 for scores, the scale of hypervolumes."""
+        return 1.0 if self.compressions else self.scale or 1.0
+
+    @property
+    def merit_name(self) -> str:
+        """The name of `merit`: "score" or "hypervolume"."""
+        return "score" if self.compressions else "hypervolume"

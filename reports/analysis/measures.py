@@ -175,11 +175,27 @@ def run_counts(points: Sequence[Point], failures: int) -> dict[str, Any]:
     """
     return {
         "points": len(points),
-        "seeds": min(len(p.outcomes) for p in front(learning(points) or points, lambda p: p.xy)),
+        "seeds": fewest_seeds(points),
         "runs": sum(len(p.outcomes) for p in points) + failures,
         "diverged": sum(p.diverged for p in points),
         "collapsed": sum(p.collapses for p in points),
     }
+
+
+def fewest_seeds(points: Sequence[Point]) -> int:
+    """Returns the least number of seeds of a point on an entry's front.
+
+    Args:
+        points: The operating points of one entry.
+
+    Returns:
+        The number; of several searches that of all of them together.
+
+    Example:
+        >>> fewest_seeds(board.points["dwf-3"])
+        3
+    """
+    return min(len(p.outcomes) for p in front(learning(points) or points, lambda p: p.xy))
 
 
 def cost(points: Sequence[Point]) -> dict[str, Any]:

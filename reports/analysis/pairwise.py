@@ -24,7 +24,7 @@ class Ranking(Protocol):
     @property
     def ranked(self) -> Sequence[str]: ...
     @property
-    def scale(self) -> float | None: ...
+    def merit_unit(self) -> float: ...
     @property
     def replicates(self) -> Mapping[str, Mapping[int, float]]: ...
 
@@ -33,8 +33,8 @@ class Ranking(Protocol):
 class Pair:
     """The comparison of two ranked entries of a task.
 
-    What is compared are the hypervolumes of the fronts of single seeds. Their means need not be in the order
-    of the ranks, which follow the hypervolume of the front of means over seeds.
+    What is compared are the scores of single seeds or searches; of older records the hypervolumes of their
+    fronts, whose means need not be in the order of the ranks.
 
     Attributes:
         task: The task, dataset-model.
@@ -42,7 +42,8 @@ class Pair:
         second: The entry of the lower rank.
         kind: "paired" where both entries have the same seeds, else "welch".
         seeds: The number of replicates of each entry, the smaller one where they differ.
-        difference: Mean hypervolume of the first minus that of the second, normalised as on the leaderboard.
+        difference: Mean score of the first minus that of the second; of older records hypervolume, normalised
+            as on the leaderboard.
         interval: 95% t-interval of the difference, for this pair alone.
         p: Two-sided p of no difference.
         p_holm: The same p after Holm's correction for all pairs of the task.
@@ -96,7 +97,7 @@ def compare_pairs(board: Ranking) -> list[Pair]:
         [('dwf-3', 'magnitude', 'distinct, also after correction for all pairs')]
     """
     ranked = board.ranked
-    unit = board.scale or 1.0
+    unit = board.merit_unit
     both = list(combinations(range(len(ranked)), 2))
     tested = differences([board.replicates[entry] for entry in ranked], both)
     found = [(i, j, gap) for (i, j), gap in zip(both, tested, strict=True) if gap is not None]

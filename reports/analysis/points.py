@@ -57,6 +57,8 @@ class SeedResult:
         collapsed: Whether no path from the input to a logit is left or nothing was learned, undiverged.
         record: The record of the run.
         chance: Accuracy of guessing on the split that `accuracy` is of.
+        replicate: The number of the search, where a suite has several.
+        cut: Whether the network was cut to this compression, without retraining.
 
     Example:
         >>> result = board.points["dwf-3"][1].outcomes[0]
@@ -74,6 +76,13 @@ class SeedResult:
     collapsed: bool
     record: Record
     chance: float = 0.0
+    replicate: int | None = None
+    cut: bool = False
+
+    @property
+    def unit(self) -> int:
+        """What is repeated, as a number: the search where there are several, else the seed."""
+        return self.seed if self.replicate is None else self.replicate
 
     @property
     def learned(self) -> bool:
@@ -93,6 +102,7 @@ class Point:
         source: The split that accuracies are of: "test" where confirmed, "validation" for a search.
         outcomes: One result a seed, by rising seed.
         failures: The number of runs that failed and so have no result.
+        at: The common compression that it is measured at; None for a point of the method's own compression.
 
     Example:
         >>> seeds = [SeedResult(1, 0.9, 1.0, None, 0.9, None, False, False, record),
@@ -109,11 +119,30 @@ class Point:
     source: Source
     outcomes: tuple[SeedResult, ...]
     failures: int
+    at: float | None = None
+
+    @cached_property
+    def by_unit(self) -> dict[int, list[SeedResult]]:
+        """The results of each seed, or of each search where there are several, by its number."""
+        found: dict[int, list[SeedResult]] = {}
+        for outcome in self.outcomes:
+            found.setdefault(outcome.unit, []).append(outcome)
+        return found
+
+    @cached_property
+    def units(self) -> dict[int, float]:
+        """Mean accuracy of each seed, or of each search where there are several, by its number."""
+        return {unit: fmean(o.accuracy for o in own) for unit, own in self.by_unit.items()}
 
     @cached_property
     def accuracy(self) -> Stat:
-        """Accuracy over seeds, on the split that `source` names."""
-        return _required(_stat([o.accuracy for o in self.outcomes]))
+        """Accuracy over seeds or searches, on the split that `source` names."""
+        return _required(_stat([*self.units.values()]))
+
+    @property
+    def cut(self) -> bool:
+        """Whether more than half of the runs were cut to this compression, without retraining."""
+        return 2 * sum(o.cut for o in self.outcomes) > len(self.outcomes)
 
     @property
     def chance(self) -> float:
@@ -142,10 +171,10 @@ class Point:
 
     @cached_property
     def accuracy_interval(self) -> Interval | None:
-        """95% t-interval of the mean accuracy over seeds; None below two, and for provisional points."""
+        """95% t-interval of the mean accuracy over `units`; None below two, and for provisional points."""
         if self.source != "test":
             return None
-        return t_interval([o.accuracy for o in self.outcomes], least=0.0, most=1.0)
+        return t_interval([*self.units.values()], least=0.0, most=1.0)
 
     @cached_property
     def compression_interval(self) -> Interval | None:

@@ -1,7 +1,7 @@
 """The columns of the leaderboard, which the terminal, Markdown and the site share. No torch."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..analysis.intervals import Interval
 from ..analysis.leaderboard import LeaderboardRow, TaskLeaderboard
@@ -51,8 +51,26 @@ def _name(row: LeaderboardRow) -> str:
     return one_line(row.entry) + ("" if row.source == "test" else " (validation)")
 
 
-def _at(compression: int) -> Callable[[LeaderboardRow], str]:
-    return lambda row: NOTHING if row.baseline else format_percent(row.accuracy_at.get(compression))
+def _score(row: LeaderboardRow) -> str:
+    sd = NOTHING if row.score_sd is None else f"{row.score_sd:.3f}"
+    return NOTHING if row.baseline else with_sd(format_hypervolume(row.score), sd)
+
+
+def _at(compression: float) -> Callable[[LeaderboardRow], str]:
+    """The accuracy at a compression; of older records none for the dense baseline, which was not cut."""
+    return lambda row: (
+        NOTHING
+        if row.baseline and row.score is None
+        else format_percent(row.accuracy_at.get(compression)) + _marks(row, compression)
+    )
+
+
+def _marks(row: LeaderboardRow, compression: float) -> str:
+    return "".join(
+        mark
+        for mark, where in ((notes.BEST, row.best_at), (notes.CUT, row.cut_at), ("†", row.unlearned_at))
+        if where.get(compression)
+    )
 
 
 def _within(tolerance: float) -> Callable[[LeaderboardRow], str]:
@@ -77,15 +95,19 @@ def columns(board: TaskLeaderboard) -> list[Column]:
         >>> [column.title for column in columns(board)][:4]
         ['rank', 'entry', 'hypervolume', 'acc@2']
     """
-    dense = board.scale is not None
+    found = [Column("rank", notes.rank, 100), Column("entry", _name, 100, right=False)]
+    area = Column("hypervolume", _volume if board.scale is not None else _raw_volume, 99)
+    shown = board.compressions or COMPRESSIONS
     needs = {4: 60, 8: 45, 16: 75, 32: 65, 64: 90, 128: 40, 256: 35, 512: 20}
-    found = [
-        Column("rank", notes.rank, 100),
-        Column("entry", _name, 100, right=False),
-        Column("hypervolume", _volume if dense else _raw_volume, 99),
-    ]
-    found += [Column(f"acc@{c}", _at(c), needs.get(c, 30)) for c in COMPRESSIONS]
-    if dense:
+    accuracies = [Column(f"acc@{c:g}", _at(c), needs.get(int(c), 30)) for c in shown]
+    if board.compressions:
+        score = Column("score", _score, 99)
+        inner = Column(f"to {shown[-2]:g}", lambda row: _inner(row), 45) if len(shown) > 1 else None
+        found += [score, *([inner] if inner else []), *accuracies, replace(area, need=50), *_own(board)]
+        counts = [Column("knobs", lambda row: str(row.free_knobs), 30), Column("trainings", _trainings, 31)]
+        return [*found, *counts, Column("fail/div/coll", _mishaps, 40)]
+    found += [area, *accuracies]
+    if board.scale is not None:
         found += [
             Column("within 1", _within(0.01), 70),
             Column("within 5", _within(0.05), 92),
@@ -96,12 +118,38 @@ def columns(board: TaskLeaderboard) -> list[Column]:
         Column("largest", lambda row: format_ratio(row.largest_compression), 80),
         Column("largest exact", lambda row: format_ratio(row.largest_compression_exact), 81),
     ]
-    if dense:
+    if board.scale is not None:
         found.append(
             Column("speed-up", lambda row: NOTHING if row.baseline else format_ratio(row.speedup), 50)
         )
     found.append(Column("fail/div/coll", _mishaps, 85))
     return found
+
+
+def _own(board: TaskLeaderboard) -> list[Column]:
+    """The columns of what the methods reached by themselves, without a cut."""
+    if board.scale is None:
+        return [
+            Column("own zeros", lambda row: format_ratio(row.largest_compression), 80),
+            Column("exact zeros", lambda row: format_ratio(row.largest_compression_exact), 70),
+        ]
+    return [
+        Column("own zeros", _within(0.05), 80),
+        Column("exact zeros", lambda row: _exact(row, 0.05), 70),
+        Column("speed-up", lambda row: NOTHING if row.baseline else format_ratio(row.speedup), 33),
+    ]
+
+
+def _exact(row: LeaderboardRow, tolerance: float) -> str:
+    return NOTHING if row.baseline else format_ratio(row.within_exact.get(tolerance))
+
+
+def _inner(row: LeaderboardRow) -> str:
+    return NOTHING if row.baseline else format_hypervolume(row.score_inner)
+
+
+def _trainings(row: LeaderboardRow) -> str:
+    return f"{row.search_trials}+{row.runs}"
 
 
 def fitting(board: TaskLeaderboard, width: int) -> list[Column]:
@@ -142,15 +190,23 @@ def interval_columns(board: TaskLeaderboard) -> list[Column]:
         >>> second.title, second.cell(board.row("dwf-3"))
         ('hypervolume', '0.581 [0.574, 0.588]')
     """
+    shown = board.compressions or COMPRESSIONS
     found = [
         Column("entry", _name, 0, right=False),
+        *([Column("score", _score_interval, 0)] if board.compressions else []),
         Column("hypervolume", _volume_interval if board.scale else _raw_volume_interval, 0),
-        *(_accuracy_column(c) for c in COMPRESSIONS if any(row.accuracy_at.get(c) for row in board.rows)),
+        *(_accuracy_column(c) for c in shown if any(row.accuracy_at.get(c) for row in board.rows)),
     ]
+    if board.compressions:
+        return [*found, Column("training cost", _cost, 0)]
     if board.scale is not None:
         found += [_within_column(tolerance) for tolerance in TOLERANCES]
         found.append(Column("speed-up", _speedup_interval, 0))
     return [*found, Column("best acc", _best_interval, 0), Column("training cost", _cost, 0)]
+
+
+def _score_interval(row: LeaderboardRow) -> str:
+    return _with(format_hypervolume, format_hypervolume(row.score), row.score_interval, row)
 
 
 def _volume_interval(row: LeaderboardRow) -> str:
@@ -162,12 +218,11 @@ def _raw_volume_interval(row: LeaderboardRow) -> str:
     return _with(format_hypervolume, text, row.hypervolume_raw_interval, row)
 
 
-def _accuracy_column(compression: int) -> Column:
+def _accuracy_column(compression: float) -> Column:
     def cell(row: LeaderboardRow) -> str:
-        text = _at(compression)(row)
-        return _with(format_percent, text, row.accuracy_at_interval.get(compression), row)
+        return _ends(format_percent, _at(compression)(row), row.accuracy_at_interval.get(compression))
 
-    return Column(f"acc@{compression}", cell, 0)
+    return Column(f"acc@{compression:g}", cell, 0)
 
 
 def _within_column(tolerance: float) -> Column:

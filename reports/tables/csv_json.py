@@ -32,7 +32,9 @@ def _flat(row: LeaderboardRow) -> dict[str, Any]:
         if name.startswith("accuracy_at"):
             tail = name.removeprefix("accuracy_at")
             for c, number in value.items():
-                out |= _ends(f"accuracy_at_{c}{tail}", number)
+                out |= _ends(f"accuracy_at_{c:g}{tail}", number)
+        elif name in ("cut_at", "unlearned_at", "best_at", "chosen_from"):
+            out |= {f"{name}_{c:g}": number for c, number in value.items()}
         elif name.startswith("within"):
             tail = name.removeprefix("within")
             for tol, number in value.items():
@@ -188,6 +190,7 @@ def _board(board: TaskLeaderboard) -> str:
         "dense_accuracy_sd": board.dense_sd,
         "prunable_share": board.prunable_share,
         "x_max": board.x_max,
+        "compressions": list(board.compressions),
         "notes": [notes.basis(board), notes.budget(board), *notes.remarks(board)],
     }
     lists = {
@@ -203,6 +206,8 @@ def _point(point: Point, front: bool) -> dict[str, Any]:
     exact = point.xy_exact
     return {
         "entry": point.entry,
+        "at": point.at,
+        "cut": point.cut if point.at is not None else None,
         "key": point.key,
         "source": point.source,
         "front": front,

@@ -41,12 +41,25 @@ def _board(board: TaskLeaderboard, number: int) -> str:
             line[1], line[2] = rf"\textbf{{{line[1]}}}", rf"\textbf{{{line[2]}}}"
     titles = [title for title, _ in _columns(board)]
     lead = escape_latex(f"{board.task}: {notes.basis(board)}; {notes.references(board)}.")
-    caption = (
-        f"{lead} Accuracies in \\%; acc@$c$ at compression $c$; ``within $n$'': largest compression with at "
-        "most $n$ points below dense. Bold: not distinguishable from the best."
-        + (r" $\dagger$: learned nothing." if any(not row.learned for row in board.rows) else "")
-    )
+    caption = f"{lead} {_legend(board)}"
     return _table(caption, f"tab:sparsebench-{number}", "rl" + "r" * (len(titles) - 2), titles, lines)
+
+
+def _legend(board: TaskLeaderboard) -> str:
+    """What the columns and marks mean."""
+    marked = any(not row.learned or any(row.unlearned_at.values()) for row in board.rows)
+    dead = r" $\dagger$: learned nothing." if marked else ""
+    if board.compressions:
+        return (
+            "Accuracies in \\%; acc@$c$ measured at compression $c$; score: mean over them of (accuracy $-$ "
+            "chance)/(dense $-$ chance), 0 where nothing was learned; ``own zeros'': largest compression that "
+            "a method reached by itself with at most 5 points below dense. Bold: not distinguishable from the "
+            f"best. $\\ddagger$: cut to that compression by magnitude, without retraining.{dead}"
+        )
+    return (
+        "Accuracies in \\%; acc@$c$ at compression $c$; ``within $n$'': largest compression with at "
+        f"most $n$ points below dense. Bold: not distinguishable from the best.{dead}"
+    )
 
 
 def _best(board: TaskLeaderboard) -> set[str]:
@@ -62,6 +75,14 @@ def _columns(board: TaskLeaderboard) -> list[tuple[str, Callable[[LeaderboardRow
     found: list[tuple[str, Callable[[LeaderboardRow], str]]] = [
         ("rank", lambda row: escape_latex(notes.rank(row)) if not row.baseline else ""),
         ("entry", lambda row: escape_latex(row.entry)),
+    ]
+    if board.compressions:
+        found.append(("score", _score))
+        found += [(f"acc@{c:g}", _measured(c)) for c in board.compressions]
+        found.append(("hypervolume", lambda row: _volume(row, normalised=dense)))
+        found.append(("own zeros", lambda row: "" if row.baseline else _own_zeros(row)))
+        return [*found, ("training", lambda row: _cell(row.training_flops_ratio, format_ratio))]
+    found += [
         ("hypervolume", lambda row: _volume(row, normalised=dense)),
         *((f"acc@{c}", _accuracy(c)) for c in SHOWN),
     ]
@@ -73,6 +94,28 @@ def _columns(board: TaskLeaderboard) -> list[tuple[str, Callable[[LeaderboardRow
     found.append(("training", lambda row: _cell(row.training_flops_ratio, format_ratio)))
     found.append(("best acc", _best_accuracy))
     return found
+
+
+def _score(row: LeaderboardRow) -> str:
+    return "" if row.baseline else _plus_minus(row.score, row.score_sd, format_hypervolume)
+
+
+def _measured(compression: float) -> Callable[[LeaderboardRow], str]:
+    """Mean and sd at a common compression: bold where none is significantly better, marked where cut."""
+
+    def cell(row: LeaderboardRow) -> str:
+        value, sd = row.accuracy_at.get(compression), row.accuracy_at_sd.get(compression)
+        text = _plus_minus(value, sd, format_percent)
+        if row.best_at.get(compression):
+            text = rf"\textbf{{{text}}}"
+        text += r"$^\ddagger$" if row.cut_at.get(compression) else ""
+        return text + (r"$^\dagger$" if row.unlearned_at.get(compression) else "")
+
+    return cell
+
+
+def _own_zeros(row: LeaderboardRow) -> str:
+    return _cell(row.within.get(0.05) if row.within else row.largest_compression, format_ratio)
 
 
 def _best_accuracy(row: LeaderboardRow) -> str:

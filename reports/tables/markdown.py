@@ -69,7 +69,7 @@ def _intervals(board: TaskLeaderboard) -> list[str]:
     """The second table, of numbers with intervals, and the pairwise summary; empty without intervals."""
     if all(row.best_accuracy_interval is None for row in board.rows):
         return []
-    lines = ["95% t-intervals over seeds:", "", *_table(board, interval_columns(board)), ""]
+    lines = [f"95% t-intervals over {notes.units(board)}:", "", *_table(board, interval_columns(board)), ""]
     sentence = pairs_summary(board.pairs)
     return [*lines, escape_markdown(sentence), ""] if sentence else lines
 

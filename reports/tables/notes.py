@@ -8,38 +8,69 @@ from ..analysis.leaderboard import LeaderboardRow, TaskLeaderboard
 from ..analysis.points import most_accurate
 from ..formatting import NOTHING, format_percent, one_line, span
 
-WHAT = (
+COUNTED = (
     "Compression is the number of prunable weights (those of linear, convolutional, recurrent and attention "
     "layers) divided by the nonzero ones among them, counted on the plain model after training; for a point "
-    "it is the geometric mean over seeds.",
+    "it is the geometric mean over seeds."
+)
+THRESHOLDS = (
     "A method that leaves no exact zeros has its small weights set to zero below a validated threshold: the "
     "largest that loses at most 0.1 point, or one example, of validation accuracy. The columns marked "
     "'exact' count only weights below float32 eps (1.19e-7) as zeros; a method with zeros of its own has "
-    "the same number in both.",
+    "the same number in both."
+)
+AREA = (
     "Hypervolume is the area under the front of means above chance, over log10 compression from 1 to "
     "{limit:g}, divided by the same area at dense accuracy: 1 is dense accuracy kept throughout. Its ± is "
-    "the sample sd of the areas under each seed's own front.",
+    "the sample sd of the areas under each seed's own front."
+)
+GUESSING = (
+    "Chance is the accuracy of guessing: the share of the largest class in the data that are measured on, "
+    "for balanced accuracy 1 / classes. A network has learned something when (accuracy − chance) / "
+    "(1 − chance) is above 0.05; one that has not is on no front and adds to no score, hypervolume or rank, "
+    "and † marks its accuracy."
+)
+MISHAPS = (
+    "A run that diverged counts as chance accuracy{where}. Collapsed: no path is left from the "
+    "input to a logit (in older records: a layer without a nonzero weight), or a network that learned "
+    "nothing. Failed runs gave no result and are in no mean; neither are diverged ones in the training cost. "
+    "Speed-up and training cost are arithmetic means."
+)
+WHAT = (
+    COUNTED, THRESHOLDS, AREA,
     "acc@c is the front's accuracy at compression c, linear in log compression between confirmed points; "
     "'within n points' is the largest compression measured with at most n points of accuracy below dense. "
     "Where points lie far apart the first can be high between them and the second is the point before.",
-    "Chance is the accuracy of guessing: the share of the largest class in the data that are measured on, "
-    "for balanced accuracy 1 / classes. A network has learned something when (accuracy − chance) / "
-    "(1 − chance) is above 0.05; one that has not is on no front and adds to no hypervolume or rank, and † "
-    "marks its accuracy.",
-    "A run that diverged counts as chance accuracy at compression 1. Collapsed: no path is left from the "
-    "input to a logit (in older records: a layer without a nonzero weight), or a network that learned "
-    "nothing. Failed runs gave no result and are in no mean; neither are diverged ones in the training cost. "
-    "Speed-up and training cost are arithmetic means.",
-)
+    GUESSING, MISHAPS.format(where=" at compression 1"),
+)  # fmt: skip
+MEASURED = (
+    "acc@c is measured at compression c, never interpolated: the finished model as it is where it is that "
+    "sparse, else with only its largest weights by magnitude kept (‡: most runs were cut so, without "
+    "retraining). The training was chosen for that compression on validation data and trained again with "
+    "fresh seeds. * marks the best of a column and whatever is not significantly different from it.",
+    "The score is the mean over the common compressions of (accuracy − chance) / (dense − chance), all with "
+    "the same weight; what learned nothing adds 0. 'to c' is the same without the largest compression. An "
+    "entry's dense accuracy is that of the dense training chosen at compression 1.",
+    COUNTED, AREA,
+    "'own zeros' is the largest compression that the trainings behind the row reached by themselves, with "
+    "zeros below the validated threshold, at most 5 points below dense; 'exact zeros' the same with weights "
+    "below float32 eps alone.",
+    THRESHOLDS, GUESSING,
+    "'knobs' is the number of knobs that the search varied; 'trainings' those of the searches and those that "
+    "confirm. A training that is best at several compressions is confirmed once, for all of them.",
+    MISHAPS.format(where=" at every compression"),
+)  # fmt: skip
 TIES = (
     "≈ before a rank: not distinguishable from the entry above (the 95% t-interval of the difference of "
-    "hypervolumes of the seeds' own fronts holds zero, or says the opposite; paired where both have the "
-    "same seeds, else Welch's). The interval covers retraining, not the search itself. A ? says that there "
+    "{merits} holds zero, or says the opposite; paired where both have the "
+    "same seeds, else Welch's). {covers} A ? says that there "
     "are too few seeds to judge, or seeds that differ by the same to the last digit."
 )
-INTERVALS = (
-    "Intervals are 95% t-intervals over seeds (a bootstrap of three seeds would cover less than it says). Of "
-    "'within n points' the interval goes from the largest compression at which a point surely keeps the "
+RETRAINING = "The interval covers retraining, not the search itself."
+SEARCHING = "The interval covers searching and retraining, on one split of the data."
+INTERVALS = "Intervals are 95% t-intervals over {units} (a bootstrap of three would cover less than it says)."
+WITHIN = (
+    " Of 'within n points' the interval goes from the largest compression at which a point surely keeps the "
     "tolerance to the largest at which one possibly does."
 )
 TOLERANCE = (
@@ -47,6 +78,12 @@ TOLERANCE = (
 )
 UNTRAINED = "The dense baseline has learned nothing: no tolerances, no normalised hypervolume."
 NOTHING_LEARNED = " †"
+BEST = "*"
+CUT = "‡"
+MARKS = (
+    "acc@c is measured at compression c. *: the best there, or not distinguishable from it. ‡: cut to c by "
+    "magnitude, without retraining. score: mean of (accuracy − chance) / (dense − chance) over the columns."
+)
 LEAST_PRUNABLE = 0.9
 PARTLY = (
     "Compression counts {share} % of the model's parameters, the prunable ones: the model as a whole is "
@@ -71,10 +108,14 @@ def basis(board: TaskLeaderboard) -> str:
     balanced = "balanced " if board.metric == "balanced_accuracy" else ""
     if board.source == "validation":
         return f"{balanced.upper()}VALIDATION accuracy, not confirmed: nothing was retrained with fresh seeds"
-    seeds = span(row.seeds for row in board.rows if row.points and row.source == "test")
+    rows = [row for row in board.rows if row.points and row.source == "test"]
+    over = f"{span(row.seeds for row in rows)} seeds"
+    if units(board) == "searches":
+        over = f"{span(row.searches for row in rows)} searches, {over} in all"
+    what = "trainings" if board.compressions else "points"
     return (
-        f"{balanced}test accuracy, mean ± sample sd over {seeds} seeds; "
-        f"points chosen on {balanced}validation accuracy"
+        f"{balanced}test accuracy, mean ± sample sd over {over}; "
+        f"{what} chosen on {balanced}validation accuracy"
     )
 
 
@@ -122,9 +163,26 @@ def budget(board: TaskLeaderboard) -> str:
     ratios = sorted(r.training_flops_ratio for r in done if r.training_flops_ratio is not None)
     if ratios:
         text += f" Training FLOPs relative to dense: {ratios[0]:.2f} to {ratios[-1]:.2f}."
+    text += _cells(board)
     if len({row.search_trials for row in board.rows}) > 1 or len({row.steps for row in done}) > 1:
         text += " The budgets differ between entries: compare with care."
     return text
+
+
+def _cells(board: TaskLeaderboard) -> str:
+    """The sentence on how many trainings each cell was chosen from."""
+    if not board.compressions:
+        return ""
+    aimed = [
+        n for row in board.rows for n in row.chosen_from.values() if n < row.search_trials // row.searches
+    ]
+    every = [n for row in board.rows for n in row.chosen_from.values()]
+    if not aimed:
+        return f" Each cell was chosen from {span(every)} trainings."
+    return (
+        f" A cell of a method with a target was chosen from {span(aimed)} trainings that aimed at it and from "
+        f"what the others show there, one of a method without from all {max(every)}."
+    )
 
 
 def remarks(board: TaskLeaderboard) -> list[str]:
@@ -177,8 +235,46 @@ def explanations(board: TaskLeaderboard) -> list[str]:
         >>> explanations(board)[-1][:60]
         '≈ before a rank: not distinguishable from the entry above (t'
     """
-    general = [text.format(limit=10**board.x_max) if "{limit" in text else text for text in WHAT]
-    return [*general, INTERVALS, TIES] if board.source == "test" else general
+    texts = MEASURED if board.compressions else WHAT
+    general = [text.format(limit=10**board.x_max) if "{limit" in text else text for text in texts]
+    if board.source != "test":
+        return general
+    intervals = INTERVALS.format(units=units(board)) + ("" if board.compressions else WITHIN)
+    return [*general, intervals, ties(board)]
+
+
+def units(board: TaskLeaderboard) -> str:
+    """Returns what the intervals of a task are over: "seeds", or "searches" where there are several.
+
+    Args:
+        board: The leaderboard of a task.
+
+    Returns:
+        The word.
+
+    Example:
+        >>> units(board)
+        'seeds'
+    """
+    return "searches" if any(row.searches > 1 for row in board.rows) else "seeds"
+
+
+def ties(board: TaskLeaderboard) -> str:
+    """Returns the note on ranks that cannot be told apart.
+
+    Args:
+        board: The leaderboard of a task.
+
+    Returns:
+        The sentences.
+
+    Example:
+        >>> ties(board)[:60]
+        '≈ before a rank: not distinguishable from the entry above (t'
+    """
+    several = units(board) == "searches"
+    merits = f"scores of {units(board)}" if board.compressions else "hypervolumes of the seeds' own fronts"
+    return TIES.format(merits=merits, covers=SEARCHING if several else RETRAINING)
 
 
 def _balanced(board: TaskLeaderboard) -> list[str]:
@@ -253,7 +349,7 @@ def over_tasks(result: TasksComparison) -> list[str]:
     p = result.pairs[0].p if result.friedman is None else result.friedman
     found = "the entries differ" if result.differ else "no difference can be shown"
     lines = [
-        f"Rank 1 is the largest hypervolume of a task; {len(result.tasks)} tasks. {test} test: "
+        f"Rank 1 is the largest score or hypervolume of a task; {len(result.tasks)} tasks. {test} test: "
         f"p = {p:.2g}, {found}. Mean ranks less than {result.critical_difference:.2f} apart are not "
         "distinguishable (Nemenyi's critical difference, 5%).",
         _wilcoxon(result),

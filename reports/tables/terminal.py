@@ -50,9 +50,9 @@ class LeaderboardTable:
             result = compare_over_tasks(self.boards)
             for text in notes.over_tasks(result) if result else [why_not_compared(self.boards) or ""]:
                 yield Padding(Text(text, style="dim"), (0, 1))
-        ties = any(row.tied is not None for board in self.boards for row in board.rows)
-        if ties:
-            yield Padding(Text(notes.TIES, style="dim"), (0, 1))
+        shown = dict.fromkeys(text for board in self.boards for text in _legend(board))
+        for text in shown:
+            yield Padding(Text(text, style="dim"), (0, 1))
 
     @staticmethod
     def _table(board: TaskLeaderboard, width: int) -> Table:
@@ -68,3 +68,11 @@ class LeaderboardTable:
             style = "dim" if row.baseline or row.rank is None else "green" if row.entry == best else ""
             table.add_row(*(Text(column.cell(row)) for column in shown), style=style)
         return table
+
+
+def _legend(board: TaskLeaderboard) -> Iterator[str]:
+    """Yields the notes on the marks that a table has."""
+    if board.compressions:
+        yield notes.MARKS
+    if any(row.tied is not None for row in board.rows):
+        yield notes.ties(board)

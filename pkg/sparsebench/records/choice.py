@@ -15,6 +15,8 @@ class Shown(Protocol):
     """
 
     @property
+    def config(self) -> str: ...
+    @property
     def trial(self) -> int | None: ...
     @property
     def status(self) -> Status: ...
@@ -54,25 +56,27 @@ def choose(searched: Iterable[R], compressions: Sequence[float]) -> dict[float, 
 
     Returns:
         The chosen record by compression; a compression at which no training has a result is missing. The
-        same training may be chosen for several.
+        same training may be chosen for several, and of two trainings with equal settings, which are confirmed
+        by the same runs, the one that was chosen first stands for both.
 
     Example:
         >>> def trained(number, at_4, at_64):
         ...     values = [(4, at_4, 400), (64, at_64, 25)]
         ...     points = [CompressionPoint(at=c, val_accuracy=a, nonzeros=n, cut=True) for c, a, n in values]
-        ...     found = {"trial": number, "phase": "search", "at_compressions": points}
+        ...     found = {"trial": number, "config": str(number), "at_compressions": points}
         ...     return record.model_copy(update=found)
         >>> search = [trained(0, 0.97, 0.80), trained(1, 0.96, 0.91), trained(2, 0.97, 0.91)]
         >>> {c: chosen.trial for c, chosen in choose(search, [4, 64, 256]).items()}
         {4: 0, 64: 1}
     """
     records = sorted((r for r in searched if r.status != "failed"), key=lambda record: record.trial or 0)
-    found: dict[float, R] = {}
+    found, first = dict[float, R](), dict[str, R]()
     for c in compressions:
         there = [(points_of(record).get(c), record) for record in records]
         ranked = [((-p.val_accuracy, p.nonzeros), record) for p, record in there if p is not None]
         if ranked:
-            found[c] = min(ranked, key=lambda pair: pair[0])[1]
+            best = min(ranked, key=lambda pair: pair[0])[1]
+            found[c] = first.setdefault(best.config, best)
         elif diverged := [record for record in records if record.status == "diverged"]:
             found[c] = diverged[0]
     return found

@@ -29,15 +29,16 @@ ADDED_LATER = {
 AT_COMPRESSIONS = {"compressions", "aim", "replicate", "at_compressions"}
 # The order of a line's fields: identity, what was asked for, the outcome, the cost, the circumstances.
 ORDER = (
-    "schema", "id", "config", "confirms", "suite", "entry", "dataset", "dataset_args", "model", "model_args",
-    "keep_dense", "recipe", "method", "method_version", "knobs", "params", "trial", "seed", "phase",
-    "compressions", "aim", "replicate", "threads", "status", "reason", "warnings", "classes", "val_accuracy",
-    "test_accuracy", "val_chance", "test_chance", "val_balanced_accuracy", "test_balanced_accuracy", "compression", "compression_exact",
-    "val_accuracy_exact", "test_accuracy_exact", "threshold", "target", "missed_by", "total_compression",
-    "effective_compression", "prunable_share", "speedup", "collapsed", "empty_layers", "collapsed_layers",
-    "layers", "at_compressions", "steps", "budget",
-    "training_flops_ratio", "training_memory_ratio", "seconds", "peak_memory_bytes", "diagnostics", "curve",
-    "command", "versions", "data_digest", "start_digest", "device",
+    "schema", "id", "config", "confirms", "suite", "entry", "dataset", "dataset_args", "model",
+    "model_args", "keep_dense", "recipe", "method", "method_version", "knobs", "params", "trial", "seed",
+    "phase", "compressions", "aim", "replicate", "threads", "status", "reason", "warnings", "classes",
+    "val_accuracy", "test_accuracy", "val_chance", "test_chance", "val_balanced_accuracy",
+    "test_balanced_accuracy", "compression", "compression_exact", "val_accuracy_exact",
+    "test_accuracy_exact", "threshold", "target", "missed_by", "total_compression", "effective_compression",
+    "prunable_share", "speedup", "collapsed", "empty_layers", "collapsed_layers", "layers",
+    "at_compressions", "steps", "budget", "training_flops_ratio", "training_memory_ratio", "seconds",
+    "peak_memory_bytes", "diagnostics", "curve", "command", "versions", "data_digest", "start_digest",
+    "device",
 )  # fmt: skip
 
 _UNSEALED = TypeAdapter(dict[str, Any])

@@ -1,0 +1,155 @@
+"""The points of entries at the common compressions: of each search the training chosen for each. No torch."""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from ...learning import learned
+from ...records.choice import choose, points_of
+from ...records.record import Record
+from .grouping import seed_result
+from .points import Point, SeedResult, Source
+
+Failures = dict[str, int]
+
+
+def compressions_of(records: Sequence[Record]) -> tuple[float, ...]:
+    """Returns the common compressions at which all records of a task were measured.
+
+    Args:
+        records: The records of one task; those of single trials do not count where there are others.
+
+    Returns:
+        The compressions, ascending; empty where a record has none, as those of earlier versions.
+
+    Example:
+        >>> compressions_of(records)  # of a version before there were any
+        ()
+    """
+    campaign = [record for record in records if record.phase != "single"] or records
+    shared = (
+        set.intersection(*(set(record.compressions) for record in campaign)) if campaign else set[float]()
+    )
+    return tuple(sorted(shared))
+
+
+def common_points(
+    records: Sequence[Record], compressions: Sequence[float], chance: Mapping[Source, float]
+) -> tuple[dict[str, list[Point]], Failures]:
+    """Returns the points of each entry of a task at compression 1 and at each common compression.
+
+    For each compression every search chooses a training, on validation data. The point is made of the runs
+    that confirm it; of an entry without any, of the chosen trainings themselves.
+
+    Args:
+        records: The records of one task, of one phase or of all.
+        compressions: The common compressions.
+        chance: Accuracy of guessing on each split, which a diverged run gets.
+
+    Returns:
+        The points by entry, by rising compression; and by entry the number of runs without a result.
+
+    Example:
+        >>> points, failures = common_points(records, (4, 64), {"test": 0.1, "validation": 0.1})
+        >>> points["dwf-3"], failures["dwf-3"]  # these records have no common compressions
+        ([], 0)
+    """
+    by_entry: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        by_entry[record.entry].append(record)
+    points, failures = dict[str, list[Point]](), Failures()
+    for entry, own in by_entry.items():
+        searched: dict[int, list[Record]] = defaultdict(list)
+        runs: dict[tuple[int, str | None], list[Record]] = defaultdict(list)
+        for record in own:
+            if record.phase == "confirm":
+                runs[record.replicate, record.confirms].append(record)
+            else:
+                searched[record.replicate].append(record)
+        chosen = {replicate: choose(found, (1.0, *compressions)) for replicate, found in searched.items()}
+        source: Source = "test" if runs else "validation"
+        points[entry] = []
+        for c in (1.0, *compressions):
+            there = [
+                (replicate, best[c], runs[replicate, best[c].id] if runs else [best[c]])
+                for replicate, best in chosen.items()
+                if c in best
+            ]
+            several = len(chosen) > 1
+            outcomes = [
+                result
+                for replicate, _, repeats in there
+                for record in repeats
+                if (result := _result(record, c, chance[source], source, replicate if several else None))
+            ]
+            if outcomes:
+                keys = "+".join(best.id for _, best, _ in there)
+                ordered = tuple(sorted(outcomes, key=lambda o: (o.unit, o.seed, o.record.id)))
+                missing = sum(len(repeats) for *_, repeats in there) - len(outcomes)
+                points[entry].append(
+                    Point(own[0].task, entry, own[0].method, keys, source, ordered, missing, at=c)
+                )
+        counting = {record.id for best in chosen.values() for record in best.values()}
+        failures[entry] = sum(
+            record.status == "failed"
+            for (_, key), group in runs.items()
+            if key in counting
+            for record in group
+        )
+    return points, failures
+
+
+def own_points(points: Sequence[Point]) -> list[Point]:
+    """Returns the points that an entry's methods reached by themselves, without a cut.
+
+    Args:
+        points: The entry's points at the common compressions, whose runs are looked at.
+
+    Returns:
+        One point for each training behind them, at the validated threshold of zeros, by rising compression.
+
+    Example:
+        >>> own_points([])
+        []
+    """
+    found: dict[tuple[int | None, str], dict[str, SeedResult]] = defaultdict(dict)
+    for point in points:
+        for o in point.outcomes:
+            result = seed_result(o.record, point.chance, point.source)
+            if result is not None:
+                found[o.replicate, o.record.confirms or o.record.id][o.record.id] = result
+    groups = [
+        Point(
+            points[0].task, points[0].entry, points[0].method, key, points[0].source, tuple(own.values()), 0
+        )
+        for (_, key), own in found.items()
+    ]
+    return sorted(groups, key=lambda p: (p.x.mean, -p.accuracy.mean, p.key))
+
+
+def _result(
+    record: Record, compression: float, chance: float, source: Source, replicate: int | None
+) -> SeedResult | None:
+    """Returns what a run shows at a compression; chance where it diverged, None where it failed."""
+    x = math.log10(compression)
+    if record.status == "diverged":
+        return SeedResult(record.seed, chance, x, None, chance, None, True, False, record, chance, replicate)
+    point = points_of(record).get(compression)
+    accuracy = None if point is None else point.test_accuracy if source == "test" else point.val_accuracy
+    if point is None or accuracy is None:
+        return None
+    dead = not learned(accuracy, chance)
+    return SeedResult(
+        record.seed,
+        accuracy,
+        x,
+        None,
+        point.val_accuracy,
+        None,
+        False,
+        dead,
+        record,
+        chance,
+        replicate,
+        point.cut,
+    )
