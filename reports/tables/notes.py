@@ -180,8 +180,8 @@ def _cells(board: TaskLeaderboard) -> str:
     if not aimed:
         return f" Each cell was chosen from {span(every)} trainings."
     return (
-        f" A cell of a method with a target was chosen from {span(aimed)} trainings that aimed at it and from "
-        f"what the others show there, one of a method without from all {max(every)}."
+        f" A cell of a method with a target was chosen from {span(aimed)} trainings that aimed at it and "
+        f"from what the others show there, one of a method without from all {max(every)}."
     )
 
 
