@@ -52,9 +52,9 @@ def _legend(board: TaskLeaderboard) -> str:
     if board.compressions:
         return (
             "Accuracies in \\%; acc@$c$ measured at compression $c$; score: mean over them of (accuracy $-$ "
-            "chance)/(dense $-$ chance), 0 where nothing was learned; ``own zeros'': largest compression "
-            "that a method reached by itself with at most 5 points below dense. Bold: not distinguishable from "
-            f"the best. $\\ddagger$: cut to that compression by magnitude, without retraining.{dead}"
+            "chance)/(dense $-$ chance), 0 where nothing was learned; ``own zeros'': largest "
+            "compression that a method reached by itself with at most 5 points below dense. Bold: not "
+            f"distinguishable from the best. $\\ddagger$: cut to that compression by magnitude, without retraining.{dead}"
         )
     return (
         "Accuracies in \\%; acc@$c$ at compression $c$; ``within $n$'': largest compression with at "
