@@ -54,7 +54,8 @@ def _legend(board: TaskLeaderboard) -> str:
             "Accuracies in \\%; acc@$c$ measured at compression $c$; score: mean over them of (accuracy $-$ "
             "chance)/(dense $-$ chance), 0 where nothing was learned; ``own zeros'': largest "
             "compression that a method reached by itself with at most 5 points below dense. Bold: not "
-            f"distinguishable from the best. $\\ddagger$: cut to that compression by magnitude, without retraining.{dead}"
+            "distinguishable from the best. $\\ddagger$: cut to that compression by magnitude, without "
+            f"retraining.{dead}"
         )
     return (
         "Accuracies in \\%; acc@$c$ at compression $c$; ``within $n$'': largest compression with at "
