@@ -27,8 +27,38 @@ TASKS: dict[str, dict[str, Any]] = {
 BUDGETS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 25.0, 40.0, 80.0)
 
 
-def sweeps() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields method and settings of every training, the least dear first."""
+def sweeps(task: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields method and settings of every training: all of them on the digits, a coarser grid on MNIST."""
+    if task == "digits":
+        yield from fine_sweeps()
+    else:
+        yield from coarse_sweeps()
+
+
+def coarse_sweeps() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields settings enough to see where a range ends."""
+    for lr, lam in itertools.product((0.05, 0.2), (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)):
+        yield "l1", {"lam": lam, "lr": lr}
+    for lam in (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2):
+        yield "l1_prox", {"lam": lam, "lr": 0.1}
+    for depth, lr, budget in itertools.product((3,), (0.2, 0.5, 0.8), (1.0, 2.0, 4.0, 8.0, 15.0, 25.0, 40.0)):
+        yield "dwf", {"depth": depth, "lr": lr, "decay_budget": budget}
+    for lr, budget in itertools.product((0.1, 0.3), (1.0, 2.0, 4.0, 8.0, 15.0, 25.0)):
+        yield "dwf", {"depth": 4, "lr": lr, "decay_budget": budget}
+    for s0, rate in itertools.product((-1.0, -0.5, -0.2, -0.05, 0.05), (1.0, 10.0)):
+        yield "cs", {"s0": s0, "mask_rate": rate}
+    for decay, lr in itertools.product((6.0, 12.0, 24.0, 48.0), (0.1, 0.3)):
+        yield "str", {"s0": 0.0, "decay": decay, "weight_decay": 3e-3, "lr": lr}
+    for p, lam in itertools.product((2 / 3, 1.0), (1e-3, 3e-3, 1e-2, 3e-2)):
+        yield "pwd", {"p": p, "lr": 3e-3, "lam": lam}
+    for lam in (1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3):
+        yield "l0", {"reach": 60.0, "lam": lam}
+    for lr in (0.03, 0.1, 0.2, 0.3, 0.5):
+        yield "dense", {"lr": lr, "weight_decay": 1e-4}
+
+
+def fine_sweeps() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields the grids of the digits."""
     for depth, lr, budget in itertools.product((2, 3, 4), (0.1, 0.2, 0.4, 0.8), BUDGETS):
         yield "dwf", {"depth": depth, "lr": lr, "decay_budget": budget}
     for s0, rate in itertools.product(
@@ -70,7 +100,7 @@ def measure(out: Path, task: str, methods: set[str], data: str | None) -> None:
     opened = trials.open_data(base["dataset"], data)
     steps = base["epochs"] * (len(opened.train) // base["batch_size"])
     done = {json.loads(line)["key"] for line in out.read_text().splitlines()} if out.exists() else set()
-    for method, settings in sweeps():
+    for method, settings in sweeps(task):
         key = json.dumps([task, method, settings], sort_keys=True)
         if key in done or (methods and method not in methods):
             continue

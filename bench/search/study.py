@@ -5,22 +5,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...datasets.api import full_batches
-from ...methods.api import configure, registry
+from ...methods.api import registry
 from ...records.choice import choose, points_of
 from ...records.record import Record
 from ...records.store import Store
-from ..config.search_space import (
-    DECAY_BUDGET,
-    free_knobs,
-    full_knobs,
-    settle_recipe,
-    split_settings,
-    target_knob,
-)
+from ..config.search_space import full_knobs
 from ..config.suite import Entry, Suite, Task
 from ..config.trial_spec import Trial
-from .decay_budget import lam_of
+from .entry_space import EntrySpace
 from .optuna_search import Outcome, Search
 from .seeds import seed_of
 
@@ -93,13 +85,10 @@ class Study:
             f", search {replicate + 1}" if budget.searches > 1 else ""
         )
         self.cls = registry[entry.method]
-        self.target = target_knob(self.cls)
-        knobs = free_knobs(task.recipe, self.cls, entry.knobs)
-        knobs.pop(self.target or "", None)  # the assigned compression is the target
+        self.space = EntrySpace(task, entry, data.images)
+        knobs, target = self.space.knobs, self.space.target
         # What a dense training shows at 1 decides the reference of the task; nothing else aims there.
-        aims = (
-            budget.compressions if self.target or any(k.operating for k in knobs.values()) else self.measured
-        )
+        aims = budget.compressions if target or any(k.operating for k in knobs.values()) else self.measured
         self.search = Search(self.name, knobs, aims, budget.trials, budget.generation, suite.seed)
         self.found: dict[int, Record] = {}
         self.phase = "search"
@@ -192,9 +181,7 @@ class Study:
 
     def _search_trial(self, number: int, values: dict[str, Any]) -> Trial:
         aim = self.search.aim(number)
-        fixed = {key: value for key, value in self.entry.knobs.items() if not isinstance(value, dict)}
-        target = {self.target: 1 - 1 / aim} if self.target else {}
-        knobs, recipe = self._settled({**target, **fixed, **values})
+        knobs, recipe = self.space.settings(values, aim)
         return self._trial(
             recipe=recipe,
             knobs=full_knobs(self.entry.method, knobs),
@@ -204,16 +191,6 @@ class Study:
             params=self.search.params(number),
             aim=aim,
         )
-
-    def _settled(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
-        """Returns the method's knobs and the recipe for chosen values; a decay budget becomes λ."""
-        knobs, rest = split_settings(self.cls, {k: v for k, v in values.items() if k != DECAY_BUDGET})
-        recipe = settle_recipe(self.task.recipe, self.cls, rest)
-        if DECAY_BUDGET in values:
-            steps = recipe.epochs * full_batches(self.data.images, recipe.batch_size)
-            rounds = configure(self.entry.method, knobs).rounds()
-            knobs["lam"] = lam_of(values[DECAY_BUDGET], recipe, rounds, steps)
-        return knobs, recipe
 
     def chosen(self) -> list[Record]:
         """Returns the trainings to confirm: the best at each compression, each once, in the order of the
