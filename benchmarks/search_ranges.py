@@ -12,7 +12,7 @@ import argparse
 import itertools
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,11 @@ TASKS: dict[str, dict[str, Any]] = {
         f"mnist-{epochs}": {"dataset": "mnist", "epochs": epochs, "batch_size": 256} for epochs in (6, 15, 30)
     },
 }
+SWEPT = {
+    "dwf": "decay_budget", "cs": "s0", "str": "decay", "l1": "lam", "l1_prox": "lam", "pwd": "lam",
+    "l0": "lam", "dense": "lr",
+}  # fmt: skip
+SHOWN = (4, 16, 64, 256)
 # The decay budget B = 2λ·Ση/(1-μ), from which λ follows.
 BUDGETS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 25.0, 40.0, 80.0)
 
@@ -50,7 +55,7 @@ def coarse_sweeps() -> Iterator[tuple[str, dict[str, Any]]]:
     for decay, lr in itertools.product((6.0, 12.0, 24.0, 48.0), (0.1, 0.3)):
         yield "str", {"s0": 0.0, "decay": decay, "weight_decay": 3e-3, "lr": lr}
     for p, lam in itertools.product((2 / 3, 1.0), (1e-3, 3e-3, 1e-2, 3e-2)):
-        yield "pwd", {"p": p, "lr": 3e-3, "lam": lam}
+        yield "pwd", {"p": p, "lr": 0.1, "lam": lam}
     for lam in (1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3):
         yield "l0", {"reach": 60.0, "lam": lam}
     for lr in (0.03, 0.1, 0.2, 0.3, 0.5):
@@ -72,9 +77,7 @@ def fine_sweeps() -> Iterator[tuple[str, dict[str, Any]]]:
     for lr, lam in itertools.product((0.02, 0.05, 0.2), (1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)):
         yield "l1", {"lam": lam, "lr": lr}
         yield "l1_prox", {"lam": lam, "lr": lr}
-    for p, lr, lam in itertools.product(
-        (0.5, 2 / 3, 0.8, 1.0), (1e-3, 3e-3), (1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.3)
-    ):
+    for p, lr, lam in itertools.product((0.5, 0.8, 1.0), (0.05, 0.2), (1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)):
         yield "pwd", {"p": p, "lr": lr, "lam": lam}
     for reach, lam in itertools.product((20.0, 60.0, 200.0), (1e-7, 1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3)):
         yield "l0", {"reach": reach, "lam": lam}
@@ -129,17 +132,49 @@ def measure(out: Path, task: str, methods: set[str], data: str | None) -> None:
             file.write(json.dumps(line) + "\n")
 
 
+def table(lines: Sequence[Mapping[str, Any]]) -> str:
+    """The trainings as Markdown: the best of each value of the knob that makes a method sparser."""
+    text = []
+    for method, steps in dict.fromkeys((line["method"], line["steps"]) for line in lines):
+        own = [line for line in lines if (line["method"], line["steps"]) == (method, steps)]
+        depths = dict.fromkeys(line["settings"].get("depth") for line in own)
+        for depth in depths:
+            group = [line for line in own if line["settings"].get("depth") == depth]
+            text += [
+                f"### {method}{f', depth {depth}' if depth else ''}, {steps:,} steps",
+                "",
+                *_rows(group),
+                "",
+            ]
+    return "\n".join(text)
+
+
+def _rows(group: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yields the lines of a table."""
+    knob = SWEPT[group[0]["method"]]
+    yield f"| {knob} | " + " | ".join(f"@{c}" for c in SHOWN) + " | largest by itself |"
+    yield "|---:|" + "---:|" * (len(SHOWN) + 1)
+    for value in sorted({line["settings"][knob] for line in group}):
+        there = [line for line in group if line["settings"][knob] == value]
+        best = [max((p[1] for line in there for p in line["curve"] if p[0] == c), default=0.0) for c in SHOWN]
+        reached = max(line["own"] or 1.0 for line in there)
+        yield f"| {value:g} | " + " | ".join(f"{100 * a:.1f}" for a in best) + f" | {reached:.3g} |"
+
+
 def main() -> None:
     """Parses the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("measure",))
+    parser.add_argument("what", choices=("measure", "table"))
     parser.add_argument("out", type=Path)
     parser.add_argument("--task", choices=TASKS, default="digits")
     parser.add_argument("--methods", default="")
     parser.add_argument("--data")
     args = parser.parse_args()
+    if args.what == "table":
+        print(table([json.loads(line) for line in args.out.read_text().splitlines()]))
+        return
     measure(args.out, args.task, set(filter(None, args.methods.split(","))), args.data)
 
 

@@ -49,7 +49,7 @@ class DeepWeightFactorization(Sparsifier):
         15.0, 1.0, 40.0, "log", minimum=0.0, maximum=1e4, operating=True, doc="B = 2λ·Σ_t η_t/(1-μ)"
     )
 
-    lam: float = strength(3e-4, 1e-5, 5e-3, "λ, the strength of Σ|w|^(2/D)")
+    lam: float = strength(3e-4, 1e-5, 8e-3, "λ, the strength of Σ|w|^(2/D)")
     depth: int = knob(2, low=2, high=4, maximum=16, doc="D, the number of factors")
     eps: float = knob(
         0.1,

@@ -97,7 +97,7 @@ class HardConcrete(Sparsifier):
 
     claims: ClassVar = {"lr": Knob(0.1, 0.02, 0.3, "log", minimum=0.0)}
 
-    lam: float = strength(1e-4, 1e-7, 3e-3, "λ, the price of one live weight")
+    lam: float = strength(1e-4, 3e-6, 1e-3, "λ, the price of one live weight")
     drop: float = knob(
         0.5, low=0.2, high=0.5, minimum=0.01, maximum=0.99, doc="δ: log a starts at log((1-δ)/δ)"
     )

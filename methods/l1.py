@@ -30,7 +30,7 @@ class L1(Sparsifier):
     exact_zeros: ClassVar[bool] = False
     claims: ClassVar = {"lr": LR, "weight_decay": NO_DECAY}
 
-    lam: float = strength(1e-4, 1e-6, 3e-3, "λ, the strength of ‖w‖₁")
+    lam: float = strength(1e-4, 3e-5, 1e-2, "λ, the strength of ‖w‖₁")
 
     def attach(self, net: Net, plan: Plan, probe: Probe) -> list[ParamGroup]:
         return [net.weights(weight_decay=0.0), net.others()]
@@ -65,7 +65,7 @@ class L1Proximal(Sparsifier):
     optimizers: ClassVar = ("sgd",)
     claims: ClassVar = {"lr": LR, "weight_decay": NO_DECAY}
 
-    lam: float = strength(1e-4, 1e-6, 3e-3, "λ, the strength of ‖w‖₁")
+    lam: float = strength(1e-4, 3e-5, 1e-2, "λ, the strength of ‖w‖₁")
 
     def attach(self, net: Net, plan: Plan, probe: Probe) -> list[ParamGroup]:
         return [net.weights(weight_decay=0.0), net.others()]

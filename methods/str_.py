@@ -79,18 +79,15 @@ class SoftThreshold(Sparsifier):
     }
 
     s0: float = knob(
-        -10.0,
-        low=-3200.0,
-        high=-5.0,
-        scale="minus_log",
+        0.0,
         minimum=-1e6,
         maximum=0.0,
         doc="s₀, where the thresholds start; 0: chosen from the decay",
     )
     decay: float = knob(
         12.0,
-        low=1.0,
-        high=24.0,
+        low=3.0,
+        high=48.0,
         log=True,
         minimum=0.0,
         maximum=100.0,
