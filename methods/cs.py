@@ -38,7 +38,13 @@ class ContinuousSparsification(Sparsifier):
     claims: ClassVar = {"lr": Knob(0.1, 0.03, 0.3, "log", minimum=0.0)}
 
     s0: float = knob(
-        -0.1, low=-1.0, high=0.05, maximum=10.0, minimum=-10.0, operating=True, doc="s₀, where the masks start"
+        -0.1,
+        low=-1.0,
+        high=0.05,
+        minimum=-10.0,
+        maximum=10.0,
+        operating=True,
+        doc="s₀, where the masks start",
     )
     lam: float = knob(
         1e-8, low=1e-10, high=1e-6, log=True, minimum=0.0, maximum=1e3, doc="λ, the strength of Σc·σ(βs)"

@@ -80,6 +80,7 @@ class SoftThreshold(Sparsifier):
 
     s0: float = knob(
         0.0,
+        scale="minus_log",
         minimum=-1e6,
         maximum=0.0,
         doc="s₀, where the thresholds start; 0: chosen from the decay",

@@ -105,9 +105,10 @@ def test_a_decay_too_fast_for_momentum_is_lowered_to_one_that_hardly_swings(mome
 
 
 def test_a_decay_that_s_can_follow_is_left_alone(recwarn):
-    method = configure("str", {"decay": 12.0})
+    method = configure("str", {"decay": 12.0, "s0": -10.0})
     method.attach(net_of(), LONG, probe=None)
     assert method.facts() == {"s0": -10.0, "decay": 12.0}
+    assert configure("str", {}).s0 == 0  # by default it follows from the decay
     assert not recwarn.list
 
 
@@ -121,7 +122,7 @@ def test_a_far_threshold_keeps_the_function_bit_for_bit():
 def test_the_recipes_weight_decay_is_on_theta_and_on_request_on_s():
     theta, s, others = configure("str", {"decay": 8.0}).attach(net_of(), LONG, probe=None)
     assert (theta.weight_decay, s.weight_decay, others.weight_decay) == (None, 0.002, 0.0)
-    theta, s, _ = configure("str", {"decay": 0.0}).attach(net_of(), LONG, probe=None)
+    theta, s, _ = configure("str", {"decay": 0.0, "s0": -10.0}).attach(net_of(), LONG, probe=None)
     assert (theta.weight_decay, s.weight_decay) == (None, None)
     with pytest.raises(SparsebenchError, match="s0 and decay are both 0"):
         configure("str", {"decay": 0.0, "s0": 0.0})
@@ -129,22 +130,24 @@ def test_the_recipes_weight_decay_is_on_theta_and_on_request_on_s():
 
 def test_a_range_below_zero_is_searched_by_the_logarithm():
     """Anchors at equal ratios; what is asked comes back as a negative number."""
-    search = Search("task/str", {"s0": LOWER}, trials=8, generation=4, seed=0)
+    search = Search("task/str", {"s0": LOWER}, [4, 16, 64, 256], trials=8, generation=4, seed=0)
     asked = [values["s0"] for values in search.ask().values()]
     ratio = (3200 / 5) ** (1 / 4)
-    expected = [-5 * ratio ** (i + 0.5) for i in range(4)]
+    expected = [
+        -5 * ratio ** (i + 0.5) for i in (0, 2, 1, 3)
+    ]  # the order of the compressions: 4, 64, 16, 256
     assert asked == [pytest.approx(value, rel=1e-3) for value in expected]
     assert value_of(LOWER, 123.456) == -123.5
     assert set(search.params(0)) == {"minus_s0"}
     for number in range(4):
-        search.tell(number, (0.5, 1.0))
+        search.tell(number, dict.fromkeys((1, 4, 16, 64, 256), 0.5))
     assert all(-3200 <= values["s0"] <= -5 for values in search.ask().values())
 
 
 def test_a_linear_operating_range_across_zero_is_spread_linearly():
     knob = Knob(-0.1, -0.3, 0.3, operating=True)
-    asked = Search("task/cs", {"s0": knob}, trials=6, generation=3, seed=0).ask()
-    assert [v["s0"] for v in asked.values()] == [pytest.approx(x) for x in (-0.2, 0.0, 0.2)]
+    asked = Search("task/cs", {"s0": knob}, [4, 16, 64], trials=6, generation=3, seed=0).ask()
+    assert sorted(v["s0"] for v in asked.values()) == [pytest.approx(x) for x in (-0.2, 0.0, 0.2)]
 
 
 def test_a_range_below_zero_must_end_below_zero():
