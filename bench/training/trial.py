@@ -23,7 +23,7 @@ from ...records.record import Record
 from ...registry import plugin_of
 from ..config.trial_spec import Trial
 from ..data import opened
-from ..measurement.accuracy import Evaluation, class_sizes
+from ..measurement.accuracy import ClassCounts, Evaluation, by_class, class_sizes
 from ..measurement.collapse import has_collapsed
 from ..measurement.compression import (
     compression,
@@ -34,7 +34,7 @@ from ..measurement.compression import (
     zero_below,
 )
 from ..measurement.flops import speedup
-from ..measurement.zero_threshold import validated_threshold
+from ..measurement.zero_threshold import OperatingPoint, validated_threshold
 from ..models.factory import create, maker_of
 from ..models.model_file import check_save_path as check_save_path
 from ..models.model_file import save_model as save_model
@@ -240,21 +240,25 @@ def _chance(trial: Trial, data: Data) -> Measurements:
 
 
 def _measured(trial: Trial, training: Training, data: Data, place: torch.device) -> Measurements:
-    """Returns the measurements at both operating points; the model is at the reported one afterwards."""
-    # The two thresholds.
+    """Returns the measurements at both operating points, each evaluated once; the model is left at the second."""
     model, method = training.model, training.method
+
+    def on_test() -> ClassCounts | None:
+        return by_class(model, data.test, place) if trial.phase != "search" else None
+
+    # The two thresholds.
     weights = [training.net.weight(name) for name in training.prunable]
-    exact = chosen = 0.0
-    if not method.exact_zeros:
-        exact, chosen = (p.threshold for p in validated_threshold(model, weights, data.valid, place))
+    if method.exact_zeros:
+        exact = chosen = OperatingPoint(0.0, by_class(model, data.valid, place))
+    else:
+        exact, chosen = validated_threshold(model, weights, data.valid, place)
     # The exact point, then the reported one.
-    tests = trial.phase != "search"
-    zero_below(weights, exact)
+    zero_below(weights, exact.threshold)
     compression_exact = compression(layer_table(model, training.prunable))
-    first = Evaluation.of(model, data, place, tests=tests)
-    zero_below(weights, chosen)
+    first = Evaluation(exact.valid, on_test())
+    zero_below(weights, chosen.threshold)
     layers = layer_table(model, training.prunable)
-    found = first if chosen == exact else Evaluation.of(model, data, place, tests=tests)
+    found = first if chosen is exact else Evaluation(chosen.valid, on_test())
     density = {layer.name: layer.nonzeros / layer.size for layer in layers}
     target, missed_by = _target(method, layers)
     return Measurements(
@@ -262,7 +266,7 @@ def _measured(trial: Trial, training: Training, data: Data, place: torch.device)
         **found.accuracies(trial.recipe.metric, first),
         compression=compression(layers),
         compression_exact=compression_exact,
-        threshold=chosen,
+        threshold=chosen.threshold,
         target=target,
         missed_by=missed_by,
         total_compression=total_compression(model),
