@@ -14,6 +14,7 @@ from .api import ParamGroup, Plan, Probe, Sparsifier, keep_count, knob, register
 from .at_init import masked_groups, open_up
 from .masks import global_top
 from .net import Net
+from .second_derivative import twice_differentiable
 
 TEMPERATURE = 200.0
 
@@ -118,6 +119,9 @@ def hessian_gradient(net: Net, batches: list[tuple[Tensor, Tensor]]) -> list[Ten
     Returns:
         A tensor of each prunable weight's shape, in the net's order.
 
+    Raises:
+        SparsebenchError: An operator of the model has no second derivative.
+
     Example:
         >>> model = nn.Linear(1, 2, bias=False)  # logits/200 = w for an image of 200
         >>> _ = nn.init.zeros_(model.weight)  # so p = (½, ½), g = (-½, ½), H = [[¼, -¼], [-¼, ¼]]
@@ -136,7 +140,9 @@ def hessian_gradient(net: Net, batches: list[tuple[Tensor, Tensor]]) -> list[Ten
             for sum_, part in zip(g, _gradients(net, loss(x, y)), strict=True):
                 sum_.add_(part)
         for x, y in batches:
-            live = _gradients(net, loss(x, y), graph=True)
+            value = loss(x, y)
+            with twice_differentiable(value):
+                live = _gradients(net, value, graph=True)
             z = torch.stack([(a * b).sum() for a, b in zip(g, live, strict=True)]).sum()
             for sum_, part in zip(product, _gradients(net, z), strict=True):
                 sum_.add_(part)
@@ -149,7 +155,8 @@ class Grasp(Sparsifier):
     """S = -w ⊙ Hg with g = ∇L detached and logits/200; the largest signed S over the net are removed.
 
     What is removed would lower the gradient's norm least (or raise it). H·g takes a second derivative: each
-    batch is charged three steps, one for g and two for H·g.
+    batch is charged three steps, one for g and two for H·g. A model with an operator that has no second
+    derivative is refused.
 
     Attributes:
         sparsity: The fraction of zeros over all prunable weights.

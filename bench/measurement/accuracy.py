@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...datasets.api import Data, Split
+from ...datasets.api import Split
 from ...records.fields import Metric
 from .eval_mode import eval_mode
 
@@ -177,12 +177,6 @@ class Evaluation:
 
     valid: ClassCounts
     test: ClassCounts | None
-
-    @classmethod
-    def of(cls, model: nn.Module, data: Data, device: torch.device, *, tests: bool) -> "Evaluation":
-        """Evaluates a model on a dataset; the test set is read where `tests` holds."""
-        test = by_class(model, data.test, device) if tests else None
-        return cls(by_class(model, data.valid, device), test)
 
     def accuracies(self, metric: Metric, exact: "Evaluation") -> dict[str, Any]:
         """Returns the accuracies and the chance of a record; `exact` is the evaluation at exact zeros."""

@@ -12,7 +12,8 @@ from ...errors import SparsebenchError
 from ...methods.api import keep_count
 from ...methods.masks import top
 from ...records.fields import CompressionPoint, Metric
-from .accuracy import accuracy
+from .accuracy import Evaluation, accuracy
+from .accuracy import by_class as by_class
 
 
 def kept_at(compression: float, size: int) -> int:
@@ -76,7 +77,7 @@ def cut_to(weights: Sequence[Tensor], keep: int) -> bool:
         >>> cut_to(w, 2), [t.tolist() for t in w], cut_to(w, 2)
         (True, [[0.0, -2.0], [1.0, 0.0]], False)
     """
-    if sum(int(w.count_nonzero()) for w in weights) <= keep:
+    if _nonzeros(weights) <= keep:
         return False
     mask = top(torch.cat([w.abs().reshape(-1) for w in weights]), keep)
     for w, kept in zip(weights, torch.split(mask, [w.numel() for w in weights]), strict=True):
@@ -90,6 +91,9 @@ def restored(weights: Sequence[Tensor]) -> Iterator[None]:
 
     Args:
         weights: The tensors, detached views of a model's own.
+
+    Yields:
+        Nothing: the block may change the tensors.
 
     Example:
         >>> w = torch.ones(2)
@@ -113,7 +117,7 @@ def curve(
     data: Data,
     device: torch.device,
     *,
-    tests: bool,
+    whole: Evaluation,
     metric: Metric = "accuracy",
 ) -> list[CompressionPoint]:
     """Returns the accuracy of a model at compression 1 and at each common compression.
@@ -127,7 +131,8 @@ def curve(
         compressions: The common compressions, each 1 or more; those that leave no weight are left out.
         data: The validation split and the test set.
         device: Where the batches are put.
-        tests: Whether the test set may be read.
+        whole: The results of the model as it is, which are those at compression 1; where they have none on
+            the test set, that is not read.
         metric: Which accuracy.
 
     Returns:
@@ -138,22 +143,28 @@ def curve(
         >>> layer, labels = nn.Linear(2, 2, bias=False), torch.tensor([0, 1, 1])
         >>> layer.weight.data = torch.tensor([[1.0, 0.0], [0.0, 0.5]])
         >>> split = OnDevice(torch.eye(2)[labels].view(3, 1, 1, 2), labels, torch.zeros(1), torch.ones(1))
-        >>> data = Data(split, split, split, shape=(1, 1, 2), classes=2, digest="d1915")
+        >>> data = Data("two", (1, 1, 2), 2, train=split, valid=split, test=split, digest="d1915")
         >>> net, cpu = nn.Sequential(nn.Flatten(), layer), torch.device("cpu")
-        >>> points = curve(net, [layer.weight.detach()], [2, 4], data, cpu, tests=False)
+        >>> whole = Evaluation(by_class(net, split, cpu), None)
+        >>> points = curve(net, [layer.weight.detach()], [2, 4], data, cpu, whole=whole)
         >>> [(p.at, p.nonzeros, p.cut, round(p.val_accuracy, 2)) for p in points]
         [(1.0, 2, False, 1.0), (2.0, 2, False, 1.0), (4.0, 1, True, 0.33)]
     """
-    points: list[CompressionPoint] = []
-    size = sum(w.numel() for w in weights)
+    if not compressions:
+        return []
+    size, nonzeros = sum(w.numel() for w in weights), _nonzeros(weights)
+    test = whole.test.score(metric) if whole.test is not None else None
+    points = [CompressionPoint(1.0, whole.valid.score(metric), nonzeros, False, test)]
     with restored(weights):
-        for c in sorted({1.0, *(c for c in compressions if c <= size)}) if compressions else ():
-            cut = cut_to(weights, kept_at(c, size))
-            nonzeros = sum(int(w.count_nonzero()) for w in weights)
-            if points and nonzeros == points[-1].nonzeros:  # nothing more was cut: the same model
+        for c in sorted(c for c in set(compressions) if 1 < c <= size):
+            if not cut_to(weights, kept_at(c, size)):  # the same model
                 points.append(replace(points[-1], at=c))
                 continue
             valid = accuracy(model, data.valid, device, metric)
-            test = accuracy(model, data.test, device, metric) if tests else None
-            points.append(CompressionPoint(c, valid, nonzeros, cut, test))
+            test = accuracy(model, data.test, device, metric) if whole.test is not None else None
+            points.append(CompressionPoint(c, valid, _nonzeros(weights), True, test))
     return points
+
+
+def _nonzeros(weights: Iterable[Tensor]) -> int:
+    return sum(int(w.count_nonzero()) for w in weights)

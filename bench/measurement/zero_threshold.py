@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ...datasets.api import Split
-from .accuracy import correct
+from .accuracy import ClassCounts, by_class
 from .compression import FLOAT32_EPS, zero_below
 
 TOLERANCE = 0.001
@@ -30,20 +30,20 @@ def threshold_grid() -> list[float]:
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """A zero threshold, and the validation accuracy of the model at it.
+    """A zero threshold, and the results of the model at it on the validation split.
 
     Attributes:
         threshold: Weights of magnitude below it are set to zero; 0 changes no weight.
-        val_accuracy: Fraction of the validation split that the model then classifies correctly.
+        valid: The counts on the validation split.
 
     Example:
-        >>> exact, chosen = OperatingPoint(1.2e-7, 0.975), OperatingPoint(2.6e-3, 0.9745)
-        >>> round(exact.val_accuracy - chosen.val_accuracy, 4)  # the price of the larger threshold
-        0.0005
+        >>> counts = ClassCounts(examples=torch.tensor([8, 2]), hits=torch.tensor([8, 1]))
+        >>> OperatingPoint(2.6e-3, counts).valid.accuracy
+        0.9
     """
 
     threshold: float
-    val_accuracy: float
+    valid: ClassCounts
 
 
 def validated_threshold(
@@ -70,28 +70,24 @@ def validated_threshold(
         >>> layer.weight.data = torch.tensor([[1.0, 0.0], [0.0, 1e-3]])  # 1e-3 decides one example of 100
         >>> split = OnDevice(torch.eye(2)[labels].view(100, 1, 1, 2), labels, torch.zeros(1), torch.ones(1))
         >>> network = nn.Sequential(nn.Flatten(), layer)
-        >>> validated_threshold(network, [layer.weight.detach()], split, torch.device("cpu"))
-        (OperatingPoint(threshold=1.19...e-07, val_accuracy=1.0),
-         OperatingPoint(threshold=0.055..., val_accuracy=0.99))
+        >>> points = validated_threshold(network, [layer.weight.detach()], split, torch.device("cpu"))
+        >>> [(point.threshold, point.valid.accuracy) for point in points]
+        [(1.19...e-07, 1.0), (0.055..., 0.99)]
     """
     originals = [w.detach().clone() for w in weights]
 
-    def hits_at(threshold: float) -> int:
+    def point_at(threshold: float) -> OperatingPoint:
         _restore(weights, originals)
         zero_below(weights, threshold)
-        return correct(model, valid, device)
+        return OperatingPoint(threshold, by_class(model, valid, device))
 
-    exact = hits_at(FLOAT32_EPS)
-    may_lose = max(1, int(TOLERANCE * len(valid) + 1e-9))
+    exact = point_at(FLOAT32_EPS)
+    least = int(exact.valid.hits.sum()) - max(1, int(TOLERANCE * len(valid) + 1e-9))
     # From the largest threshold down, so that the first that is good enough is the answer.
-    chosen, hits = FLOAT32_EPS, exact
-    for threshold in reversed(threshold_grid()[1:]):
-        found = hits_at(threshold)
-        if found >= exact - may_lose:
-            chosen, hits = threshold, found
-            break
+    smaller = map(point_at, reversed(threshold_grid()[1:]))
+    chosen = next((point for point in smaller if int(point.valid.hits.sum()) >= least), exact)
     _restore(weights, originals)
-    return OperatingPoint(FLOAT32_EPS, exact / len(valid)), OperatingPoint(chosen, hits / len(valid))
+    return exact, chosen
 
 
 @torch.no_grad()

@@ -30,6 +30,7 @@ from .client import ARTIFACTS, DATABASE, TABLE, default_uri
 from .guarded_app import TOKEN
 
 START = 180.0  # seconds that the server may take until it answers
+POLL = 0.2  # seconds between two looks at whether it has ended, or is to end
 
 Notify = Callable[[str], None]
 
@@ -88,7 +89,7 @@ def serve(
         sparsebench.errors.SparsebenchError: no mlflow.db in '...run'; `sparsebench track DIR` writes it ...
     """
     with (
-        _terminated_like_interrupted(),
+        _told_to_end() as told,
         running(folder, port, host, say) as server,
         TemporaryDirectory(prefix="sparsebench-") as private,
         contextlib.suppress(KeyboardInterrupt),
@@ -110,7 +111,8 @@ def serve(
             link = escape(server.link(next(iter(paths.values()), "/")))
             page.write_text(f'<meta http-equiv="refresh" content="0;url={link}">', encoding="utf-8")
             webbrowser.open(page.as_uri())
-        server.process.wait()
+        while server.process.poll() is None and not told:  # a wait without a limit may miss a signal
+            time.sleep(POLL)
 
 
 @contextlib.contextmanager
@@ -277,14 +279,22 @@ def _end(server: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """Makes SIGTERM raise KeyboardInterrupt, so that the server's processes are ended as with Ctrl-C."""
+def _told_to_end() -> Iterator[list[int]]:
+    """Makes the first SIGINT or SIGTERM raise KeyboardInterrupt, so that the server's processes are ended.
+
+    Yields the signals that have come: one that comes just before a blocking call raises only after that, one
+    in a destructor raises nothing. Those after the first one leave the end of the processes undisturbed.
+    """
+    told: list[int] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        told.append(number)
+        if len(told) == 1:
+            raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield told
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -23,7 +23,7 @@ from ...records.record import Record
 from ...registry import plugin_of
 from ..config.trial_spec import Trial
 from ..data import opened
-from ..measurement.accuracy import Evaluation, class_sizes
+from ..measurement.accuracy import ClassCounts, Evaluation, by_class, class_sizes
 from ..measurement.collapse import has_collapsed
 from ..measurement.compression import (
     compression,
@@ -35,7 +35,7 @@ from ..measurement.compression import (
 )
 from ..measurement.curve import curve, restored
 from ..measurement.flops import speedup
-from ..measurement.zero_threshold import validated_threshold
+from ..measurement.zero_threshold import OperatingPoint, validated_threshold
 from ..models.factory import create, maker_of
 from ..models.model_file import check_save_path as check_save_path
 from ..models.model_file import save_model as save_model
@@ -241,42 +241,53 @@ def _chance(trial: Trial, data: Data) -> Measurements:
 
 
 def _measured(trial: Trial, training: Training, data: Data, place: torch.device) -> Measurements:
-    """Returns the measurements of the finished model, whose zeros are the exact ones afterwards."""
-    # The two thresholds.
+    """Returns the measurements at both operating points and the curve; the model is left at the first."""
     model, method = training.model, training.method
+
+    def on_test() -> ClassCounts | None:
+        return by_class(model, data.test, place) if trial.phase != "search" else None
+
+    # The two thresholds.
     weights = [training.net.weight(name).detach() for name in training.prunable]
-    exact = chosen = 0.0
-    if not method.exact_zeros:
-        exact, chosen = (p.threshold for p in validated_threshold(model, weights, data.valid, place))
+    if method.exact_zeros:
+        exact = chosen = OperatingPoint(0.0, by_class(model, data.valid, place))
+    else:
+        exact, chosen = validated_threshold(model, weights, data.valid, place)
     # The exact point and the curve from it, then the reported point.
-    tests, metric = trial.phase != "search", trial.recipe.metric
-    zero_below(weights, exact)
+    zero_below(weights, exact.threshold)
     compression_exact = compression(layer_table(model, training.prunable))
-    first = Evaluation.of(model, data, place, tests=tests)
-    points = curve(model, weights, trial.compressions, data, place, tests=tests, metric=metric)
+    first, metric = Evaluation(exact.valid, on_test()), trial.recipe.metric
+    points = curve(model, weights, trial.compressions, data, place, whole=first, metric=metric)
     with restored(weights):
-        zero_below(weights, chosen)
-        found = first if chosen == exact else Evaluation.of(model, data, place, tests=tests)
-        layers = layer_table(model, training.prunable)
-        density = {layer.name: layer.nonzeros / layer.size for layer in layers}
-        target, missed_by = _target(method, layers)
+        zero_below(weights, chosen.threshold)
+        found = first if chosen is exact else Evaluation(chosen.valid, on_test())
         return Measurements(
             classes=data.classes,
             **found.accuracies(metric, first),
-            compression=compression(layers),
+            **_sizes(training, data, place),
             compression_exact=compression_exact,
-            threshold=chosen,
-            target=target,
-            missed_by=missed_by,
-            total_compression=total_compression(model),
-            effective_compression=effective_compression(model, training.prunable, data.shape),
-            speedup=speedup(training.metrics.cost, density),
-            prunable_share=training.prunable_share,
-            collapsed=has_collapsed(model, data.shape, place),
-            empty_layers=empty_layers(layers),
-            layers=layers,
+            threshold=chosen.threshold,
             at_compressions=points,
         )
+
+
+def _sizes(training: Training, data: Data, place: torch.device) -> dict[str, Any]:
+    """Returns what is counted of a finished model: its zeros, and what they save."""
+    model, layers = training.model, layer_table(training.model, training.prunable)
+    density = {layer.name: layer.nonzeros / layer.size for layer in layers}
+    target, missed_by = _target(training.method, layers)
+    return {
+        "compression": compression(layers),
+        "target": target,
+        "missed_by": missed_by,
+        "total_compression": total_compression(model),
+        "effective_compression": effective_compression(model, training.prunable, data.shape),
+        "speedup": speedup(training.metrics.cost, density),
+        "prunable_share": training.prunable_share,
+        "collapsed": has_collapsed(model, data.shape, place),
+        "empty_layers": empty_layers(layers),
+        "layers": layers,
+    }
 
 
 def _target(method: Sparsifier, layers: Sequence[Layer]) -> tuple[float | None, int | None]:

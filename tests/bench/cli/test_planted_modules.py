@@ -5,13 +5,16 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from processes import ended
 from sparsebench.bench.tracking.client import DATABASE, Tracker, default_uri
 from sparsebench.records.store import load_records
 
 pytestmark = pytest.mark.slow
 
+LIMIT = 120.0  # seconds for a command; the longest takes ten on an idle machine
 COMMAND = Path(sys.executable).with_name("sparsebench")
 SUITE = """
 name = "one"
@@ -94,16 +97,7 @@ def test_no_command_runs_what_lies_in_its_folder(strange: Path, tmp_path: Path, 
             ("list", "models", "lenet*"), ("show", "dwf"), ("export", "."),
         ]  # fmt: skip
     for words in commands:
-        process = subprocess.Popen(
-            [COMMAND, *map(str, words)], cwd=folder, env=environment, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        assert process.stdout is not None
-        said = ""
-        for line in process.stdout:
-            said += line
-            if "Ctrl-C" in line:  # the server answers
-                process.terminate()
-        process.stdout.close()
-        assert process.wait() == 0, said
+        options: dict[str, Any] = {"cwd": folder, "env": environment, "stdin": subprocess.DEVNULL}
+        code, said = ended((COMMAND, *words), LIMIT, terminate_at="Ctrl-C", **options)  # the server answers
+        assert code == 0, said
         assert not ran.exists(), f"{words[0]} ran {ran.read_text()}"

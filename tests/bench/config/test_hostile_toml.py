@@ -1,9 +1,12 @@
 """What no reader of TOML takes is one sentence with the file's name, whatever it is."""
 
+import json
+import tomllib
 from pathlib import Path
 
 import pytest
-from sparsebench.bench.config.suite import load_suite
+from sparsebench.bench.campaign.options import RunOptions
+from sparsebench.bench.config.suite import Entry, Suite, load_suite
 from sparsebench.errors import SparsebenchError
 
 SUITE = 'name = "a"\n[[tasks]]\ndataset = "digits"\nmodel = "lenet5"\n%s\n[[entries]]\nmethod = "dense"\n'
@@ -33,6 +36,40 @@ def test_a_hostile_suite_is_one_sentence(kind: str, tmp_path: Path) -> None:
         load_suite(path)
     assert str(path) in str(met.value)
     assert len(str(met.value)) < 600 + len(str(path))
+
+
+NAMES = ("\x1b[31m", "a\nb", "\u202eb", "\x00", "x" * 5000)
+PLACES = ("label", "keep_dense", "data_args")
+
+
+@pytest.mark.parametrize(
+    ("place", "name"), [("label", "=1+1"), *((place, name) for place in PLACES for name in NAMES)]
+)
+def test_names_are_judged_alike_in_a_file_and_in_a_suite_of_python(
+    place: str, name: str, tmp_path: Path
+) -> None:
+    quoted = json.dumps(name)
+    words = {"label": quoted, "keep_dense": f"[{quoted}]", "data_args": f"{{ {quoted} = 1 }}"}
+    line = f"{place} = {words[place]}"
+    task, entry = ("", line) if place == "label" else (line, "")
+    path = tmp_path / "s.toml"
+    path.write_text(SUITE % task + entry)
+    told = []
+    for suite in (path, Suite(**tomllib.loads(path.read_text()))):
+        with pytest.raises(SparsebenchError) as met:
+            RunOptions(out=tmp_path).resolve(suite)
+        told.append(str(met.value).partition(": ")[2])
+    assert told[0] == told[1]
+    assert told[0].isprintable() and len(told[0]) < 600
+
+
+def test_a_suite_that_was_changed_without_validation_is_validated() -> None:
+    sound = Suite(name="a", tasks=[{"dataset": "digits", "model": "lenet5"}], entries=[{"method": "dense"}])
+    for label in ("a\nb", "\ud800", "x" * 5000, "=1+1"):
+        changed = sound.model_copy(update={"entries": (Entry(method="dense", label=label),)})
+        with pytest.raises(SparsebenchError) as met:
+            RunOptions().resolve(changed)
+        assert str(met.value).isprintable() and len(str(met.value)) < 600
 
 
 def test_another_encoding_is_said_and_a_byte_order_mark_is_read(tmp_path: Path) -> None:

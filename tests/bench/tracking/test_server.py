@@ -18,7 +18,7 @@ from urllib.request import Request, urlopen
 import pytest
 from chromium import FOUND, PATIENCE, Chromium
 from PIL import Image
-from processes import descendants
+from processes import descendants, ended
 from sparsebench.bench.campaign import publish
 from sparsebench.bench.tracking import chart_view as mlflow_views
 from sparsebench.bench.tracking.chart_view import deflate, page_state, view_path
@@ -43,6 +43,21 @@ SERVE = """
 import sys
 from sparsebench.bench.tracking.server import serve
 serve(sys.argv[1], port=int(sys.argv[2]))
+"""
+
+# The signal comes while a destructor runs, where an exception is lost.
+TOLD = """
+import os, signal, sys
+from sparsebench.bench.tracking.server import serve
+
+class Destroyed:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+def say(line):
+    _ = Destroyed() if "Ctrl-C" in line else None
+
+serve(sys.argv[1], port=0, say=say)
 """
 
 
@@ -236,6 +251,11 @@ def test_interrupting_it_ends_the_server_with_its_children(
     assert not [pid for pid in servers if Path(f"/proc/{pid}").exists()]
     port = int(re.search(r"using (\d+)", said[0]).group(1))  # type: ignore[union-attr]
     assert free_port("127.0.0.1", port) == port
+
+
+def test_a_signal_whose_exception_is_lost_ends_it(folder: Path) -> None:
+    code, said = ended([sys.executable, "-P", "-c", TOLD, folder], 120.0)
+    assert code == 0 and "Exception ignored" in said
 
 
 def test_a_folder_without_a_database_is_one_sentence(tmp_path: Path) -> None:
