@@ -123,6 +123,16 @@ class Spred(DeepWeightFactorization):
         3e-4, low=1e-5, high=5e-3, log=True, minimum=0.0, maximum=1e3, doc="λ, the strength of ‖w‖₁"
     )
     depth: int = knob(2, minimum=2, maximum=2, searched=False, doc="two factors, always")
+    eps: float = knob(
+        0.1,
+        low=0.01,
+        high=0.25,
+        minimum=1e-6,
+        maximum=1.999,
+        searched=False,
+        doc="smallest initial |w| of D.1, as a share of the layer's σ_w",
+        idle={"init": ("sqrt", "dense")},
+    )
     init: str = knob(
         "sqrt", choices=("sqrt", "dense", "d1"), searched=False, doc="first factors: ±√|w₀|; w₀ and 1; or D.1"
     )

@@ -87,8 +87,11 @@ class SparseEvolutionaryTraining(Random):
         minimum=1,
         maximum=100_000,
         doc="how often the mask is updated up to T_end",
+        idle={"alpha": (0,)},
     )
-    end: float = knob(0.75, minimum=0.01, maximum=1.0, doc="T_end, as a share of the steps")
+    end: float = knob(
+        0.75, minimum=0.01, maximum=1.0, doc="T_end, as a share of the steps", idle={"alpha": (0,)}
+    )
 
     def share(self, clock: Clock) -> float:
         """f(t), the share of a layer's weights to replace; 0 between updates and from T_end on."""

@@ -51,7 +51,13 @@ class GradualMagnitude(Sparsifier):
     """
 
     sparsity: float = sparsity_knob()
-    start: float = knob(0.15, minimum=0.0, maximum=0.9, doc="t₀, the first pruning, as a share of the steps")
+    start: float = knob(
+        0.15,
+        minimum=0.0,
+        maximum=0.9,
+        doc="t₀, the first pruning, as a share of the steps",
+        idle={"events": (1,)},
+    )
     end: float = knob(
         0.75,
         low=0.6,

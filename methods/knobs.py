@@ -1,6 +1,7 @@
 """Knobs: one setting of a method (or of the recipe) as data, and the knobs that several methods share."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
 from typing import Any
 
@@ -27,6 +28,8 @@ class Knob:
         operating: True for the knob that moves a method along its front of accuracy against compression:
             searches start from anchors spread over its range.
         doc: One line of help.
+        idle: Values of other knobs, by name, with any of which this one has no effect; where another is fixed
+            at such a value, a search does not vary this one.
 
     Example:
         >>> depth = Knob(2, low=2, high=4, maximum=16)
@@ -47,6 +50,7 @@ class Knob:
     searched: bool = True
     operating: bool = False
     doc: str = ""
+    idle: Mapping[str, tuple[Any, ...]] = field(default_factory=dict, hash=False)
     least: InitVar[float | None] = None  # what plugins of version 0.1 call the minimum
     most: InitVar[float | None] = None  # and the maximum
 
@@ -203,8 +207,11 @@ def scope_knob() -> Any:
     )
 
 
-def finetune_knob() -> Any:
+def finetune_knob(idle: Mapping[str, tuple[Any, ...]] | None = None) -> Any:
     """Returns the field `finetune`: the share of the steps after pruning.
+
+    Args:
+        idle: Values of the method's other knobs with which it does not fine-tune.
 
     Returns:
         A dataclass field, 0.25 by default, searched between 0.1 and 0.5.
@@ -221,14 +228,18 @@ def finetune_knob() -> Any:
         minimum=0.0,
         maximum=0.9,
         doc="share of the steps after pruning; 0 leaves it out",
+        idle=idle or {},
     )
 
 
-def finetune_lr_knob() -> Any:
+def finetune_lr_knob(idle: Mapping[str, tuple[Any, ...]] | None = None) -> Any:
     """Returns the field `finetune_lr`: the peak rate of fine-tuning as a multiple of that of training.
 
+    Args:
+        idle: Values of the method's other knobs with which it does not fine-tune, beside `finetune` = 0.
+
     Returns:
-        A dataclass field, 0.3 by default, searched log-uniformly between 0.03 and 1.
+        A dataclass field, 0.3 by default, searched log-uniformly between 0.03 and 1 unless `finetune` is 0.
 
     Example:
         >>> from sparsebench.methods.api import configure
@@ -243,4 +254,5 @@ def finetune_lr_knob() -> Any:
         minimum=1e-4,
         maximum=10.0,
         doc="peak rate of fine-tuning over that of training",
+        idle={"finetune": (0,), **(idle or {})},
     )

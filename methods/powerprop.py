@@ -7,9 +7,12 @@ from torch import Tensor
 
 from .api import Clock, Knob, ParamGroup, Plan, Probe, Round, Sparsifier, knob, register
 from .gradual import GradualMagnitude
+from .knobs import finetune_knob, finetune_lr_knob
 from .lottery import LearningRateRewinding
 from .magnitude import Magnitude
 from .net import Net
+
+GRADUAL = {"prune": ("gmp", "imp")}  # no fine-tuning after these
 
 
 @register("powerprop", reference="arXiv:2110.00296")
@@ -41,11 +44,20 @@ class Powerpropagation(Magnitude):
 
     claims: ClassVar = {"lr": Knob(0.1, 0.03, 0.5, "log", minimum=0.0)}
 
+    finetune: float = finetune_knob(idle=GRADUAL)
+    finetune_lr: float = finetune_lr_knob(idle=GRADUAL)
     alpha: float = knob(2.0, low=1.5, high=4.0, minimum=1.0, maximum=16.0, doc="α, the power")
     prune: str = knob(
         "one_shot", choices=("one_shot", "gmp", "imp"), searched=False, doc="when the weights are pruned"
     )
-    levels: int = knob(3, minimum=1, maximum=100, searched=False, doc="how often imp prunes and trains again")
+    levels: int = knob(
+        3,
+        minimum=1,
+        maximum=100,
+        searched=False,
+        doc="how often imp prunes and trains again",
+        idle={"prune": ("one_shot", "gmp")},
+    )
 
     def __post_init__(self) -> None:
         target: dict[str, Any] = {"sparsity": self.sparsity, "scope": self.scope}

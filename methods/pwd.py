@@ -42,7 +42,7 @@ class PNormWeightDecay(Sparsifier):
     claims: ClassVar = {"lr": Knob(1e-3, 3e-4, 3e-3, "log", minimum=0.0), "weight_decay": NO_DECAY}
 
     lam: float = strength(1e-4, 1e-6, 0.3, "λ, the strength of Σ|w|^p")
-    p: float = knob(0.8, choices=(0.5, 2 / 3, 0.8, 1.0), doc="the norm's exponent")
+    p: float = knob(0.8, choices=(0.5, 2 / 3, 0.8, 1.0), doc="the norm's exponent", idle={"lam": (0,)})
 
     def attach(self, net: Net, plan: Plan, probe: Probe) -> list[ParamGroup]:
         sigma = max(layer_sigma(net.weight(name)) for name in net.names)

@@ -14,6 +14,7 @@ from torch import nn
 
 from ...datasets.api import full_batches
 from ...datasets.api import registry as datasets
+from ..config.ignored import ignored
 from ..config.suite import Suite, Task
 from ..executors.rehearsal import TaskData, rehearse
 from ..measurement.curve import check_compressions
@@ -123,7 +124,7 @@ def estimate(suite: str, options: RunOptions) -> Cost:
     places = slots()[:1] if cluster else slots(resources.devices, resources.per_device)
     torch.set_num_threads(places[0].threads)
     # What each task has to do, and how long a step takes
-    costs, base, notes = [], options.base(suite), list[str]()
+    costs, base, notes = [], options.base(suite), ignored(resolved)
     sizes = {task.name: _dataset_sizes(task, options.data, base, notes) for task in resolved.tasks}
     rehearse(resolved, sizes, options.plugins, base, device=places[0].device)
     for task in resolved.tasks:

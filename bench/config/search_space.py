@@ -104,7 +104,8 @@ def free_knobs(recipe: Recipe, cls: type[Sparsifier], fixed: Mapping[str, Any]) 
 
     Raises:
         UnknownName: `fixed` names something that is no knob.
-        SparsebenchError: A table is no valid range: see `with_range`.
+        SparsebenchError: A table is no valid range: see `with_range`; or its knob has no effect beside
+            another that is fixed.
 
     Example:
         >>> from sparsebench.methods.api import registry
@@ -119,10 +120,26 @@ def free_knobs(recipe: Recipe, cls: type[Sparsifier], fixed: Mapping[str, Any]) 
     found = {}
     for name, knob in everything.items():
         if isinstance(fixed.get(name), Mapping):
+            if cause := _idle(knob, everything, fixed):
+                raise SparsebenchError(f"{cls.name}: {name} has no effect at {cause}: leave out its range")
             found[name] = with_range(f"{cls.name}: {name}", knob, fixed[name])
-        elif name not in fixed and knob.free and getattr(recipe, name, None) is None:
+        elif name in fixed or not knob.free or getattr(recipe, name, None) is not None:
+            continue
+        elif not _idle(knob, everything, fixed):
             found[name] = knob
     return found
+
+
+def _idle(knob: Knob, knobs: Mapping[str, Knob], fixed: Mapping[str, Any]) -> str | None:
+    """Returns the setting beside which a knob has no effect, such as `finetune = 0`; None where it has one."""
+    for name, values in knob.idle.items():
+        free = name in knobs and knobs[name].free and name not in fixed
+        if name not in knobs or free or isinstance(fixed.get(name), Mapping):
+            continue
+        value = knobs[name].check(name, fixed.get(name, knobs[name].default))
+        if value in values:
+            return f"{name} = {value}"
+    return None
 
 
 def _searched_knobs(recipe: Recipe, cls: type[Sparsifier], fixed: Mapping[str, Any]) -> dict[str, Knob]:

@@ -52,6 +52,7 @@ def override(
     if epochs is not None:
         for task in content["tasks"]:
             task["recipe"]["epochs"] = epochs
+    content["budget"]["points"] = suite.budget.points  # which is in no dump
     try:
         return Suite(**content)
     except ValidationError as error:

@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import Any
 
 import optuna
-from optuna.distributions import FloatDistribution
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
@@ -46,6 +46,15 @@ def in_early_cover(compressions: Sequence[float]) -> list[float]:
     return sorted(compressions, key=lambda c: int(f"{compressions.index(c):0{bits}b}"[::-1], 2))
 
 
+def _inside(found: BaseDistribution, share: float) -> float:
+    """Returns the value that divides a range in a ratio, on the scale by which it is sampled."""
+    assert isinstance(found, FloatDistribution | IntDistribution), "an operating knob has a range"
+    low, high = (math.log(found.low), math.log(found.high)) if found.log else (found.low, found.high)
+    place = low + (high - low) * share
+    value = math.exp(place) if found.log else place
+    return round(value) if isinstance(found, IntDistribution) else value
+
+
 class Search:
     """The search of one entry on one task: an ask-and-tell interface to Optuna, a compression a trial.
 
@@ -60,6 +69,7 @@ class Search:
         trials: Number of trials in all.
         generation: Number of trials that are proposed at once, and can run in parallel.
         seed: Seed of the suite; it seeds the sampler.
+        targeted: Whether the assigned compression is the target of the method.
 
     Example:
         >>> lam = Knob(0.1, low=0.01, high=1.0, scale="log", operating=True)
@@ -80,9 +90,11 @@ class Search:
         trials: int,
         generation: int,
         seed: int,
+        *,
+        targeted: bool = False,
     ) -> None:
         self.key, self.knobs, self.trials, self.generation = key, dict(knobs), trials, generation
-        self.seed = seed
+        self.seed, self.targeted = seed, targeted
         self.order = in_early_cover(sorted(compressions))
         self.distributions = {parameter(name, knob): distribution(knob) for name, knob in knobs.items()}
         self.anchors = self._anchors()
@@ -97,19 +109,17 @@ class Search:
 
     def _anchors(self) -> list[dict[str, Any]]:
         """Returns the parameters of the first trial at each compression: the defaults, with the operating
-        knob spread over its range, the stronger the larger the compression."""
+        knob spread over its range, the stronger the larger the compression. Where neither an operating knob
+        nor a target follows the compression one anchor, since the others would be the same training."""
         base = {parameter(n, k): asked_for(k, k.default) for n, k in self.knobs.items()}
-        count = min(self.trials, len(self.order))
-        operating = next(((n, k) for n, k in self.knobs.items() if k.operating), None)
-        if not base or operating is None:
-            return [base] * count if base else []
-        name, knob = operating
-        found = self.distributions[parameter(name, knob)]
-        assert isinstance(found, FloatDistribution)
-        low, high = (math.log(found.low), math.log(found.high)) if found.log else (found.low, found.high)
-        rising = sorted(self.order[:count])
-        places = [low + (high - low) * (rising.index(c) + 0.5) / count for c in self.order[:count]]
-        return [{**base, parameter(name, knob): math.exp(x) if found.log else x} for x in places]
+        if not base:
+            return []
+        operating = next((n for n, k in self.knobs.items() if k.operating and not k.choices), None)
+        if operating is None:
+            return [base] * (len(self.order) if self.targeted else 1)
+        name = parameter(operating, self.knobs[operating])
+        rising, found = sorted(self.order), self.distributions[name]
+        return [{**base, name: _inside(found, (rising.index(c) + 0.5) / len(rising))} for c in self.order]
 
     @property
     def asked(self) -> int:

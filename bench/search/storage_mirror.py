@@ -60,13 +60,13 @@ class StudyMirror:
         campaign: Id of the campaign.
 
     Example:
-        >>> search = Search("dense on digits", {}, trials=2, generation=2, seed=0)
+        >>> search = Search("l1 on digits", {}, [1, 100], trials=2, generation=2, seed=0)
         >>> for number in search.ask():
-        ...     search.tell(number, (0.95 + number / 100, 0.0))
+        ...     search.tell(number, {1: 0.96, 100: 0.95})
         >>> mirror = StudyMirror("sqlite://", "c0ffee")  # in memory; `StudyMirror.of` has one in a folder
         >>> mirror.reflect(search, say=print)
         >>> [t.values for t in optuna.load_study(study_name=search.key, storage=mirror.storage).trials]
-        [[0.95, 0.0], [0.96, 0.0]]
+        [[0.96, 0.0], [0.95, 2.0]]
     """
 
     def __init__(self, url: str, campaign: str) -> None:

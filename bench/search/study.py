@@ -81,15 +81,16 @@ class Study:
         self.suite, self.task, self.entry, self.data, self.store = suite, task, entry, data, store
         self.stored, self.replicate, self.base = searched, replicate, base
         budget = suite.budget
-        self.name = f"{entry.label} on {task.name}" + (
-            f", search {replicate + 1}" if budget.searches > 1 else ""
-        )
+        # The first is named as it would be alone: a suite that gains searches continues it.
+        self.name = f"{entry.label} on {task.name}" + (f", search {replicate + 1}" if replicate else "")
         self.cls = registry[entry.method]
         self.space = EntrySpace(task, entry, data.images)
         knobs, target = self.space.knobs, self.space.target
         # What a dense training shows at 1 decides the reference of the task; nothing else aims there.
-        aims = budget.compressions if target or any(k.operating for k in knobs.values()) else self.measured
-        self.search = Search(self.name, knobs, aims, budget.trials, budget.generation, suite.seed)
+        follows = target is not None or any(knob.operating for knob in knobs.values())
+        aims = budget.compressions if follows else self.measured
+        given = budget.trials, budget.generation, suite.seed
+        self.search = Search(self.name, knobs, aims, *given, targeted=target is not None)
         self.found: dict[int, Record] = {}
         self.phase = "search"
         self.planned = budget.trials

@@ -20,11 +20,59 @@ SGD, ADAM, ADAMW = (Recipe(optimizer=kind) for kind in ("sgd", "adam", "adamw"))
 
 
 def test_what_is_not_fixed_is_searched() -> None:
-    assert set(free_knobs(SGD, registry["dwf"], {})) == {"lr", "lam", "depth"}
-    assert set(free_knobs(SGD, registry["dwf"], {"depth": 3})) == {"lr", "lam"}
+    assert set(free_knobs(SGD, registry["dwf"], {})) == {"lr", "decay_budget", "depth"}
+    assert set(free_knobs(SGD, registry["dwf"], {"depth": 3})) == {"lr", "decay_budget"}
     assert set(free_knobs(SGD, registry["dense"], {})) == {"lr", "weight_decay"}
     assert set(free_knobs(Recipe(lr=0.1, weight_decay=0.0), registry["dense"], {})) == set()
-    assert set(free_knobs(Recipe(lr=0.1), registry["dwf"], {"depth": 2})) == {"lam"}
+    assert set(free_knobs(Recipe(lr=0.1), registry["dwf"], {"depth": 2})) == {"decay_budget"}
+
+
+def test_the_decay_budget_stands_for_lam_under_sgd_alone_and_where_nobody_names_lam() -> None:
+    dwf, table = registry["dwf"], {"low": 1e-4, "high": 1e-3}
+    for recipe in (ADAM, ADAMW):
+        assert set(free_knobs(recipe, dwf, {"depth": 2})) == {"lr", "lam"}
+    assert set(free_knobs(SGD, dwf, {"depth": 2, "lam": 1e-4})) == {"lr"}
+    lam = free_knobs(SGD, dwf, {"depth": 2, "lam": table})["lam"]
+    assert (lam.low, lam.high, lam.operating) == (1e-4, 1e-3, True)
+    budget = free_knobs(SGD, dwf, {"decay_budget": {"low": 2, "high": 9}})["decay_budget"]
+    assert (budget.low, budget.high) == (2, 9)
+
+
+@pytest.mark.parametrize(
+    ("method", "fixed", "idle"),
+    [
+        ("magnitude", {"finetune": 0}, {"finetune_lr"}),
+        ("spred", {"finetune": "0.0"}, {"finetune_lr"}),
+        ("powerprop", {"finetune": 0.0}, {"finetune_lr"}),
+        ("powerprop", {"prune": "gmp"}, {"finetune", "finetune_lr"}),
+        ("powerprop", {"prune": "imp"}, {"finetune", "finetune_lr"}),
+        ("set", {"alpha": 0}, {"updates"}),
+        ("rigl", {"alpha": 0}, {"updates"}),
+        ("pwd", {"lam": 0.0}, {"p"}),
+    ],
+)
+def test_a_knob_that_does_nothing_beside_a_fixed_one_is_not_searched(
+    method: str, fixed: dict[str, Any], idle: set[str]
+) -> None:
+    cls = registry[method]
+    every, left = free_knobs(SGD, cls, {}), free_knobs(SGD, cls, fixed)
+    assert idle < set(every)
+    assert set(left) == set(every) - set(fixed) - idle
+
+
+def test_a_knob_is_searched_beside_one_that_is_searched_or_fixed_at_another_value() -> None:
+    magnitude, powerprop = registry["magnitude"], registry["powerprop"]
+    assert "finetune_lr" in free_knobs(SGD, magnitude, {"finetune": 0.25})
+    assert "finetune_lr" in free_knobs(SGD, magnitude, {"finetune": {"low": 0.0, "high": 0.5}})
+    assert "levels" in free_knobs(SGD, powerprop, {"prune": "imp", "levels": {"low": 1, "high": 4}})
+
+
+def test_a_range_for_a_knob_that_does_nothing_is_refused() -> None:
+    table = {"low": 0.1, "high": 0.5}
+    with pytest.raises(SparsebenchError, match=r"^magnitude: finetune_lr has no effect at finetune = 0"):
+        free_knobs(SGD, registry["magnitude"], {"finetune": 0, "finetune_lr": table})
+    with pytest.raises(SparsebenchError, match=r"levels has no effect at prune = one_shot: leave out"):
+        free_knobs(SGD, registry["powerprop"], {"levels": {"low": 1, "high": 4}})
 
 
 def test_a_table_searches_another_range() -> None:
@@ -104,7 +152,7 @@ def test_settings_are_sorted_into_knobs_and_recipe() -> None:
 def test_an_identity_holds_all_knobs_the_defaults_too() -> None:
     knobs = full_knobs("dwf", {"depth": "3"})
     assert knobs["depth"] == 3
-    assert set(knobs) == {"lam", "depth", "eps"}
+    assert set(knobs) == {"lam", "depth", "eps"}  # the decay budget is no knob of a training
 
 
 def test_no_methods_knob_has_a_name_of_the_recipe() -> None:

@@ -30,11 +30,11 @@ RECIPE = {
 DECIDING: dict[str, Any] = {
     "dataset": "digits", "dataset_args": {"seed": 1}, "data_digest": "other", "model": "lenet5",
     "model_args": {"x": 1}, "keep_dense": ("5",), "method": "random", "method_version": 2,
-    "knobs": {"sparsity": 0.5}, "phase": "confirm", "start_digest": "other",
+    "knobs": {"sparsity": 0.5}, "phase": "confirm", "start_digest": "other", "compressions": (4.0,),
 }  # fmt: skip
 LABELS: dict[str, Any] = {
     "suite": "other", "entry": "other", "confirms": "0" * 16, "number": 7, "params": {"lr": 0.1},
-    "base": "/elsewhere",
+    "base": "/elsewhere", "aim": 4.0, "replicate": 2,
 }  # fmt: skip
 
 
@@ -59,6 +59,16 @@ def test_every_part_of_the_recipe_is_part_of_the_identity(make_trial: Make, fiel
 def test_labels_are_no_part_of_the_identity(make_trial: Make, field: str) -> None:
     one, other = make_trial(), make_trial(**{field: LABELS[field]})
     assert (one.id, one.config) == (other.id, other.config)
+
+
+def test_single_trials_have_the_identities_that_they_had_before_there_were_common_compressions() -> None:
+    trial = Trial(
+        suite="single", entry="dwf", dataset="digits", data_digest="abc", model="lenet_300_100", method="dwf",
+        recipe=Recipe(epochs=1, lr=0.3, weight_decay=0.0), knobs={"lam": 3e-4, "depth": 3, "eps": 0.1}, seed=5,
+    )  # fmt: skip
+    for compressions in ((), (4.0, 64.0)):
+        one = trial.model_copy(update={"compressions": compressions})
+        assert (one.id, one.config) == ("d7ec1813ac7c30bc", "7b769c56aa450e9a")  # as version 0.2 gave them
 
 
 def test_seeds_share_the_config_and_nothing_else(make_trial: Make) -> None:

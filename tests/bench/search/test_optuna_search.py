@@ -7,31 +7,37 @@ from typing import Any
 
 import optuna
 import pytest
-from sparsebench.bench.config.search_space import free_knobs
+from sparsebench.bench.config.search_space import free_knobs, target_knob
 from sparsebench.bench.config.trial_spec import Recipe
-from sparsebench.bench.search.optuna_search import Search, value_of
-from sparsebench.methods.api import configure, knobs_of, registry
+from sparsebench.bench.search.optuna_search import Outcome, Search, in_early_cover
+from sparsebench.bench.search.parameters import value_of
+from sparsebench.methods.api import configure, registry
 from sparsebench.methods.knobs import Knob
 
 Questions = dict[int, dict[str, Any]]
+COMPRESSIONS = (4.0, 16.0, 64.0, 256.0)
+TARGETED = {name for name, cls in registry.items() if target_knob(cls)}
 
 
-def search(method: str = "magnitude", trials: int = 16, key: str = "entry on task", seed: int = 0) -> Search:
-    return Search(key, free_knobs(Recipe(), registry[method], {}), trials, 4, seed)
+def search(method: str = "l1", trials: int = 16, key: str = "entry on task", seed: int = 0) -> Search:
+    knobs = free_knobs(Recipe(), registry[method], {})
+    target = target_knob(registry[method])
+    knobs.pop(target or "", None)
+    return Search(key, knobs, COMPRESSIONS, trials, 4, seed, targeted=target is not None)
 
 
-def answer(number: int, values: dict[str, Any]) -> tuple[float, float] | None:
-    """Something smooth of the values; one trial fails."""
+def answer(number: int, values: dict[str, Any]) -> Outcome:
+    """Accuracies at every compression, smooth in the values; one trial fails."""
     if number == 5:
         return None
-    sparsity, lr = values.get("sparsity", 0.5), values["lr"]
-    return 0.9 - abs(math.log10(lr / 0.05)) / 10 - sparsity**8 / 4, -math.log10(1 - sparsity)
+    lr, lam = math.log10(values["lr"] / 0.05), math.log10(values.get("lam", 1e-4))
+    return {c: 0.9 - abs(lr) / 10 - abs(lam + 6 - math.log10(c)) / 20 for c in (1.0, *COMPRESSIONS)}
 
 
-def drive(asked: Search, order: random.Random | None = None, until: int | None = None) -> Questions:
-    """Ask and tell to the end (or so many trials), the answers of a generation in any order."""
+def drive(asked: Search, order: random.Random | None = None) -> Questions:
+    """Ask and tell to the end, the answers of a generation in any order."""
     everything: Questions = {}
-    while not asked.done and (until is None or len(everything) < until):
+    while not asked.done:
         questions = list(asked.ask().items())
         everything.update(questions)
         if order is not None:
@@ -49,10 +55,27 @@ def test_every_trial_is_asked_once_and_in_generations() -> None:
     assert len(search(trials=1).ask()) == 1
 
 
+@pytest.mark.parametrize("count", range(1, 13))
+def test_every_compression_has_an_aim_before_one_has_two(count: int) -> None:
+    compressions = [2.0 ** (n + 1) for n in range(count)]
+    order = in_early_cover(compressions)
+    assert sorted(order) == compressions
+    asked = Search("x", {}, compressions, trials=2 * count, generation=4, seed=0)
+    aims = [asked.aim(number) for number in range(2 * count)]
+    assert aims == 2 * order
+    half = [compressions.index(c) for c in order[: math.ceil(count / 2)]]
+    assert max(half, default=0) - min(half, default=0) >= count // 2 - 1  # the first half is no one end
+
+
+def test_aims_of_five_compressions_begin_with_the_ends_and_the_middle() -> None:
+    # Indices 000, 001, 010, 011, 100 read backwards are 0, 4, 2, 6, 1.
+    assert in_early_cover([2.0, 4.0, 8.0, 16.0, 32.0]) == [2.0, 32.0, 8.0, 4.0, 16.0]
+
+
 @pytest.mark.parametrize("method", sorted(registry))
 def test_all_questions_are_within_the_knobs_bounds(method: str) -> None:
     asked = search(method, trials=12)
-    recipe = {"lr", "weight_decay"}
+    recipe = {"lr", "weight_decay", "decay_budget"}
     for values in drive(asked).values():
         configure(method, {name: value for name, value in values.items() if name not in recipe})
         for name, value in values.items():
@@ -60,25 +83,53 @@ def test_all_questions_are_within_the_knobs_bounds(method: str) -> None:
             assert value in knob.choices or isinstance(value, bool) or knob.low <= value <= knob.high
 
 
-@pytest.mark.parametrize("trials", [6, 12, 16, 64])
-def test_anchors_cover_the_front_from_compression_2_to_100(trials: int) -> None:
-    asked = search("magnitude", trials)
-    questions = drive(asked, until=4 * math.ceil(len(asked.anchors) / 4))
-    anchored = [1 / (1 - questions[n]["sparsity"]) for n in range(len(asked.anchors))]
-    assert len(anchored) == min(8, math.ceil(trials / 2))
-    assert anchored == sorted(anchored)
-    assert anchored[0] <= 6
-    assert anchored[-1] >= 100
-    steps = [later / earlier for earlier, later in pairwise(anchored)]
-    assert max(steps) == pytest.approx(min(steps), rel=0.01)  # evenly over log compression
-    for name in ("lr", "weight_decay", "finetune"):
-        assert {questions[n][name] for n in range(len(anchored))} == {asked.knobs[name].default}
+@pytest.mark.parametrize("trials", [1, 4, 16])
+def test_a_penalty_is_anchored_the_stronger_the_larger_the_compression(trials: int) -> None:
+    asked = search("l1", trials)
+    questions = drive(asked)
+    anchored = sorted((asked.aim(n), questions[n]["lam"]) for n in range(min(trials, 4)))
+    knob = asked.knobs["lam"]
+    assert knob.low is not None and knob.high is not None
+    ratio = (knob.high / knob.low) ** (1 / 4)  # four parts of the range, an anchor in the middle of each
+    for c, lam in anchored:
+        expected = knob.low * ratio ** (COMPRESSIONS.index(c) + 0.5)
+        assert lam == pytest.approx(expected, rel=1e-3)
+    steps = [later / earlier for (_, earlier), (_, later) in pairwise(anchored)]
+    assert all(step == pytest.approx(ratio, rel=1e-3) for step in steps) or trials == 1
+    assert {questions[n]["lr"] for n in range(min(trials, 4))} == {asked.knobs["lr"].default}
 
 
-def test_methods_with_a_strength_are_anchored_over_its_range() -> None:
-    for name, cls in registry.items():
-        operating = [knob for knob in knobs_of(cls).values() if knob.operating and knob.free]
-        assert len(search(name, 16).anchors) == (8 if operating else 1), name
+@pytest.mark.parametrize("method", sorted(registry))
+def test_start_up_is_an_anchor_for_each_compression_unless_all_would_be_the_same(method: str) -> None:
+    asked = search(method)
+    follows = method in TARGETED or any(knob.operating for knob in asked.knobs.values())
+    assert len(asked.anchors) == (4 if follows else 1)
+    names = [name for name, knob in asked.knobs.items() if not knob.operating]
+    questions = drive(asked)
+    for name in names:
+        for number in range(len(asked.anchors)):
+            assert questions[number][name] == asked.knobs[name].default
+
+
+def test_an_operating_knob_of_whole_numbers_is_spread_too() -> None:
+    asked = Search("x", {"k": Knob(3, low=1, high=8, operating=True)}, COMPRESSIONS, 4, 4, 0)
+    assert {asked.aim(n): values["k"] for n, values in asked.ask().items()} == {4: 2, 16: 4, 64: 5, 256: 7}
+
+
+def test_after_the_anchors_a_study_learns_from_what_all_trainings_show_at_its_compression() -> None:
+    """One knob, whose best value is 10^-3 at compression 4 and 10^-1 at 256."""
+    knob = Knob(1e-2, low=1e-5, high=1.0, scale="log", operating=True)
+    asked = Search("x", {"lam": knob}, (4.0, 256.0), trials=40, generation=2, seed=0)
+    late: dict[float, list[float]] = {4.0: [], 256.0: []}
+    while not asked.done:
+        for number, values in asked.ask().items():
+            x = math.log10(values["lam"])
+            asked.tell(number, {1.0: 0.9, 4.0: 0.9 - abs(x + 3) / 10, 256.0: 0.9 - abs(x + 1) / 10})
+            if number >= 20:
+                late[asked.aim(number)].append(x)
+    for c, best in ((4.0, -3), (256.0, -1)):
+        near = sum(abs(x - best) < 1 for x in late[c])
+        assert near > len(late[c]) / 2, late[c]  # 0.4 of the range is that near
 
 
 def test_the_questions_do_not_depend_on_the_order_of_the_answers() -> None:
@@ -91,6 +142,14 @@ def test_other_keys_and_seeds_ask_other_questions() -> None:
     expected = drive(search())
     assert drive(search(key="other on task")) != expected
     assert drive(search(seed=1)) != expected
+
+
+@pytest.mark.parametrize("method", ["l1", "magnitude", "dense"])
+def test_a_longer_search_begins_with_the_questions_of_a_shorter_one(method: str) -> None:
+    longer = drive(search(method, trials=16))
+    for trials in (2, 4, 8):
+        shorter = drive(search(method, trials=trials))
+        assert shorter == {number: longer[number] for number in range(trials)}
 
 
 @pytest.mark.parametrize("known", [4, 8, 12])
@@ -109,12 +168,20 @@ def test_a_resumed_search_asks_the_same_questions(known: int) -> None:
     assert drive(resumed) == {n: values for n, values in expected.items() if n >= known}
 
 
-def test_a_failure_is_told_and_the_search_goes_on() -> None:
+def test_what_is_told_is_the_accuracy_at_the_aim_and_its_log_and_a_failure_is_told_too() -> None:
     asked = search()
-    assert len(drive(asked)) == 16
-    states = [trial.state for trial in asked.told]
-    assert states.count(optuna.trial.TrialState.FAIL) == 1
-    assert states[5] == optuna.trial.TrialState.FAIL
+    questions = drive(asked)
+    assert len(questions) == 16
+    told = asked.told
+    assert [trial.state for trial in told] == asked.states
+    for number, values in questions.items():
+        expected = answer(number, values)
+        if expected is None:
+            assert told[number].state == optuna.trial.TrialState.FAIL
+        else:
+            aim = asked.aim(number)
+            assert told[number].values == [expected[aim], pytest.approx(math.log10(aim))]
+    assert [trial.state for trial in told].count(optuna.trial.TrialState.FAIL) == 1
 
 
 def test_rounding_does_not_leave_the_range() -> None:

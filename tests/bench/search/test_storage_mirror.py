@@ -1,5 +1,6 @@
 """The copy of the searches in an Optuna storage: complete, and without harm to what others keep there."""
 
+import math
 import subprocess
 import sys
 import time
@@ -9,7 +10,7 @@ from typing import Any
 
 import optuna
 import pytest
-from sparsebench.bench.search.optuna_search import Search
+from sparsebench.bench.search.optuna_search import Outcome, Search
 from sparsebench.bench.search.storage_mirror import MARK, METRICS, StudyMirror
 from sparsebench.errors import SparsebenchError
 from sparsebench.methods.knobs import Knob
@@ -18,14 +19,15 @@ OWN, NAME = "0" * 32, "entry on task"  # the id of a campaign, and the name of i
 
 
 def search(trials: int) -> Search:
-    return Search(NAME, {"lr": Knob(0.1, low=0.01, high=1.0, scale="log")}, trials, generation=4, seed=0)
+    knobs = {"lr": Knob(0.1, low=0.01, high=1.0, scale="log")}
+    return Search(NAME, knobs, (4.0, 64.0), trials, generation=4, seed=0)
 
 
 def drive(asked: Search, failing: int = 5) -> None:
     """Ask and tell to the end; one trial fails."""
     while not asked.done:
         for number, values in asked.ask().items():
-            asked.tell(number, None if number == failing else (values["lr"], number / 10))
+            asked.tell(number, None if number == failing else {4.0: values["lr"], 64.0: values["lr"] / 2})
 
 
 def stored(url: str) -> list[optuna.trial.FrozenTrial]:
@@ -60,7 +62,8 @@ def test_a_mirror_leaves_what_an_earlier_run_wrote(tmp_path: Path, monkeypatch: 
     first.storage.engine.dispose()
     again, second, written = search(trials=8), StudyMirror(url, OWN), list[int]()
     for trial in asked.told:
-        again.replay(trial.params, (trial.values[0], trial.values[1]) if trial.values else None)
+        lr = trial.params["lr"]
+        again.replay(trial.params, {4.0: lr, 64.0: lr / 2} if trial.values else None)
     write = second._write
 
     def counted(name: str, told: list[optuna.trial.FrozenTrial]) -> None:
@@ -82,13 +85,13 @@ def test_a_mirror_leaves_what_an_earlier_run_wrote(tmp_path: Path, monkeypatch: 
 def test_a_failure_made_good_is_mirrored_anew(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'optuna.db'}"
     mirror, said = StudyMirror(url, OWN), list[str]()
-    outcomes: Iterable[tuple[float, float] | None]
-    for outcomes in ([(0.5, 1.0), None], [(0.5, 1.0), (0.6, 1.1)]):
+    outcomes: Iterable[Outcome]
+    for outcomes in ([{4.0: 0.5}, None], [{4.0: 0.5}, {64.0: 0.6}]):
         asked = search(trials=2)
         for (number, _), outcome in zip(asked.ask().items(), outcomes, strict=True):
             asked.tell(number, outcome)
         mirror.reflect(asked, said.append)
-    assert [t.values for t in stored(url)] == [[0.5, 1.0], [0.6, 1.1]]
+    assert [t.values for t in stored(url)] == [[0.5, math.log10(4)], [0.6, math.log10(64)]]
     assert said == []
     mirror.storage.engine.dispose()
 
@@ -187,9 +190,9 @@ from sparsebench.bench.search.optuna_search import Search
 from sparsebench.bench.search.storage_mirror import StudyMirror
 
 owner, go = sys.argv[1], Path(sys.argv[2])
-search = Search("entry on task", {}, trials=2, generation=2, seed=0)
+search = Search("entry on task", {}, [4], trials=2, generation=2, seed=0)
 for number in search.ask():
-    search.tell(number, (0.9, 0.0))
+    search.tell(number, {4: 0.9})
 go.with_name(owner).touch()
 for attempt in range(3):
     while not go.with_name(f"{go.name}{attempt}").exists():

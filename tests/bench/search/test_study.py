@@ -11,46 +11,65 @@ import pytest
 from hypothesis import strategies as st
 from sparsebench.bench.config.suite import Suite
 from sparsebench.bench.config.trial_spec import Trial
-from sparsebench.bench.search.confirmed_points import surplus_confirmations
-from sparsebench.bench.search.study import Study, objectives, studies
+from sparsebench.bench.search.study import Study, TaskFacts, outcome, studies
 from sparsebench.bench.training.trial import record_of
-from sparsebench.records.fields import Measurements, TrainingResult
+from sparsebench.methods.api import keep_count
+from sparsebench.records.choice import choose
+from sparsebench.records.fields import CompressionPoint, Measurements, TrainingResult
 from sparsebench.records.record import Record
 from sparsebench.records.store import Store
 
 Run = Callable[[Trial], Record]
+COMPRESSIONS = (4.0, 16.0, 64.0)
+SIZE = 266_200
+IMAGES = 1149
 
 
 def suite(method: str = "magnitude", trials: int = 10, generation: int = 4, **entry: Any) -> Suite:
+    budget = {"trials": trials, "seeds": 2, "generation": generation, "compressions": COMPRESSIONS}
     return Suite(
         name="s",
         seed=100,
-        budget={"trials": trials, "seeds": 2, "points": 3, "generation": generation},
+        budget=budget | {"searches": entry.pop("searches", 1)},
         tasks=[{"dataset": "digits", "model": "lenet_300_100", "recipe": {"epochs": 1}}],
         entries=[{"method": method, **({"depth": 2} if method == "dwf" else {}), **entry}],
     )  # type: ignore[arg-type]
 
 
-def study(folder: Path, plan: Suite | None = None) -> Study:
+def every(folder: Path, plan: Suite | None = None) -> list[Study]:
     plan = plan or suite()
-    return studies(plan, {plan.tasks[0].name: "digest"}, Store(folder))[0]
+    return studies(plan, {plan.tasks[0].name: TaskFacts("digest", IMAGES)}, Store(folder))
 
 
-def outcome(trial: Trial, **fields: Any) -> Record:
-    """Accuracy falls with sparsity; which points are on the front follows from the numbers alone."""
+def study(folder: Path, plan: Suite | None = None) -> Study:
+    return every(folder, plan)[0]
+
+
+def run(trial: Trial, **fields: Any) -> Record:
+    """Accuracy falls with what is cut beyond the sparsity, and with the distance of lr from 0.1."""
     sparsity = trial.knobs.get("sparsity", 0.0)
-    accuracy = 0.95 - sparsity**20 / 2 - abs((trial.recipe.lr or 0) - 0.1)
+    base = 0.95 - abs((trial.recipe.lr or 0) - 0.1) / 2
+    points = [
+        CompressionPoint(
+            at=c, val_accuracy=base - max(0.0, 1 - 1 / c - sparsity) ** 8 / 2,
+            nonzeros=keep_count(max(sparsity, 1 - 1 / c), SIZE), cut=1 - 1 / c > sparsity,
+        )
+        for c in (1.0, *trial.compressions)
+    ]  # fmt: skip
     result = {
-        "status": "ok", "classes": 10, "val_accuracy": accuracy, "compression": 1 / (1 - sparsity),
-        "test_accuracy": None if trial.phase == "search" else accuracy, "device": "cpu",
-    }  # fmt: skip
-    result |= fields
+        "status": "ok", "classes": 10, "val_accuracy": base, "compression": 1 / (1 - sparsity),
+        "test_accuracy": None if trial.phase == "search" else base, "device": "cpu", "at_compressions": points,
+    } | fields  # fmt: skip
     given = Measurements(**{key: value for key, value in result.items() if key in Measurements.model_fields})
     more = {key: value for key, value in result.items() if key not in Measurements.model_fields}
     return record_of(trial, TrainingResult(), given, threads=1, **more)
 
 
-def finish(one: Study, run: Run = outcome, slots: int = 1, order: random.Random | None = None) -> list[Trial]:
+def diverged(trial: Trial) -> Record:
+    return run(trial, status="diverged", val_accuracy=0.1, compression=1.0, at_compressions=[])
+
+
+def finish(one: Study, run: Run = run, slots: int = 1, order: random.Random | None = None) -> list[Trial]:
     """Everything the study has to give, on so many slots, each record written before it is taken."""
     handed: list[Trial] = []
     out: list[Trial] = []
@@ -67,38 +86,79 @@ def finish(one: Study, run: Run = outcome, slots: int = 1, order: random.Random 
     return handed
 
 
-def test_first_the_search_then_the_confirmation(tmp_path: Path) -> None:
+def phase(handed: list[Trial], name: str) -> list[Trial]:
+    return [trial for trial in handed if trial.phase == name]
+
+
+def test_first_the_search_then_the_confirmation_of_what_is_best_at_each_compression(tmp_path: Path) -> None:
     one = study(tmp_path)
     handed = finish(one)
-    search = [trial for trial in handed if trial.phase == "search"]
-    confirm = [trial for trial in handed if trial.phase == "confirm"]
+    search, confirm = phase(handed, "search"), phase(handed, "confirm")
     assert handed == search + confirm
     assert [trial.number for trial in search] == list(range(10))
-    assert {trial.seed for trial in search} == {100}
-    assert {trial.seed for trial in confirm} == {101, 102}  # fresh ones
-    points = {trial.confirms for trial in confirm}
-    assert len(points) == 3
-    assert len(confirm) == 6
+    best = choose([run(trial) for trial in search], (1.0, *COMPRESSIONS))
+    chosen = {record.id for record in best.values()}
+    assert {trial.confirms for trial in confirm} == chosen
+    assert len(confirm) == 2 * len(chosen)  # once for all compressions at which it is best
     by_id = {trial.id: trial for trial in search}
     for trial in confirm:
         origin = by_id[trial.confirms or ""]
         assert (trial.knobs, trial.recipe, trial.params) == (origin.knobs, origin.recipe, origin.params)
-    assert (one.finished, one.planned) == (16, 16)
+        assert trial.aim == origin.aim
+    assert (one.finished, one.planned) == (len(handed), len(handed))
 
 
-def test_the_confirmed_points_are_of_the_front_and_spread_over_it(tmp_path: Path) -> None:
-    one = study(tmp_path)
-    handed = finish(one)
-    found = {trial.id: outcome(trial) for trial in handed if trial.phase == "search"}
-    chosen = [found[identity] for identity in sorted({t.confirms or "" for t in handed if t.confirms})]
-    for point in chosen:
-        better = [
-            r for r in found.values()
-            if r.compression > point.compression and r.val_accuracy > point.val_accuracy
-        ]  # fmt: skip
-        assert better == []
-    spread = [r.log_compression for r in chosen]
-    assert max(spread) - min(spread) > 1
+def test_a_method_with_a_target_is_given_the_assigned_compression(tmp_path: Path) -> None:
+    """k of the target is k of the compression, so that the finished model is never cut there."""
+    search = phase(finish(study(tmp_path)), "search")
+    assert [trial.aim for trial in search[:4]] == [
+        4.0,
+        64.0,
+        16.0,
+        4.0,
+    ]  # the indices 00, 10, 01 read backwards
+    for trial in search:
+        assert trial.aim is not None
+        assert trial.knobs["sparsity"] == 1 - 1 / trial.aim
+        assert keep_count(trial.knobs["sparsity"], SIZE) == round(SIZE / trial.aim)
+        assert "compression_for_sparsity" not in trial.params
+
+
+def test_a_target_that_an_entry_fixes_stays(tmp_path: Path) -> None:
+    handed = finish(study(tmp_path, suite(finetune=0.0, sparsity=0.8, lr=0.1)))
+    assert {(t.knobs["sparsity"], t.knobs["finetune"], t.recipe.lr) for t in handed} == {(0.8, 0.0, 0.1)}
+    assert [trial.aim for trial in phase(handed, "search")[:4]] == [1.0, 16.0, 4.0, 64.0]  # as of dense
+
+
+@pytest.mark.parametrize("method", ["dense", "magnitude", "dwf"])
+def test_every_trial_is_told_at_every_compression(tmp_path: Path, method: str) -> None:
+    one = study(tmp_path, suite(method))
+    finish(one)
+    expected = {1.0, *COMPRESSIONS}
+    for number, record in one.found.items():
+        told = one.search.outcomes[number]
+        assert told == {point.at: point.val_accuracy for point in record.at_compressions}
+        assert set(told) == expected
+
+
+@pytest.mark.parametrize("searches", [1, 2, 3])
+def test_no_two_trainings_of_an_entry_share_a_seed_and_all_entries_have_the_same(
+    tmp_path: Path, searches: int
+) -> None:
+    seeds: dict[str, list[int]] = {}
+    for method in ("dense", "magnitude"):
+        (tmp_path / method).mkdir()
+        found = every(tmp_path / method, suite(method, searches=searches))
+        assert len(found) == searches
+        handed = [finish(one) for one in found]
+        search = [trial.seed for trials in handed for trial in phase(trials, "search")]
+        confirm = [{trial.seed for trial in phase(trials, "confirm")} for trials in handed]
+        assert [len(own) for own in confirm] == [2] * searches
+        seeds[method] = [*search, *(seed for own in confirm for seed in sorted(own))]
+        assert len(set(seeds[method])) == len(seeds[method]) == searches * (10 + 2)
+        assert [{trial.replicate for trial in trials} for trials in handed] == [{k} for k in range(searches)]
+        assert len({trial.id for trials in handed for trial in trials}) == sum(map(len, handed))
+    assert seeds["dense"] == seeds["magnitude"]
 
 
 @pytest.mark.parametrize("slots", [2, 3, 7])
@@ -110,26 +170,28 @@ def test_the_same_trials_on_any_number_of_slots(tmp_path: Path, slots: int) -> N
     assert {trial.id: trial for trial in many} == expected
 
 
-def test_among_equal_points_the_first_asked_is_confirmed_not_the_first_to_arrive(tmp_path: Path) -> None:
+def test_among_equal_trainings_the_first_asked_is_confirmed_not_the_first_to_arrive(tmp_path: Path) -> None:
     def equal(trial: Trial) -> Record:
-        return outcome(trial, val_accuracy=0.9, compression=4.0)
+        points = [
+            CompressionPoint(at=c, val_accuracy=0.9, nonzeros=9, cut=False) for c in (1.0, *COMPRESSIONS)
+        ]
+        return run(trial, at_compressions=points)
 
-    chosen = set()
     for seed in range(5):
         (tmp_path / str(seed)).mkdir()
         handed = finish(study(tmp_path / str(seed)), equal, slots=4, order=random.Random(seed))
-        chosen.add(tuple(trial.id for trial in handed if trial.phase == "confirm"))
-    assert len(chosen) == 1
+        [first] = [trial.id for trial in handed if trial.number == 0]
+        assert {trial.confirms for trial in phase(handed, "confirm")} == {first}
 
 
-@pytest.mark.parametrize("kept", [0, 1, 4, 6, 10, 13, 16])
+@pytest.mark.parametrize("kept", [0, 1, 4, 6, 10, 13, 99])
 def test_a_resumed_study_runs_what_is_missing_and_nothing_else(tmp_path: Path, kept: int) -> None:
     expected = [trial.id for trial in finish(study(tmp_path))]
     lines = (tmp_path / "records.jsonl").read_text().splitlines(keepends=True)
     (tmp_path / "records.jsonl").write_text("".join(lines[:kept]))
     resumed = study(tmp_path)
     assert [trial.id for trial in finish(resumed)] == expected[kept:]
-    assert resumed.finished == 16
+    assert resumed.finished == len(expected)
 
 
 def stop(one: Study, after: int, slots: int, order: random.Random) -> None:
@@ -141,16 +203,16 @@ def stop(one: Study, after: int, slots: int, order: random.Random) -> None:
         if not out:
             return
         trial = out.pop(order.randrange(len(out)))
-        one.take(trial, one.store.append(outcome(trial)))
+        one.take(trial, one.store.append(run(trial)))
 
 
 def told(folder: Path) -> dict[str, tuple[Any, ...]]:
-    return {r.id: (r.trial, r.phase, r.seed, str(r.params), r.val_accuracy) for r in Store(folder)}
+    return {r.id: (r.trial, r.phase, r.seed, str(r.params), r.aim, r.val_accuracy) for r in Store(folder)}
 
 
 @hypothesis.settings(max_examples=6, derandomize=True)
-@hypothesis.example("magnitude", [1, 5], 4, 1, 0, 0)  # the anchor of one trial is the middle one of three
-@hypothesis.example("magnitude", [6, 10], 4, 2, 2, 0)
+@hypothesis.example("magnitude", [1, 5], 4, 1, 0, 0)
+@hypothesis.example("dwf", [6, 10], 4, 2, 2, 0)
 @hypothesis.given(
     method=st.sampled_from(["dense", "magnitude", "dwf"]),
     budgets=st.lists(st.integers(1, 14), min_size=2, max_size=3, unique=True).map(sorted),
@@ -177,87 +239,110 @@ def test_every_sequence_of_extensions_ends_with_the_budget(
             finish(grown(wide, trials), slots=slots, order=random.Random(seed))
             numbers = [record.trial for record in Store(straight) if record.phase == "search"]
             assert sorted(numbers) == list(range(trials))
-            surplus = surplus_confirmations(Store(straight), points=3)
-            points = {r.confirms for r in Store(straight) if r.confirms and r.id not in surplus}
-            assert {record.id for record in last.chosen()} <= points
-            assert len(points) <= 3
+            confirmed = {r.confirms for r in Store(straight) if r.confirms}
+            assert {record.id for record in last.chosen()} <= confirmed
         assert told(broken) == told(wide) == told(straight)
+
+
+def test_a_suite_that_gains_a_search_keeps_the_first_one(tmp_path: Path) -> None:
+    first = [trial.id for trial in finish(study(tmp_path))]
+    grown = every(tmp_path, suite(searches=2))
+    assert [one.name for one in grown] == [
+        "magnitude on digits-lenet_300_100", "magnitude on digits-lenet_300_100, search 2",
+    ]  # fmt: skip
+    assert finish(grown[0]) == []
+    assert not {trial.id for trial in finish(grown[1])} & set(first)
+    (tmp_path / "fresh").mkdir()
+    begun = every(tmp_path / "fresh", suite(searches=2))
+    assert [trial.id for trial in finish(begun[0])] == first
 
 
 def test_a_failure_of_a_shorter_search_is_tried_again_in_its_place(tmp_path: Path) -> None:
     def failing(trial: Trial) -> Record:
-        return outcome(trial) if trial.number != 5 else outcome(trial, status="failed", reason="no memory")
+        return run(trial) if trial.number != 5 else run(trial, status="failed", reason="no memory")
 
     finish(study(tmp_path, suite(trials=6)), failing)
     first = {record.trial: record.params for record in Store(tmp_path)}
     handed = finish(study(tmp_path, suite(trials=10)))
-    assert [trial.number for trial in handed if trial.phase == "search"] == [5, 6, 7, 8, 9]
+    assert [trial.number for trial in phase(handed, "search")] == [5, 6, 7, 8, 9]
     assert handed[0].params == first[5]
     assert sorted(r.trial for r in Store(tmp_path) if r.phase == "search" and r.trial is not None) == [
         *range(10)
     ]
 
 
-def test_a_folder_with_two_trials_of_a_number_is_continued(tmp_path: Path) -> None:
-    """Older versions gave an extended search one trial more than its budget."""
-    finish(study(tmp_path, suite(trials=6)))
-    double = outcome(study(tmp_path, suite("gmp", trials=6)).next() or pytest.fail("no trial"))
-    Store(tmp_path).append(double.model_copy(update={"entry": "magnitude", "trial": 4}))
-    handed = finish(study(tmp_path, suite(trials=10)))
-    assert [trial.number for trial in handed if trial.phase == "search"] == [6, 7, 8, 9]
-
-
 def test_a_failed_trial_is_told_and_run_again_by_the_next_run_alone(tmp_path: Path) -> None:
     def failing(trial: Trial) -> Record:
-        return outcome(trial) if trial.number != 9 else outcome(trial, status="failed", reason="no memory")
+        return run(trial) if trial.number != 9 else run(trial, status="failed", reason="no memory")
 
     first = study(tmp_path)
     handed = finish(first, failing)
     assert first.failed == 1
+    assert first.search.outcomes[9] is None
     assert len({trial.id for trial in handed}) == len(handed)
-    again = [trial for trial in finish(study(tmp_path)) if trial.phase == "search"]
+    again = phase(finish(study(tmp_path)), "search")
     assert [trial.number for trial in again] == [9]
 
 
 def test_a_study_of_failures_ends_without_confirmation(tmp_path: Path) -> None:
     one = study(tmp_path)
-    handed = finish(one, lambda trial: outcome(trial, status="failed", reason="no memory"))
+    handed = finish(one, lambda trial: run(trial, status="failed", reason="no memory"))
     assert len(handed) == 10
     assert (one.done, one.failed) == (True, 10)
 
 
-def test_a_collapsed_point_is_not_confirmed_where_another_learned(tmp_path: Path) -> None:
-    def collapsing(trial: Trial) -> Record:
-        dead = trial.knobs["sparsity"] > 0.9
-        return outcome(trial, val_accuracy=0.1) if dead else outcome(trial)
+def test_diverged_trials_are_confirmed_only_where_there_is_nothing_else(tmp_path: Path) -> None:
+    def half(trial: Trial) -> Record:
+        return diverged(trial) if (trial.number or 0) % 2 == 0 and trial.phase == "search" else run(trial)
 
-    handed = finish(study(tmp_path), collapsing)
-    assert all(trial.knobs["sparsity"] <= 0.9 for trial in handed if trial.phase == "confirm")
+    (tmp_path / "half").mkdir()
+    (tmp_path / "all").mkdir()
+    handed = finish(study(tmp_path / "half"), half)
+    numbers = {trial.id: trial.number for trial in phase(handed, "search")}
+    assert all((numbers[trial.confirms or ""] or 0) % 2 for trial in phase(handed, "confirm"))
+    handed = finish(study(tmp_path / "all"), diverged)
+    [first] = [trial.id for trial in handed if trial.number == 0]
+    assert [trial.confirms for trial in handed[10:]] == [first, first]  # two seeds show whether it was luck
 
 
-def test_diverged_trials_are_never_confirmed(tmp_path: Path) -> None:
-    diverged = {"status": "diverged", "val_accuracy": 0.1, "compression": 1.0, "layers": []}
-    assert len(finish(study(tmp_path), lambda trial: outcome(trial, **diverged))) == 10
-
-
-def test_an_entry_with_nothing_to_search_runs_once_and_is_confirmed(tmp_path: Path) -> None:
-    """All its trials have one identity: a record answers every twin."""
+def test_an_entry_with_nothing_to_search_is_confirmed_once(tmp_path: Path) -> None:
     plan = suite("dense", trials=6, lr=0.1, weight_decay=0.0)
     one = study(tmp_path, plan)
     handed = finish(one, slots=4)
-    assert [trial.phase for trial in handed] == ["search", "confirm", "confirm"]
-    assert one.finished == 8
+    assert len({trial.config for trial in phase(handed, "search")}) == 1
+    assert len({trial.seed for trial in phase(handed, "search")}) == 6
+    assert (
+        len({trial.confirms for trial in phase(handed, "confirm")}) == 1
+    )  # equal settings stand for each other
+    assert len(phase(handed, "confirm")) == 2
     assert finish(study(tmp_path, plan)) == []
 
 
-def test_fixed_knobs_stay_and_tables_are_searched_within(tmp_path: Path) -> None:
-    plan = suite(finetune=0.0, sparsity={"low": 0.8, "high": 0.9}, lr=0.1)
-    for trial in finish(study(tmp_path, plan)):
-        assert (trial.knobs["finetune"], trial.recipe.lr) == (0.0, 0.1)
-        assert 0.8 <= trial.knobs["sparsity"] <= 0.9
+@pytest.mark.parametrize(("lam", "expected"), [({}, None), ({"lam": {"low": 1e-4, "high": 1e-3}}, "lam")])
+def test_a_decay_budget_becomes_the_lam_of_the_trainings_steps(
+    tmp_path: Path, lam: dict[str, Any], expected: str | None
+) -> None:
+    """λ = B·(1-μ)/(2·Σ_t η_t), with the rates of the recipe's schedule written out here."""
+    plan = suite("dwf", **lam)
+    task = plan.tasks[0]
+    task = task.model_copy(update={"recipe": task.recipe.model_copy(update={"schedule": "constant"})})
+    plan = plan.model_copy(update={"tasks": (task,)})
+    recipe = plan.tasks[0].recipe
+    for trial in phase(finish(study(tmp_path, plan)), "search"):
+        if expected == "lam":
+            assert 1e-4 <= trial.knobs["lam"] <= 1e-3 and "decay_budget" not in trial.params
+            continue
+        steps = recipe.epochs * (IMAGES // recipe.batch_size)
+        warm = recipe.warmup * steps
+        rates = [min(1.0, (step + 0.5) / warm) if warm else 1.0 for step in range(steps)]
+        total = (trial.recipe.lr or 0.0) * sum(rates) / (1 - recipe.momentum)
+        budget = trial.params["decay_budget"]
+        assert trial.knobs["lam"] == pytest.approx(budget / (2 * total), rel=1e-3)
+        assert "lam" not in trial.params
 
 
-def test_objectives_of_a_record(make_record: Callable[..., Record]) -> None:
-    assert objectives(make_record(val_accuracy=0.5, compression=100.0)) == (0.5, 2.0)
-    assert objectives(make_record(status="diverged", val_accuracy=0.1, compression=1.0)) == (0.1, 0.0)
-    assert objectives(make_record(status="failed")) is None
+def test_an_outcome_is_the_accuracy_at_each_compression(make_record: Callable[..., Record]) -> None:
+    points = [CompressionPoint(at=c, val_accuracy=a, nonzeros=4, cut=True) for c, a in ((1, 0.9), (64, 0.5))]
+    assert outcome(make_record(val_accuracy=0.9, at_compressions=points), [1, 64]) == {1: 0.9, 64: 0.5}
+    assert outcome(make_record(status="diverged", val_accuracy=0.1), [1, 64]) == {1: 0.1, 64: 0.1}
+    assert outcome(make_record(status="failed"), [1, 64]) is None
