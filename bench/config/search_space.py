@@ -131,7 +131,7 @@ def free_knobs(recipe: Recipe, cls: type[Sparsifier], fixed: Mapping[str, Any]) 
 
 
 def _idle(knob: Knob, knobs: Mapping[str, Knob], fixed: Mapping[str, Any]) -> str | None:
-    """Returns the setting beside which a knob has no effect, such as `finetune = 0`; None where it has one."""
+    """Returns the setting beside which a knob has no effect, as `finetune = 0`; None where it has one."""
     for name, values in knob.idle.items():
         free = name in knobs and knobs[name].free and name not in fixed
         if name not in knobs or free or isinstance(fixed.get(name), Mapping):

@@ -9,6 +9,7 @@ import math
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import astuple
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,7 +17,8 @@ from pydantic import ValidationError
 from ...commands import plugin_words
 from ...errors import SparsebenchError
 from ...escaping import FORMULAS
-from ...records.fields import LARGEST
+from ...methods.api import keep_count
+from ...records.fields import LARGEST, CompressionPoint
 from ...records.hashing import digest
 from ...records.record import Record
 from ...records.schema_1 import recorded_arguments
@@ -47,7 +49,12 @@ def record_errors(record: Record) -> list[str]:
     """
     # Bounds come first: parsing a long command or multiplying huge numbers can take minutes.
     unbounded = [*_texts(record), *_numbers(record)]
-    return unbounded or [*_identity(record), *_arithmetic(record), *_phase(record)]
+    return unbounded or [
+        *_identity(record),
+        *_arithmetic(record),
+        *_at_compressions(record),
+        *_phase(record),
+    ]
 
 
 def _texts(record: Record) -> Iterator[str]:
@@ -98,6 +105,8 @@ def _sane(value: Any) -> bool:
         except (TypeError, OverflowError):
             pass  # it has texts, or more: one by one
         return all(map(_sane, value.values()))
+    if kind is CompressionPoint:
+        return all(map(_sane, astuple(value)))
     return all(map(_sane, value if kind is list or kind is tuple else vars(value).values()))
 
 
@@ -143,6 +152,26 @@ def _arithmetic(record: Record) -> Iterator[str]:
     empty = record.collapsed_layers if record.empty_layers is None else record.empty_layers
     if {layer.name for layer in record.layers if not layer.nonzeros} != set(empty):
         yield "its empty layers are not those without a nonzero weight"
+
+
+def _at_compressions(record: Record) -> Iterator[str]:
+    """Yields what contradicts the common compressions, as points that are missing or too many nonzeros."""
+    points, size = record.at_compressions, sum(layer.size for layer in record.layers)
+    measured = {1.0, *(c for c in record.compressions if c <= size)} if record.compressions else set()
+    if [point.at for point in points] != (sorted(measured) if record.status == "ok" else []):
+        yield "its points are not those at its common compressions"
+        return
+    whole = points[0].nonzeros if points else 0
+    for point in points:
+        most = min(whole, keep_count(1 - 1 / point.at, size))
+        if point.nonzeros > most or point.nonzeros < (most if point.cut else whole):
+            yield f"its nonzeros at compression {point.at:g} are not those that the cut leaves"
+    if points and not record.threshold and whole != sum(layer.nonzeros for layer in record.layers):
+        yield "its nonzeros at compression 1 are not those of its layers"
+    if record.phase == "search" and any(point.test_accuracy is not None for point in points):
+        yield "it is a search trial with a test accuracy at a compression"
+    if record.aim is not None and record.aim not in (1.0, *record.compressions):
+        yield "the compression that it aims at is none of the common ones"
 
 
 def _phase(record: Record) -> Iterator[str]:
@@ -194,15 +223,15 @@ def _twice(records: Iterable[Record]) -> Iterator[str]:
     """Yields the entries with two searches on one task, such as those of two folders joined into one file.
 
     A campaign may repeat some trial numbers: after a failed trial was run again, or with other libraries. But
-    its first trials, up to half of them, are anchors, which do not depend on outcomes and have the same
-    identity in every run. So different trials at half of the numbers or more come from two searches.
+    a stored trial keeps its number and its settings. So different trials at half of the numbers or more, in
+    the same one of the suite's independent searches, come from two searches.
     """
-    asked: dict[tuple[str, str], dict[int | None, set[str]]] = {}
+    asked: dict[tuple[str, str, int], dict[int | None, set[str]]] = {}
     for record in records:
         if record.ok:
-            numbers = asked.setdefault((record.task, record.entry), {})
+            numbers = asked.setdefault((record.task, record.entry, record.replicate), {})
             numbers.setdefault(record.trial, set()).add(record.id)
-    for (task, entry), numbers in asked.items():
+    for (task, entry, _), numbers in asked.items():
         twice = sum(len(ids) > 1 for ids in numbers.values())
         if twice and 2 * twice >= len(numbers):
             of = f"{twice} of {len(numbers)} trial numbers have several trials"

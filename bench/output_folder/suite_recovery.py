@@ -7,7 +7,7 @@ from typing import Any
 from ...methods.api import registry
 from ...records.record import Record
 from ...records.schema_1 import recorded_arguments
-from ..config.search_space import free_knobs, full_knobs, settle_recipe, split_settings
+from ..config.search_space import DECAY_BUDGET, free_knobs, full_knobs, settle_recipe, split_settings
 from ..config.suite import Entry, Suite, Task
 from ..search.seeds import seed_of
 
@@ -15,8 +15,7 @@ from ..search.seeds import seed_of
 def suite_mismatch(records: Iterable[Record], suite: Suite, digests: Mapping[str, str]) -> str | None:
     """Returns why records cannot be those of a suite: its tasks, entries, fixed settings, seeds and data.
 
-    What records do not hold is not compared: the size of a generation, the number of points, where the
-    hypervolume is cut off.
+    What records do not hold is not compared: the size of a generation, where the hypervolume is cut off.
 
     Args:
         records: The records of the folder; those of single trials are left out.
@@ -58,7 +57,8 @@ def suite_mismatch(records: Iterable[Record], suite: Suite, digests: Mapping[str
 def _expected(task: Task, entry: Entry, digest: str) -> dict[str, Any]:
     """Returns what every record of an entry on a task has in common, by name."""
     cls = registry[entry.method]
-    free = free_knobs(task.recipe, cls, entry.knobs)
+    free = {*free_knobs(task.recipe, cls, entry.knobs)}
+    free |= {"lam"} if DECAY_BUDGET in free else set()  # which follows from it
     fixed = {name: value for name, value in entry.knobs.items() if not isinstance(value, dict)}
     knobs, rest = split_settings(cls, fixed)
     recipe = settle_recipe(task.recipe, cls, rest).model_dump(mode="json")
@@ -84,6 +84,8 @@ def _recorded(record: Record, name: str) -> Any:
 def _beyond_budget(record: Record, suite: Suite) -> Iterator[str]:
     """Yields what the suite's seeds and number of trials do not allow."""
     budget, number = suite.budget, record.trial or 0
+    if not record.compressions:
+        yield "there are no common compressions, as in folders of earlier versions, which are not continued"
     if record.compressions != budget.compressions:
         yield f"the common compressions are {[*record.compressions]}"
     if record.replicate >= budget.searches:

@@ -46,9 +46,9 @@ def entries_progress(
     seeds = {(r.confirms, r.seed) for group in of.values() for r in group if r.phase == "confirm"}
     budget, first = suite.get("budget", {}), suite.get("seed", 0)
     if "trials" in budget:
-        trials = budget["trials"] * budget.get("searches", 1)
+        wanted_trials = budget.get("searches", 1), budget["trials"]
         return tuple(
-            _progress(key, of[key], trials, _expected(of[key], budget, first) - seeds) for key in keys
+            _progress(key, of[key], wanted_trials, _expected(of[key], budget, first) - seeds) for key in keys
         )
     most = Counter(point for point, _ in seeds)
     lacking = {point: max(most.values()) - n for point, n in most.items()}
@@ -57,7 +57,7 @@ def entries_progress(
         wanted[record.task] = max(wanted[record.task], (record.trial or 0) + 1)
     searches = 1 + max((record.replicate for group in of.values() for record in group), default=0)
     return tuple(
-        _progress(key, of[key], searches * wanted[key[0]], {(p, i) for p in own for i in range(lacking[p])})
+        _progress(key, of[key], (searches, wanted[key[0]]), {(p, i) for p in own for i in range(lacking[p])})
         for key in keys
         for own in [{r.confirms for r in of[key] if r.phase == "confirm"}]
     )
@@ -87,12 +87,15 @@ def _expected(records: Sequence[Any], budget: Mapping[str, Any], suite_seed: int
 def _progress(
     key: Key,
     records: Sequence[Record | TrialOutcome],
-    trials: int,
+    wanted: tuple[int, int],
     missing: Collection[tuple[str | None, int]],
 ) -> EntryProgress:
-    """Returns the progress of an entry whose search has `trials`; `missing` are its confirmations."""
-    search = [record for record in records if record.phase == "search"]
-    searched = min(trials, len({(record.replicate, record.trial) for record in search}))
+    """Returns the progress of an entry with so many searches of so many trials; `missing` are the
+    confirmations that it lacks."""
+    search, (searches, each) = [record for record in records if record.phase == "search"], wanted
+    asked = {(record.replicate, record.trial or 0) for record in search}
+    searched = sum(replicate < searches and trial < each for replicate, trial in asked)
+    trials = searches * each
     phase: Stage = "search" if searched < trials or not records else "confirm" if missing else "done"
     return EntryProgress(
         task=key[0], entry=key[1], phase=phase, finished=len(records),

@@ -64,7 +64,8 @@ def test_labels_are_no_part_of_the_identity(make_trial: Make, field: str) -> Non
 def test_single_trials_have_the_identities_that_they_had_before_there_were_common_compressions() -> None:
     trial = Trial(
         suite="single", entry="dwf", dataset="digits", data_digest="abc", model="lenet_300_100", method="dwf",
-        recipe=Recipe(epochs=1, lr=0.3, weight_decay=0.0), knobs={"lam": 3e-4, "depth": 3, "eps": 0.1}, seed=5,
+        recipe=Recipe(epochs=1, lr=0.3, weight_decay=0.0), knobs={"lam": 3e-4, "depth": 3, "eps": 0.1},
+        seed=5,
     )  # fmt: skip
     for compressions in ((), (4.0, 64.0)):
         one = trial.model_copy(update={"compressions": compressions})

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from small_suite import DIGESTS, content, suite
+from sparsebench.bench.config.suite import Suite
 from sparsebench.bench.output_folder.folder import OutputFolder, x_max
 from sparsebench.bench.output_folder.layout import LOCK, METHODS, SUITE
+from sparsebench.bench.search.seeds import seed_of
 from sparsebench.errors import SparsebenchError
 from sparsebench.records.record import Record
 from sparsebench.records.store import FILE, Store
@@ -23,16 +25,25 @@ def damage(folder: Path, text: str | None) -> None:
     (folder / SUITE).unlink() if text is None else (folder / SUITE).write_text(text)
 
 
+def common(given: Suite) -> dict[str, Any]:
+    """What all records of a suite share."""
+    recipe = {**given.tasks[0].recipe.model_dump(), "lr": 0.1, "weight_decay": 1e-4}
+    found = {"suite": "s", "data_digest": "abc", "recipe": recipe}
+    return {**found, "compressions": given.budget.compressions}
+
+
+SEARCHED = {"trial": 0, "seed": seed_of(0, 0, "search", 0)}
+CONFIRMED = {"phase": "confirm", "trial": None, "seed": seed_of(0, 0, "confirm", 2)}
+
+
 @pytest.fixture
 def fitting(tmp_path: Path, make_record: Callable[..., Record]) -> Path:
     """A folder whose records tell all that a suite decides."""
     given = suite()
     with OutputFolder(tmp_path / "out", given, DIGESTS):
         store = Store(tmp_path / "out")
-        recipe = {**given.tasks[0].recipe.model_dump(), "lr": 0.1, "weight_decay": 1e-4}
-        common = {"suite": "s", "data_digest": "abc", "recipe": recipe}
-        store.append(make_record(0, **common))
-        store.append(make_record(1, **common, phase="confirm", trial=None, seed=1))
+        for number, fields in enumerate((SEARCHED, CONFIRMED)):
+            store.append(make_record(number, **common(given), **fields))
     return tmp_path / "out"
 
 
@@ -56,7 +67,8 @@ def test_a_suite_file_that_is_lost_or_damaged_is_written_again(fitting: Path, te
         ({"name": "t"}, "they are of the suite 's'"),
         ({"entries": [{"method": "random"}]}, "they have the entry 'dense'"),
         ({"tasks": [{"dataset": "mnist", "model": "lenet_300_100"}]}, "they have the task 'digits-"),
-        ({"seed": 5}, "trial 0 with seed 0"),
+        ({"seed": 5}, "trial 0 with seed"),
+        ({"budget": {"compressions": [4, 16]}}, r"the common compressions are \[2\.0, 4\.0, 8\.0"),
         (
             {"entries": [{"method": "dense", "lr": 0.2}, {"method": "random"}]},
             "recipe.lr is 0.1 there, 0.2 in",
@@ -78,6 +90,37 @@ def test_records_of_another_suite_do_not_write_it_again(fitting: Path, changed: 
     assert content(fitting) == before
     with pytest.raises(SparsebenchError, match="data_digest is 'abc' there, 'xyz' in"):
         OutputFolder(fitting, suite(), {"digits-lenet_300_100": "xyz"}).__enter__()
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({**SEARCHED, "replicate": 1}, "there is a search number 2"),
+        ({**CONFIRMED, "seed": seed_of(0, 0, "confirm", 3)}, "a training is confirmed with seed"),
+        ({**SEARCHED, "trial": 16, "seed": seed_of(0, 0, "search", 16)}, "the search has trial 16 with"),
+        ({**SEARCHED, "compressions": ()}, "there are no common compressions, as in folders of earlier"),
+    ],
+)
+def test_records_beyond_the_budget_do_not_write_it_again(
+    fitting: Path, make_record: Callable[..., Record], fields: dict[str, Any], message: str
+) -> None:
+    Store(fitting).append(make_record(7, **{**common(suite()), **fields}))
+    (fitting / SUITE).unlink()
+    with pytest.raises(SparsebenchError, match=f"has no suite.json, and .*{message}"):
+        OutputFolder(fitting, suite(), DIGESTS).__enter__()
+
+
+def test_a_lam_that_follows_from_a_searched_decay_budget_is_no_contradiction(
+    fitting: Path, make_record: Callable[..., Record]
+) -> None:
+    given = suite(entries=[{"method": "dense"}, {"method": "dwf", "depth": 3}])
+    (fitting / SUITE).unlink()
+    shared = common(given)
+    shared["recipe"] = {**shared["recipe"], "weight_decay": 0.0}
+    knobs = {"lam": 1.234e-3, "depth": 3, "eps": 0.1}
+    Store(fitting).append(make_record(7, **shared, **SEARCHED, entry="dwf", method="dwf", knobs=knobs))
+    with OutputFolder(fitting, given, DIGESTS) as folder:
+        assert any("it is written again, as its 3 records" in note for note in folder.notes)
 
 
 @pytest.mark.parametrize("name", [SUITE, METHODS])

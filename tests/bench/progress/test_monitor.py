@@ -11,9 +11,9 @@ from sparsebench.bench.progress.monitor import ProgressMonitor
 from sparsebench.bench.progress.snapshot import (
     CampaignSnapshot,
 )
-from sparsebench.bench.search.study import Study, studies
+from sparsebench.bench.search.study import Study, TaskFacts, studies
 from sparsebench.bench.training.trial import failed, record_of
-from sparsebench.records.fields import Measurements, TrainingResult
+from sparsebench.records.fields import CompressionPoint, Measurements, TrainingResult
 from sparsebench.records.record import Record
 from sparsebench.records.store import Store
 
@@ -38,16 +38,21 @@ class Seen:
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
     plan = Suite(
-        name="s", budget={"trials": 4, "seeds": 2, "points": 3, "generation": 2},
+        name="s", budget={"trials": 4, "seeds": 2, "compressions": [4, 64], "generation": 2},
         tasks=[{"dataset": "digits", "model": "lenet_300_100", "recipe": {"epochs": 1}}],
         entries=[{"method": "magnitude"}],
     )  # type: ignore[arg-type]  # fmt: skip
-    return studies(plan, {plan.tasks[0].name: "digest"}, Store(tmp_path))[0]
+    return studies(plan, {plan.tasks[0].name: TaskFacts("digest", images=1149)}, Store(tmp_path))[0]
 
 
 def outcome(trial: Trial) -> Record:
-    sparsity = trial.knobs["sparsity"]
-    found = Measurements(classes=10, val_accuracy=0.95 - sparsity / 9, compression=1 / (1 - sparsity))
+    """The later, the better at 64, and the worse at 4 and at 1."""
+    sparsity, number = trial.knobs["sparsity"], trial.number or 0
+    accuracies = {1.0: 0.95 - number / 100, 4.0: 0.95 - number / 100, 64.0: 0.5 + number / 10}
+    points = [CompressionPoint(at=c, val_accuracy=a, nonzeros=9, cut=False) for c, a in accuracies.items()]
+    found = Measurements(
+        classes=10, val_accuracy=accuracies[1.0], compression=1 / (1 - sparsity), at_compressions=points
+    )
     return record_of(trial, TrainingResult(), found, threads=1, device="cpu", seconds=3.0)
 
 
@@ -70,14 +75,17 @@ def test_watchers_tell_how_a_study_stands(study: Study, monkeypatch: pytest.Monk
         through(watchers, study)
         watchers.say("hello")
     first, *middle, last = seen.shown
-    assert (first.planned, first.seconds_left, first.done) == (4 + 3 * 2, None, False)
+    assert (first.planned, first.seconds_left, first.done) == (4 + 3 * 2, None, False)  # 1, 4 and 64 at most
     assert middle[0].running[0].entry == "magnitude"
     assert middle[1].seconds_left == pytest.approx(9 * 3 / 2, abs=0.1)  # nine are left, one of them runs
+    assert [snapshot.planned for snapshot in middle[2:]] == [4 + 2 * 2] * 7  # trials 0 and, so far, the last
     assert (last.done, last.ended, last.running, last.seconds_left) == (True, True, (), 0)
     (one,) = last.entries
     assert one.finished == one.planned == last.planned == study.finished
     assert one.front is not None
-    assert one.front.points == 4  # the search's front; what confirms it is no part of it
+    # The search's front, without what confirms it: the best at 4 (which is that at 1 too) and at 64.
+    assert one.front.points == 2
+    assert (one.front.best, one.front.at_10, one.front.at_100) == (0.95, 0.8, None)
     assert seen.said == ["hello"]
 
 
@@ -94,7 +102,9 @@ def test_what_lies_on_the_disk_counts_before_the_study_comes_to_it(study: Study)
     with ProgressMonitor() as watchers:
         watchers.start([study], 1)
         through(watchers, study)
-    again = studies(study.suite, {study.task.name: "digest"}, Store(study.store.path.parent))[0]
+    again = studies(
+        study.suite, {study.task.name: TaskFacts("digest", images=1149)}, Store(study.store.path.parent)
+    )[0]
     seen = Seen()
     ProgressMonitor(seen).start([again], 1)
     assert seen.shown[0].finished == study.finished

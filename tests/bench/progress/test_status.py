@@ -20,12 +20,16 @@ from sparsebench.bench.progress.snapshot import CampaignSnapshot, EntryProgress,
 from sparsebench.bench.progress.state_file import FILE as STATE
 from sparsebench.bench.progress.state_file import StateFile
 from sparsebench.bench.progress.status import status
+from sparsebench.bench.search.seeds import seed_of
+from sparsebench.records.fields import CompressionPoint
 from sparsebench.records.record import Record
 from sparsebench.records.store import FILE, Store
 
 Cli = Callable[..., Any]
 Make = Callable[..., Record]
 TASK = "digits-lenet_300_100"
+# Of trainings that are equal the first is chosen, at 1 and at 4.
+POINTS = [CompressionPoint(at=c, val_accuracy=0.9, nonzeros=n, cut=True) for c, n in ((1, 16), (4, 4))]
 
 
 @pytest.fixture
@@ -33,28 +37,30 @@ def begun(tmp_path: Path, make_record: Make) -> Path:
     """A folder with records of two entries, one of which has failed; without a state file."""
     out = tmp_path / "out"
     plan = Suite(
-        name="s", budget={"trials": 2, "seeds": 1}, tasks=[{"dataset": "digits", "model": "lenet_300_100"}],
+        name="s", budget={"trials": 3, "seeds": 1, "compressions": [4]},
+        tasks=[{"dataset": "digits", "model": "lenet_300_100"}],
         entries=[{"method": "dense"}, {"method": "random"}],
     )  # type: ignore[arg-type]  # fmt: skip
     with OutputFolder(out, plan, {TASK: "abc"}):
         store = Store(out)
-        for number in range(2):
-            store.append(make_record(number))
-        store.append(make_record(2, phase="confirm", trial=None, confirms="0000000000000000", seed=1))
-        store.append(make_record(3, entry="random", status="diverged"))
+        for number, trial in ((0, 0), (1, 1), (7, 2)):
+            store.append(make_record(number, trial=trial, compressions=(4,), at_compressions=POINTS))
+        fresh = {"phase": "confirm", "trial": None, "seed": seed_of(0, 0, "confirm", 0)}
+        store.append(make_record(2, confirms="0000000000000000", **fresh))
+        store.append(make_record(3, entry="random", trial=0, status="diverged"))
         for number in (4, 5):
             broken = {
                 "status": "failed",
                 "reason": "no room",
                 "command": f"sparsebench train --seed {number}",
             }
-            store.append(make_record(number, entry="random", val_accuracy=None, **broken))
+            store.append(make_record(number, entry="random", trial=number - 3, val_accuracy=None, **broken))
     return out
 
 
 def snapshot(**fields: Any) -> CampaignSnapshot:
     parts = (
-        EntryProgress(entry="dense", task=TASK, phase="done", planned=3, finished=3),
+        EntryProgress(entry="dense", task=TASK, phase="done", planned=4, finished=4),
         EntryProgress(entry="random", task=TASK, phase="search", planned=2, finished=1),
     )
     running = tuple(
@@ -83,9 +89,9 @@ def test_the_records_alone_tell_what_is_done_and_what_failed(begun: Path) -> Non
     found = status(begun)
     assert content(begun) == before
     dense, random = found.snapshot.entries
-    assert (dense.phase, dense.finished, dense.planned, dense.failed) == ("done", 3, 3, 0)
-    assert (random.finished, random.failed) == (3, 2)
-    assert (found.condition, found.records, found.diverged) == ("stopped", 6, 1)
+    assert (dense.phase, dense.finished, dense.planned, dense.failed) == ("done", 4, 4, 0)
+    assert (random.phase, random.finished, random.planned, random.failed) == ("confirm", 3, 4, 2)
+    assert (found.condition, found.records, found.diverged) == ("stopped", 7, 1)
     (failure,) = found.failures
     assert (failure.reason, failure.count, failure.where) == ("no room", 2, [f"random on {TASK}"])
     assert failure.command == "sparsebench train --seed 4"
@@ -101,7 +107,7 @@ def test_a_failure_made_good_since_is_none(begun: Path, make_record: Make) -> No
 
 def test_records_without_a_suite_are_told_too(begun: Path) -> None:
     (begun / SUITE).unlink()
-    assert [part.finished for part in status(begun).snapshot.entries] == [3, 3]
+    assert [part.finished for part in status(begun).snapshot.entries] == [4, 3]
 
 
 @pytest.mark.parametrize(
@@ -135,6 +141,9 @@ def test_a_damaged_state_file_costs_only_what_it_would_have_told(begun: Path, te
 
 def test_the_state_file_counts_where_it_counts_more(begun: Path) -> None:
     """An entry that shares a trial with another has no record of its own."""
+    *others, last = (begun / FILE).read_text().splitlines(keepends=True)
+    assert '"entry":"random"' in last
+    (begun / FILE).write_text("".join(others))  # its search lacks a record
     state = StateFile(begun)
     parts = snapshot().entries
     shared = parts[1].model_copy(update={"phase": "done", "planned": 4, "finished": 4})
@@ -142,13 +151,13 @@ def test_the_state_file_counts_where_it_counts_more(begun: Path) -> None:
         snapshot(entries=(parts[0].model_copy(update={"finished": 2}), shared), running=(), ended=True)
     )
     found = status(begun)
-    assert [part.finished for part in found.snapshot.entries] == [3, 4]
+    assert [part.finished for part in found.snapshot.entries] == [4, 4]
     assert found.condition == "complete"
 
 
 def test_a_state_of_another_suite_is_not_believed(begun: Path) -> None:
     StateFile(begun).show(snapshot())
-    (begun / SUITE).write_text((begun / SUITE).read_text().replace('"trials": 2', '"trials": 7'))
+    (begun / SUITE).write_text((begun / SUITE).read_text().replace('"trials": 3', '"trials": 7'))
     found = status(begun)
     assert [part.planned for part in found.snapshot.entries] == [8, 7]
     assert found.unfinished == []
@@ -206,14 +215,14 @@ finally:
         [sys.executable, "-c", program, "status", str(begun)], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
-    assert "5006 records" in done.stdout
+    assert "5007 records" in done.stdout
     assert float(done.stderr.split()[-1]) < 6
 
 
 def test_the_campaigns_id_and_that_of_its_parent_are_shown(begun: Path, cli: Cli) -> None:
     first = status(begun)
     assert first.campaign is not None and first.parent is None
-    assert f"6 records, campaign {first.campaign[:8]}\n" in cli("status", begun).out
+    assert f"7 records, campaign {first.campaign[:8]}\n" in cli("status", begun).out
     copy = begun.with_name("copy")
     shutil.copytree(begun, copy)
     for path in (copy / CAMPAIGN, copy):

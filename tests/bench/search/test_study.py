@@ -58,7 +58,8 @@ def run(trial: Trial, **fields: Any) -> Record:
     ]  # fmt: skip
     result = {
         "status": "ok", "classes": 10, "val_accuracy": base, "compression": 1 / (1 - sparsity),
-        "test_accuracy": None if trial.phase == "search" else base, "device": "cpu", "at_compressions": points,
+        "test_accuracy": None if trial.phase == "search" else base, "device": "cpu",
+        "at_compressions": points,
     } | fields  # fmt: skip
     given = Measurements(**{key: value for key, value in result.items() if key in Measurements.model_fields})
     more = {key: value for key, value in result.items() if key not in Measurements.model_fields}
