@@ -272,7 +272,7 @@ def check(suite: Suite, where: str) -> None:
         sparsebench.errors.SparsebenchError: my.toml: entries.0 (dwf): unknown knob ... did you mean 'depth'?
     """
     from ...methods.api import configure, knobs_of, registry
-    from .search_space import free_knobs, settle_recipe, split_settings
+    from .search_space import DECAY_BUDGET, free_knobs, settle_recipe, split_settings
 
     _check_names(suite, where)
     if not suite.budget.compressions:
@@ -288,8 +288,11 @@ def check(suite: Suite, where: str) -> None:
                         f"method {entry.method!r}: the knob {name!r} belongs to the recipe"
                     )
             fixed = {key: value for key, value in entry.knobs.items() if not isinstance(value, dict)}
+            budget = fixed.pop(DECAY_BUDGET, None)
             for task in suite.tasks:
                 free_knobs(task.recipe, cls, entry.knobs)
+                if budget is not None and cls.decay_budget is not None:
+                    cls.decay_budget.check(f"{cls.name}: {DECAY_BUDGET}", budget)
                 knobs, rest = split_settings(cls, fixed)
                 settle_recipe(task.recipe, cls, rest)
                 configure(entry.method, knobs)

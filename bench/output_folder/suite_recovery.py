@@ -58,8 +58,9 @@ def _expected(task: Task, entry: Entry, digest: str) -> dict[str, Any]:
     """Returns what every record of an entry on a task has in common, by name."""
     cls = registry[entry.method]
     free = {*free_knobs(task.recipe, cls, entry.knobs)}
-    free |= {"lam"} if DECAY_BUDGET in free else set()  # which follows from it
-    fixed = {name: value for name, value in entry.knobs.items() if not isinstance(value, dict)}
+    free |= {"lam"} if DECAY_BUDGET in {*free, *entry.knobs} else set()  # which follows from it
+    given = {name: value for name, value in entry.knobs.items() if not isinstance(value, dict)}
+    fixed = {name: value for name, value in given.items() if name != DECAY_BUDGET}
     knobs, rest = split_settings(cls, fixed)
     recipe = settle_recipe(task.recipe, cls, rest).model_dump(mode="json")
     settings = {f"recipe.{name}": value for name, value in recipe.items() if name not in free}
