@@ -11,6 +11,7 @@ from ..registry import Registry
 from .knobs import Knob, knob, sparsity_knob
 from .net import Net
 from .plan import Clock, ParamGroup, Plan, Probe, Round
+from .sparsity import keep_count
 
 __all__ = [
     "Clock",
@@ -44,23 +45,6 @@ class Diverged(SparsebenchError):
         Traceback (most recent call last):
         sparsebench.methods.api.Diverged: the scores ... are not numbers: training diverged
     """
-
-
-def keep_count(sparsity: float, size: int) -> int:
-    """Returns how many of `size` weights remain at a sparsity: (1-sparsity)·size, rounded, and at least 1.
-
-    Args:
-        sparsity: The fraction of zeros, in [0, 1).
-        size: The number of weights that are pruned together: of a layer, or of the whole net.
-
-    Returns:
-        The number of nonzeros; 1 where rounding would leave none.
-
-    Example:
-        >>> keep_count(0.9, 50_200), keep_count(0.999, 100)
-        (5020, 1)
-    """
-    return max(1, round((1 - sparsity) * size))
 
 
 @dataclass

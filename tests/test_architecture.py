@@ -20,7 +20,7 @@ pytestmark = pytest.mark.smoke
 # A name on the right is a package or a single module: of the methods and the datasets, everyone else sees
 # the protocol alone. Imports under TYPE_CHECKING count like all others.
 PACKAGES = """
-0 | base            | errors commands escaping reasons parsing registry files validation gc_pause learning start_file |
+0 | base            | errors commands escaping reasons parsing registry files validation gc_pause learning start_file method_docs |
 1 | records         | records records.*           |
 1 | methods         | methods methods.*           |
 1 | datasets        | datasets datasets.*         |
@@ -35,16 +35,16 @@ PACKAGES = """
 8 | bench.config    | bench.config*               | methods.api datasets.api
 8 | bench.data      | bench.data*                 | datasets.api datasets.located
 8 | bench.models    | bench.models* bench.networks | datasets.api
-8 | bench.measurement | bench.measurement*        | datasets.api
+8 | bench.measurement | bench.measurement*        | methods.masks methods.sparsity datasets.api
 9 | bench.training  | bench.training*             | methods.api datasets.api bench.config bench.system bench.data bench.models bench.measurement
-9 | bench.search    | bench.search*               | methods.api bench.config bench.system
+9 | bench.search    | bench.search*               | methods.api datasets.api bench.config bench.system
 9 | bench.tracking  | bench.tracking*             | bench.system
 9 | bench.output_folder | bench.output_folder*    | methods.api bench.config
-9 | bench.exchange  | bench.exchange*             | bench.config bench.system
+9 | bench.exchange  | bench.exchange*             | methods.sparsity bench.config bench.system
 10 | bench.executors | bench.executors*           | methods.api datasets.api bench.config bench.system bench.models bench.training bench.output_folder
 10 | bench.export   | bench.export*               | bench.config bench.system bench.models bench.training bench.output_folder
 10 | bench.conformance | bench.conformance bench.conformance_nets | methods.api datasets.api datasets.on_device bench.config bench.measurement bench.training
-11 | bench.progress | bench.progress*             | bench.system bench.search bench.output_folder bench.executors
+11 | bench.progress | bench.progress*             | bench.config bench.system bench.search bench.output_folder bench.executors
 12 | bench.campaign | bench.campaign*             | methods.api datasets.api reports.analysis reports.style reports.tables reports.write bench.config bench.system bench.models bench.measurement bench.training bench.search bench.tracking bench.output_folder bench.executors bench.progress
 13 | bench.cli      | bench.cli*                  | methods.api datasets.api bench.config bench.system bench.models bench.training bench.tracking bench.exchange bench.executors bench.export bench.progress bench.campaign
 14 | public         | __init__                    | methods.api datasets.api bench.training bench.export bench.campaign

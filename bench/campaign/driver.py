@@ -28,7 +28,6 @@ from ...errors import SparsebenchError
 from ...records.record import Record
 from ...records.store import Store
 from ...records.stored import in_memory
-from ..config.ignored import ignored
 from ..config.suite import Suite
 from ..config.trial_spec import Trial
 from ..executors.base import Executor
@@ -255,9 +254,7 @@ def run(
         # Open the records and their copies in Optuna and MLflow; the searches begin with the records
         owner = folder.campaign.id
         mirror = StudyMirror.of(path, owner, chosen.storage, shown.say)
-        store = stack.enter_context(
-            closing(_open_store(folder, [*ignored(resolved), *tasks.notes], shown.say))
-        )
+        store = stack.enter_context(closing(_open_store(folder, tasks.notes, shown.say)))
         live = publish.LivePublisher(chosen.tracking_uri, path, owner, resolved, shown.say, len(store) > 0)
         stack.callback(live.close)
         searches = studies(resolved, tasks.facts, store, tasks.base)

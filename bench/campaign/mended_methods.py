@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ...errors import SparsebenchError
 from ...files import set_aside, write_atomic
-from ...records.method_docs import FILE, read_methods
+from ...method_docs import FILE, read_methods
 from ...records.record import Record
 
 

@@ -9,6 +9,7 @@ from ...datasets.api import data_root
 from ...errors import SparsebenchError
 from ...records.lines import records_file
 from ...records.selection import columns, select
+from ..config.ignored import ignored
 from ..config.suite import Suite
 from ..executors.rehearsal import TaskData
 from ..measurement.curve import check_compressions
@@ -74,7 +75,7 @@ def open_tasks(suite: Suite, data: str | Path | None, base: Path) -> OpenedTasks
         ['digits-lenet_300_100']
     """
     root = str(data_root(data)) if data is not None or "SPARSEBENCH_DATA" in os.environ else None
-    digests, starts, notes = dict[str, str](), dict[str, str](), dict[str, None]()
+    digests, starts, notes = dict[str, str](), dict[str, str](), dict.fromkeys(ignored(suite))
     sizes = dict[str, TaskData]()
     for task in suite.tasks:
         opened = open_data(task.dataset, root, task.data_args, base)

@@ -12,16 +12,23 @@ from ..system.interrupts import stoppable
 from .options import (
     Address,
     AsJson,
+    Compressions,
     DataArgs,
     DataRoot,
     Devices,
+    DryRun,
     Extend,
+    KeepDense,
     ModelArgs,
     ModelFile,
     OutFolder,
     Plugins,
+    Searches,
+    Seeds,
     Storage,
     Tracking,
+    TrialDevice,
+    Trials,
     parse_compressions,
     parse_names,
     parse_pairs,
@@ -60,23 +67,15 @@ def run(
     methods: Annotated[
         str | None, typer.Option(help="Run only these entries: labels or methods, as a,b.")
     ] = None,
-    trials: Annotated[
-        int | None, typer.Option(help="Search trials per entry and task.", show_default="the suite's")
-    ] = None,
+    trials: Trials = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs per trial.", show_default="the suite's")] = None,
-    seeds: Annotated[
-        int | None, typer.Option(help="New seeds per confirmed training.", show_default="the suite's")
-    ] = None,
-    searches: Annotated[
-        int | None, typer.Option(help="Independent searches per entry and task.", show_default="the suite's")
-    ] = None,
+    seeds: Seeds = None,
+    searches: Searches = None,
     devices: Devices = None,
     per_device: Annotated[int, typer.Option(help="Trials that run on one GPU at once.")] = 1,
     executor: Annotated[str, typer.Option(help="local, or ray for a cluster of machines.")] = "local",
     address: Address = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the trials and the estimated time; run nothing.")
-    ] = False,
+    dry_run: DryRun = False,
     data: DataRoot = None,
     storage: Storage = None,
     tracking_uri: Tracking = None,
@@ -111,18 +110,10 @@ def train(
     ] = 0,
     data_arg: DataArgs = None,
     model_arg: ModelArgs = None,
-    keep_dense: Annotated[
-        list[str] | None,
-        typer.Option(help="Name or pattern (blocks.0.*) of layers that are not pruned; repeatable."),
-    ] = None,
-    compressions: Annotated[
-        str | None,
-        typer.Option(help="Compressions to measure at, as 4,16,64.", show_default="2, 4, 8, … 512"),
-    ] = None,
+    keep_dense: KeepDense = None,
+    compressions: Compressions = None,
     data: DataRoot = None,
-    device: Annotated[
-        str | None, typer.Option(help="Device: cpu, or cuda:0.", show_default="the first GPU, else cpu")
-    ] = None,
+    device: TrialDevice = None,
     threads: Annotated[
         int, typer.Option(min=1, help="CPU threads; another number can change the last bits of results.")
     ] = 1,

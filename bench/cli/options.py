@@ -41,6 +41,35 @@ Address = Annotated[
     ),
 ]
 
+Trials = Annotated[
+    int | None, typer.Option(help="Search trials per entry and task.", show_default="the suite's")
+]
+
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print the trials and the estimated time; run nothing.")
+]
+
+TrialDevice = Annotated[
+    str | None, typer.Option(help="Device: cpu, or cuda:0.", show_default="the first GPU, else cpu")
+]
+
+Seeds = Annotated[
+    int | None, typer.Option(help="New seeds per confirmed training.", show_default="the suite's")
+]
+
+Searches = Annotated[
+    int | None, typer.Option(help="Independent searches per entry and task.", show_default="the suite's")
+]
+
+Compressions = Annotated[
+    str | None, typer.Option(help="Compressions to measure at, as 4,16,64.", show_default="2, 4, 8, … 512")
+]
+
+KeepDense = Annotated[
+    list[str] | None,
+    typer.Option(help="Name or pattern (blocks.0.*) of layers that are not pruned; repeatable."),
+]
+
 Extend = Annotated[
     bool,
     typer.Option(

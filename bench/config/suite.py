@@ -10,51 +10,14 @@ from ...escaping import FORMULAS
 from ...parsing import read_toml
 from ...records.hashing import digest
 from ...validation import explain_validation, odd_name
-from .trial_spec import COMPRESSIONS, Recipe
+from .budget import Budget, distinct
+from .trial_spec import Recipe
 
 SHIPPED = Path(__file__).parent.parent / "suites"
-Compression = Annotated[float, Field(gt=1, le=1e6)]
 
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Budget(_Table):
-    """What each entry gets on each task, the dense baseline too.
-
-    Attributes:
-        compressions: The common compressions, at which every finished model is measured; each above 1. Only
-            suites of earlier versions have none.
-        trials: Trials of a search, to each of which one of the compressions is assigned in turn.
-        seeds: Fresh seeds with which the best training at each compression is confirmed.
-        searches: Independent searches, each with its own confirmation; from two on, intervals cover them.
-        generation: Trials that the sampler proposes before it uses their outcomes.
-        points: Accepted from older suites; it has no effect.
-
-    Example:
-        >>> budget = Budget(trials=8, seeds=3, compressions=[4, 16, 64, 256])
-        >>> budget.trials + budget.most_confirmations  # the most trials of an entry
-        23
-    """
-
-    compressions: Annotated[tuple[Compression, ...], Field(max_length=100)] = COMPRESSIONS
-    trials: Annotated[int, Field(ge=1, le=100_000)] = 16
-    seeds: Annotated[int, Field(ge=1, le=1000)] = 3
-    searches: Annotated[int, Field(ge=1, le=1000)] = 1
-    generation: Annotated[int, Field(ge=1, le=1000)] = 4
-    points: Annotated[int, Field(ge=1, le=100)] | None = Field(default=None, exclude=True)
-
-    @property
-    def most_confirmations(self) -> int:
-        """The most confirming trials of an entry: of every search the best at 1 and at each compression."""
-        return self.searches * self.seeds * min(self.trials, len(self.compressions) + 1)
-
-    @field_validator("compressions")
-    @classmethod
-    def _ascending(cls, compressions: tuple[float, ...]) -> tuple[float, ...]:
-        _distinct("a compression is given twice", [f"{c:g}" for c in compressions])
-        return tuple(sorted(compressions))
 
 
 class Task(_Table):
@@ -157,13 +120,13 @@ class Suite(_Table):
     @field_validator("tasks")
     @classmethod
     def _distinct_tasks(cls, tasks: tuple[Task, ...]) -> tuple[Task, ...]:
-        _distinct("two tasks have the same dataset and model", [task.name for task in tasks])
+        distinct("two tasks have the same dataset and model", [task.name for task in tasks])
         return tasks
 
     @field_validator("entries")
     @classmethod
     def _distinct_entries(cls, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
-        _distinct("two entries have the same label", [entry.label for entry in entries])
+        distinct("two entries have the same label", [entry.label for entry in entries])
         return entries
 
 
@@ -182,12 +145,6 @@ def with_compressions(suite: Any) -> Any:
     """
     budget = suite.get("budget") if isinstance(suite, dict) else None
     return {**suite, "budget": {"compressions": [], **budget}} if isinstance(budget, dict) else suite
-
-
-def _distinct(what: str, names: list[str]) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"{what}, {twice[0]!r}")
 
 
 def shipped() -> dict[str, Path]:

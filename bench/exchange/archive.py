@@ -18,8 +18,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ... import method_docs
 from ...errors import SparsebenchError
-from ...records import method_docs
 from ...records.store import FILE
 from ...validation import validation_message
 

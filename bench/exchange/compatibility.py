@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...records.method_docs import MethodDoc
+from ...method_docs import MethodDoc
 from ...records.record import Record
 from ...records.schema_1 import recorded_arguments
 from ...start_file import with_start_paths

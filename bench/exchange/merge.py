@@ -9,7 +9,7 @@ from typing import Any
 
 from ...errors import SparsebenchError
 from ...files import replacing, write_atomic
-from ...records.method_docs import Methods, methods_json
+from ...method_docs import Methods, methods_json
 from ...records.record import Record
 from ...records.store import FILE
 from ...records.stored import StoredRecords

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...errors import SparsebenchError, UnknownName
-from ...records.method_docs import methods_json
+from ...method_docs import methods_json
 from ...records.record import Record
 from ...records.store import FILE
 from ..system.environment import versions

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from ...errors import SparsebenchError
 from ...gc_pause import paused_gc
+from ...method_docs import Methods, parse_methods
 from ...parsing import parse_json
 from ...records.hashing import digest, intact
-from ...records.method_docs import Methods, parse_methods
 from ...records.record import Record, parse
 from ...records.selection import light_records
 from ...records.store import EDITED, FILE

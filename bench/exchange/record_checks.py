@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from ...commands import plugin_words
 from ...errors import SparsebenchError
 from ...escaping import FORMULAS
-from ...methods.api import keep_count
+from ...methods.sparsity import kept_at
 from ...records.fields import LARGEST, CompressionPoint
 from ...records.hashing import digest
 from ...records.record import Record
@@ -163,7 +163,7 @@ def _at_compressions(record: Record) -> Iterator[str]:
         return
     whole = points[0].nonzeros if points else 0
     for point in points:
-        most = min(whole, keep_count(1 - 1 / point.at, size))
+        most = min(whole, kept_at(point.at, size))
         if point.nonzeros > most or point.nonzeros < (most if point.cut else whole):
             yield f"its nonzeros at compression {point.at:g} are not those that the cut leaves"
     if points and not record.threshold and whole != sum(layer.nonzeros for layer in record.layers):

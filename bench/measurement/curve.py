@@ -9,30 +9,11 @@ from torch import Tensor, nn
 
 from ...datasets.api import Data
 from ...errors import SparsebenchError
-from ...methods.api import keep_count
 from ...methods.masks import top
+from ...methods.sparsity import kept_at
 from ...records.fields import CompressionPoint, Metric
 from .accuracy import Evaluation, accuracy
 from .accuracy import by_class as by_class
-
-
-def kept_at(compression: float, size: int) -> int:
-    """Returns k(c), how many of P's weights a common compression leaves.
-
-    It is the number that a method with that target keeps, so that a model which met it is never cut.
-
-    Args:
-        compression: c, 1 or more.
-        size: |P|.
-
-    Returns:
-        size/c to the nearest integer, at least 1.
-
-    Example:
-        >>> kept_at(64, 266_200), kept_at(1, 10)
-        (4159, 10)
-    """
-    return keep_count(1 - 1 / compression, size)
 
 
 def check_compressions(compressions: Iterable[float], size: int, task: str) -> None:

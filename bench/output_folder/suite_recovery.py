@@ -8,8 +8,8 @@ from ...methods.api import registry
 from ...records.record import Record
 from ...records.schema_1 import recorded_arguments
 from ..config.search_space import DECAY_BUDGET, free_knobs, full_knobs, settle_recipe, split_settings
+from ..config.seeds import seed_of
 from ..config.suite import Entry, Suite, Task
-from ..search.seeds import seed_of
 
 
 def suite_mismatch(records: Iterable[Record], suite: Suite, digests: Mapping[str, str]) -> str | None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from ...records.choice import choose
 from ...records.record import Record
+from ..config.seeds import seed_of
 from ..search.confirmed_points import chosen_points
-from ..search.seeds import seed_of
 from .outcomes import TrialOutcome
 from .snapshot import EntryProgress, Key, Stage, front_summary
 

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ...methods.knobs import Knob
-from ...methods.plan import Round
+from ...methods.api import Knob, Round
+from ..config.lr_schedule import eta_sum
 from ..config.trial_spec import Recipe
-from ..training.lr_schedule import eta_sum
 
 
 def lam_of(budget: float, recipe: Recipe, rounds: Sequence[Round], steps: int) -> float:

@@ -10,11 +10,11 @@ from ...records.choice import choose, points_of
 from ...records.record import Record
 from ...records.store import Store
 from ..config.search_space import full_knobs
+from ..config.seeds import seed_of
 from ..config.suite import Entry, Suite, Task
 from ..config.trial_spec import Trial
 from .entry_space import EntrySpace
 from .optuna_search import Outcome, Search
-from .seeds import seed_of
 
 
 @dataclass(frozen=True)

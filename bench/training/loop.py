@@ -15,6 +15,7 @@ from ...errors import SparsebenchError
 from ...methods.api import Diverged, Net, Plan, Sparsifier
 from ...reasons import WHOLE, message, reason
 from ...records.fields import TrainingResult
+from ..config.lr_schedule import eta_sum, rate, round_steps
 from ..config.trial_spec import Recipe
 from ..measurement.flops import by_weight
 from ..measurement.forward import products
@@ -22,7 +23,6 @@ from ..measurement.prunable import prunable_set
 from ..models.logits import checked_logits
 from .batches import BatchStream
 from .clock import TrainingClock
-from .lr_schedule import eta_sum, rate, round_steps
 from .memory_format import memory_format, set_memory_format
 from .metric_logger import MetricLogger, finite, memory_ratio
 from .optimizers import Optimizers

@@ -88,10 +88,9 @@ def train(
         load_ahead()
         load_plugins(plugins, say)
         stack.enter_context(kept_state(say, f"the method {method!r}"))
-        place = check_device(device)
-        cls = registry[method]
+        place, cls = check_device(device), registry[method]
         knobs, rest = split_settings(cls, settings or {})
-        recipe = _recipe(cls, rest)
+        recipe, compressions = _recipe(cls, rest), _checked(compressions)
         _check_seed(seed)
         _check_save(save)
         base = str(Path.cwd())
@@ -102,8 +101,8 @@ def train(
             suite="single", entry=method, dataset=dataset, dataset_args=dict(data_args or {}),
             data_digest=opened.digest, start_digest=start_digest(model_args or {}, base), model=model,
             model_args=dict(model_args or {}), keep_dense=tuple(keep_dense), recipe=recipe, method=method,
-            method_version=cls.version, knobs=full_knobs(method, knobs), seed=seed, phase="single", base=base,
-            compressions=_checked(compressions),
+            method_version=cls.version, knobs=full_knobs(method, knobs), seed=seed, base=base,
+            phase="single", compressions=compressions,
         )  # fmt: skip
         return _trained(trial, data_root=data, device=place, save=save, on_event=on_event)
 

@@ -201,12 +201,6 @@ def _score(board: TaskLeaderboard, entry: str) -> float:
     return board.row(entry).merit
 
 
-def _shown(board: TaskLeaderboard, entry: str) -> float | None:
-    """What an entry is ranked by, as it is shown; None where that needs a dense baseline."""
-    row = board.row(entry)
-    return row.score if board.compressions and board.scale else row.hypervolume
-
-
 def _ranks(scores: Sequence[float]) -> list[float]:
     """The ranks of the scores: 1 for the largest; equal scores share the mean of their ranks."""
     own = np.array(scores)
@@ -222,7 +216,7 @@ def _standings(
     standings = []
     for i, entry in enumerate(entries):
         own = tuple(row[i] for row in ranks)
-        volumes = [_shown(board, entry) if board.row(entry).points else 0.0 for board in found]
+        volumes = [board.shown(entry) if board.row(entry).points else 0.0 for board in found]
         known = [v for v in volumes if v is not None]
         whole = known if len(known) == len(volumes) else []
         mean = fmean(whole) if whole else None

@@ -11,6 +11,7 @@ from .grouping import seed_result
 from .points import Point, SeedResult, Source
 
 Failures = dict[str, int]
+Runs = dict[tuple[int, str | None], list[Record]]  # by search and by the training that they confirm
 
 
 def compressions_of(records: Sequence[Record]) -> tuple[float, ...]:
@@ -60,35 +61,15 @@ def common_points(
     points, failures = dict[str, list[Point]](), Failures()
     for entry, own in by_entry.items():
         searched: dict[int, list[Record]] = defaultdict(list)
-        runs: dict[tuple[int, str | None], list[Record]] = defaultdict(list)
+        runs: Runs = defaultdict(list)
         for record in own:
             if record.phase == "confirm":
                 runs[record.replicate, record.confirms].append(record)
             else:
                 searched[record.replicate].append(record)
         chosen = {replicate: choose(found, (1.0, *compressions)) for replicate, found in searched.items()}
-        source: Source = "test" if runs else "validation"
-        points[entry] = []
-        for c in (1.0, *compressions):
-            there = [
-                (replicate, best[c], runs[replicate, best[c].id] if runs else [best[c]])
-                for replicate, best in chosen.items()
-                if c in best
-            ]
-            several = len(chosen) > 1
-            outcomes = [
-                result
-                for replicate, _, repeats in there
-                for record in repeats
-                if (result := _result(record, c, chance[source], source, replicate if several else None))
-            ]
-            if outcomes:
-                keys = "+".join(best.id for _, best, _ in there)
-                ordered = tuple(sorted(outcomes, key=lambda o: (o.unit, o.seed, o.record.id)))
-                missing = sum(len(repeats) for *_, repeats in there) - len(outcomes)
-                points[entry].append(
-                    Point(own[0].task, entry, own[0].method, keys, source, ordered, missing, at=c)
-                )
+        found = [_point(c, chosen, runs, chance) for c in (1.0, *compressions)]
+        points[entry] = [point for point in found if point is not None]
         counting = {record.id for best in chosen.values() for record in best.values()}
         failures[entry] = sum(
             record.status == "failed"
@@ -97,6 +78,31 @@ def common_points(
             for record in group
         )
     return points, failures
+
+
+def _point(
+    c: float, chosen: Mapping[int, Mapping[float, Record]], runs: Runs, chance: Mapping[Source, float]
+) -> Point | None:
+    """Returns an entry's point at a compression: what confirms the training that each search chose there, of
+    an entry without any confirmation the chosen trainings themselves; None without a result."""
+    source: Source = "test" if runs else "validation"
+    there = [
+        (replicate, best[c], runs.get((replicate, best[c].id), []) if runs else [best[c]])
+        for replicate, best in chosen.items()
+        if c in best
+    ]
+    outcomes = [
+        result
+        for replicate, _, repeats in there
+        for record in repeats
+        if (result := _result(record, c, chance[source], source, replicate if len(chosen) > 1 else None))
+    ]
+    if not outcomes:
+        return None
+    record, keys = outcomes[0].record, "+".join(best.id for _, best, _ in there)
+    ordered = tuple(sorted(outcomes, key=lambda o: (o.unit, o.seed, o.record.id)))
+    missing = sum(len(repeats) for *_, repeats in there) - len(outcomes)
+    return Point(record.task, record.entry, record.method, keys, source, ordered, missing, at=c)
 
 
 def own_points(points: Sequence[Point]) -> list[Point]:

@@ -253,6 +253,11 @@ class TaskLeaderboard:
         """What `merit` is divided by where it is shown: 1 for scores, the scale of hypervolumes."""
         return 1.0 if self.compressions else self.scale or 1.0
 
+    def shown(self, entry: str) -> float | None:
+        """Returns what an entry is ranked by, as it is shown; None where that needs a dense baseline."""
+        row = self.row(entry)
+        return row.score if self.compressions and self.scale else row.hypervolume
+
     @property
     def merit_name(self) -> str:
         """The name of `merit`: "score" or "hypervolume"."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ...commands import base_of
 from ...files import write_atomic
-from ...records.method_docs import MethodDoc, read_methods
+from ...method_docs import MethodDoc, read_methods
 from ..analysis.across_tasks import compare_over_tasks
 from ..analysis.leaderboard import TaskLeaderboard
 from .data_files import INDEX, data_file, data_name, index_data, pairs_data, task_data

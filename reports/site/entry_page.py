@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...commands import shown_command
-from ...records.method_docs import KnobDoc, MethodDoc
+from ...method_docs import KnobDoc, MethodDoc
 from ...records.record import Record
 from ..analysis.leaderboard import DENSE, TaskLeaderboard
 from ..formatting import format_percent, format_ratio, one_line

@@ -7,7 +7,7 @@ from ..analysis.intervals import Interval
 from ..analysis.leaderboard import LeaderboardRow, TaskLeaderboard
 from ..analysis.measures import COMPRESSIONS, TOLERANCES
 from ..formatting import NOTHING, format_hypervolume, format_percent, format_ratio, one_line, with_sd
-from . import notes
+from . import notes, wording
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _at(compression: float) -> Callable[[LeaderboardRow], str]:
 def _marks(row: LeaderboardRow, compression: float) -> str:
     return "".join(
         mark
-        for mark, where in ((notes.BEST, row.best_at), (notes.CUT, row.cut_at), ("†", row.unlearned_at))
+        for mark, where in ((wording.BEST, row.best_at), (wording.CUT, row.cut_at), ("†", row.unlearned_at))
         if where.get(compression)
     )
 
@@ -79,7 +79,7 @@ def _within(tolerance: float) -> Callable[[LeaderboardRow], str]:
 
 def _best(row: LeaderboardRow) -> str:
     text = with_sd(format_percent(row.best_accuracy), format_percent(row.best_accuracy_sd))
-    return text if row.learned else text + notes.NOTHING_LEARNED
+    return text if row.learned else text + wording.NOTHING_LEARNED
 
 
 def columns(board: TaskLeaderboard) -> list[Column]:

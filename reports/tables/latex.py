@@ -6,7 +6,7 @@ from ...escaping import escape_latex
 from ..analysis.across_tasks import TasksComparison, compare_over_tasks
 from ..analysis.leaderboard import LeaderboardRow, TaskLeaderboard
 from ..formatting import format_hypervolume, format_percent, format_ratio
-from . import notes
+from . import notes, wording
 
 SHOWN = (4, 16, 64, 256)  # compressions in the table of a paper; the CSV has all
 
@@ -121,7 +121,7 @@ def _own_zeros(row: LeaderboardRow) -> str:
 
 def _best_accuracy(row: LeaderboardRow) -> str:
     text = _plus_minus(row.best_accuracy, row.best_accuracy_sd, format_percent)
-    return text if row.learned else text + escape_latex(notes.NOTHING_LEARNED)
+    return text if row.learned else text + escape_latex(wording.NOTHING_LEARNED)
 
 
 def _accuracy(compression: int) -> Callable[[LeaderboardRow], str]:

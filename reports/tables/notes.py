@@ -1,95 +1,27 @@
 """The printed notes of a leaderboard: what was measured, by which rule, at which cost. No torch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from ..analysis.across_tasks import TasksComparison
 from ..analysis.intervals import Interval
 from ..analysis.leaderboard import LeaderboardRow, TaskLeaderboard
 from ..analysis.points import most_accurate
 from ..formatting import NOTHING, format_percent, one_line, span
-
-COUNTED = (
-    "Compression is the number of prunable weights (those of linear, convolutional, recurrent and attention "
-    "layers) divided by the nonzero ones among them, counted on the plain model after training; for a point "
-    "it is the geometric mean over seeds."
+from .wording import (
+    CHANCE,
+    INTERVALS,
+    LEAST_PRUNABLE,
+    MEASURED,
+    NOTHING_LEARNED,
+    PARTLY,
+    RETRAINING,
+    SEARCHING,
+    TIES,
+    TOLERANCE,
+    UNTRAINED,
+    WHAT,
+    WITHIN,
 )
-THRESHOLDS = (
-    "A method that leaves no exact zeros has its small weights set to zero below a validated threshold: the "
-    "largest that loses at most 0.1 point, or one example, of validation accuracy. The columns marked "
-    "'exact' count only weights below float32 eps (1.19e-7) as zeros; a method with zeros of its own has "
-    "the same number in both."
-)
-AREA = (
-    "Hypervolume is the area under the front of means above chance, over log10 compression from 1 to "
-    "{limit:g}, divided by the same area at dense accuracy: 1 is dense accuracy kept throughout. Its ± is "
-    "the sample sd of the areas under each seed's own front."
-)
-GUESSING = (
-    "Chance is the accuracy of guessing: the share of the largest class in the data that are measured on, "
-    "for balanced accuracy 1 / classes. A network has learned something when (accuracy − chance) / "
-    "(1 − chance) is above 0.05; one that has not is on no front and adds to no score, hypervolume or rank, "
-    "and † marks its accuracy."
-)
-MISHAPS = (
-    "A run that diverged counts as chance accuracy{where}. Collapsed: no path is left from the "
-    "input to a logit (in older records: a layer without a nonzero weight), or a network that learned "
-    "nothing. Failed runs gave no result and are in no mean; neither are diverged ones in the training cost. "
-    "Speed-up and training cost are arithmetic means."
-)
-WHAT = (
-    COUNTED, THRESHOLDS, AREA,
-    "acc@c is the front's accuracy at compression c, linear in log compression between confirmed points; "
-    "'within n points' is the largest compression measured with at most n points of accuracy below dense. "
-    "Where points lie far apart the first can be high between them and the second is the point before.",
-    GUESSING, MISHAPS.format(where=" at compression 1"),
-)  # fmt: skip
-MEASURED = (
-    "acc@c is measured at compression c, never interpolated: the finished model as it is where it is that "
-    "sparse, else with only its largest weights by magnitude kept (‡: most runs were cut so, without "
-    "retraining). The training was chosen for that compression on validation data and trained again with "
-    "fresh seeds. * marks the best of a column and whatever is not significantly different from it.",
-    "The score is the mean over the common compressions of (accuracy − chance) / (dense − chance), all with "
-    "the same weight; what learned nothing adds 0. 'to c' is the same without the largest compression. An "
-    "entry's dense accuracy is that of the dense training chosen at compression 1.",
-    COUNTED, AREA,
-    "'own zeros' is the largest compression that the trainings behind the row reached by themselves, with "
-    "zeros below the validated threshold, at most 5 points below dense; 'exact zeros' the same with weights "
-    "below float32 eps alone.",
-    THRESHOLDS, GUESSING,
-    "'knobs' is the number of knobs that the search varied; 'trainings' those of the searches and those that "
-    "confirm. A training that is best at several compressions is confirmed once, for all of them.",
-    MISHAPS.format(where=" at every compression"),
-)  # fmt: skip
-TIES = (
-    "≈ before a rank: not distinguishable from the entry above (the 95% t-interval of the difference of "
-    "{merits} holds zero, or says the opposite; paired where both have the "
-    "same seeds, else Welch's). {covers} A ? says that there "
-    "are too few seeds to judge, or seeds that differ by the same to the last digit."
-)
-RETRAINING = "The interval covers retraining, not the search itself."
-SEARCHING = "The interval covers searching and retraining, on one split of the data."
-INTERVALS = "Intervals are 95% t-intervals over {units} (a bootstrap of three would cover less than it says)."
-WITHIN = (
-    " Of 'within n points' the interval goes from the largest compression at which a point surely keeps the "
-    "tolerance to the largest at which one possibly does."
-)
-TOLERANCE = (
-    "The tolerances and the normalised hypervolume need a dense baseline: add an entry with method 'dense'."
-)
-UNTRAINED = "The dense baseline has learned nothing: no tolerances, no normalised hypervolume."
-NOTHING_LEARNED = " †"
-BEST = "*"
-CUT = "‡"
-MARKS = (
-    "acc@c is measured at compression c. *: the best there, or not distinguishable from it. ‡: cut to c by "
-    "magnitude, without retraining. score: mean of (accuracy − chance) / (dense − chance) over the columns."
-)
-LEAST_PRUNABLE = 0.9
-PARTLY = (
-    "Compression counts {share} % of the model's parameters, the prunable ones: the model as a whole is "
-    "compressed less (total_compression in the records)."
-)
-CHANCE = "No record says how many classes this task has: chance is taken as 0."
 
 
 def basis(board: TaskLeaderboard) -> str:
@@ -112,10 +44,9 @@ def basis(board: TaskLeaderboard) -> str:
     over = f"{span(row.seeds for row in rows)} seeds"
     if units(board) == "searches":
         over = f"{span(row.searches for row in rows)} searches, {over} in all"
-    what = "trainings" if board.compressions else "points"
     return (
         f"{balanced}test accuracy, mean ± sample sd over {over}; "
-        f"{what} chosen on {balanced}validation accuracy"
+        f"{'trainings' if board.compressions else 'points'} chosen on {balanced}validation accuracy"
     )
 
 
@@ -272,18 +203,17 @@ def ties(board: TaskLeaderboard) -> str:
         >>> ties(board)[:60]
         '≈ before a rank: not distinguishable from the entry above (t'
     """
-    several = units(board) == "searches"
     merits = f"scores of {units(board)}" if board.compressions else "hypervolumes of the seeds' own fronts"
-    return TIES.format(merits=merits, covers=SEARCHING if several else RETRAINING)
+    return TIES.format(merits=merits, covers=SEARCHING if units(board) == "searches" else RETRAINING)
 
 
 def _balanced(board: TaskLeaderboard) -> list[str]:
     """Returns the note on classes of unequal size, with the balanced accuracy of each entry's best point."""
     if not board.imbalanced or board.metric == "balanced_accuracy":
         return []
-    best = {row.entry: most_accurate(board.points[row.entry]) for row in board.rows if row.points}
-    values = {entry: point.balanced_accuracy for entry, point in best.items()}
-    found = [f"{one_line(e)} {format_percent(value)} %" for e, value in values.items() if value is not None]
+    names = [row.entry for row in board.rows if row.points]
+    values = {entry: most_accurate(board.points[entry]).balanced_accuracy for entry in names}
+    found = [f"{one_line(e)} {format_percent(v)} %" for e, v in values.items() if v is not None]
     return [
         f"The classes are of unequal size: one answer for all reaches {format_percent(board.chance)} %. "
         f"Balanced accuracy of the most accurate points: {', '.join(found) or 'not recorded'}. With metric = "
@@ -354,10 +284,11 @@ def over_tasks(result: TasksComparison) -> list[str]:
         "distinguishable (Nemenyi's critical difference, 5%).",
         _wilcoxon(result),
     ]
-    if result.left_out:
-        names = ", ".join(one_line(name) for name in result.left_out)
-        lines.append(f"Not run and confirmed on every task, so not compared here: {names}.")
-    return lines
+    left_out = ", ".join(one_line(name) for name in result.left_out)
+    return [
+        *lines,
+        *([f"Not run and confirmed on every task, so not compared here: {left_out}."] if left_out else []),
+    ]
 
 
 def _wilcoxon(result: TasksComparison) -> str:
@@ -365,9 +296,5 @@ def _wilcoxon(result: TasksComparison) -> str:
     count = f"Wilcoxon's signed-rank test with Holm's correction over {len(result.pairs)} pairs"
     if result.least_p >= 0.05:
         return f"{count} can find nothing with so few tasks: its smallest possible p is {result.least_p:.2g}."
-    return f"{count} tells apart: {_listed(distinct)}."
-
-
-def _listed(names: Sequence[str], most: int = 12) -> str:
-    rest = len(names) - most
-    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "") if names else "none"
+    rest = f" and {len(distinct) - 12} more" if len(distinct) > 12 else ""
+    return f"{count} tells apart: {', '.join(distinct[:12]) or 'none'}{rest}."

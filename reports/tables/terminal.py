@@ -13,7 +13,7 @@ from ..analysis.across_tasks import compare_over_tasks, why_not_compared
 from ..analysis.boards import boards
 from ..analysis.leaderboard import TaskLeaderboard
 from ..formatting import one_line
-from . import notes
+from . import notes, wording
 from .columns import fitting
 
 XMax = float | Mapping[str, float]
@@ -73,6 +73,6 @@ class LeaderboardTable:
 def _legend(board: TaskLeaderboard) -> Iterator[str]:
     """Yields the notes on the marks that a table has."""
     if board.compressions:
-        yield notes.MARKS
+        yield wording.MARKS
     if any(row.tied is not None for row in board.rows):
         yield notes.ties(board)

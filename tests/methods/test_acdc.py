@@ -7,8 +7,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sparsebench.bench.config.lr_schedule import rate, round_steps
 from sparsebench.bench.training.clock import TrainingClock
-from sparsebench.bench.training.lr_schedule import rate, round_steps
 from sparsebench.methods.acdc import ACDC
 from sparsebench.methods.api import configure
 from sparsebench.methods.net import Net

@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
+from sparsebench.bench.config.lr_schedule import eta_sum, rate
 from sparsebench.bench.config.trial_spec import Recipe
 from sparsebench.bench.training.clock import TrainingClock
-from sparsebench.bench.training.lr_schedule import eta_sum, rate
 from sparsebench.bench.training.optimizers import Optimizers
 from sparsebench.methods.api import configure
 from sparsebench.methods.l0 import final_gate, open_probability, sampled_gate

@@ -5,8 +5,8 @@ import math
 
 import pytest
 import torch
+from sparsebench.bench.config.lr_schedule import rate, round_steps
 from sparsebench.bench.training.clock import TrainingClock
-from sparsebench.bench.training.lr_schedule import rate, round_steps
 from sparsebench.methods.api import configure
 from sparsebench.methods.masks import keep_count
 from sparsebench.methods.net import Net

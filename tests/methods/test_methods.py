@@ -4,8 +4,8 @@ import math
 
 import pytest
 import torch
+from sparsebench.bench.config.lr_schedule import round_steps
 from sparsebench.bench.training.loop import TrainingClock
-from sparsebench.bench.training.lr_schedule import round_steps
 from sparsebench.errors import SparsebenchError
 from sparsebench.methods.api import configure, knobs_of, registry
 from sparsebench.methods.knobs import Knob, knob

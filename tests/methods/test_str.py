@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
+from sparsebench.bench.config.lr_schedule import eta_sum, rate
 from sparsebench.bench.config.search_space import with_range
 from sparsebench.bench.config.trial_spec import Recipe
 from sparsebench.bench.search.optuna_search import Search, value_of
-from sparsebench.bench.training.lr_schedule import eta_sum, rate
 from sparsebench.bench.training.optimizers import Optimizers
 from sparsebench.errors import SparsebenchError
 from sparsebench.methods.api import configure, knobs_of, registry

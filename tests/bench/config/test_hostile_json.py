@@ -13,8 +13,8 @@ from sparsebench.bench.output_folder.folder import read_identity
 from sparsebench.bench.progress.state_file import read_state
 from sparsebench.bench.progress.status import status
 from sparsebench.errors import SparsebenchError
+from sparsebench.method_docs import read_methods
 from sparsebench.methods.api import configure
-from sparsebench.records.method_docs import read_methods
 from sparsebench.records.record import parse
 
 HOSTILE = {

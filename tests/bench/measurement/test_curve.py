@@ -10,13 +10,16 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 from sparsebench.bench.config.trial_spec import Trial
-from sparsebench.bench.measurement.curve import check_compressions, curve, cut_to, kept_at
+from sparsebench.bench.measurement.accuracy import Evaluation, by_class
+from sparsebench.bench.measurement.curve import check_compressions, curve, cut_to
 from sparsebench.bench.training import trial as trials
 from sparsebench.datasets.api import Data, open_dataset
 from sparsebench.datasets.on_device import OnDevice
 from sparsebench.errors import SparsebenchError
 from sparsebench.methods.api import Net, keep_count
 from sparsebench.methods.magnitude import keep_largest
+from sparsebench.methods.sparsity import kept_at
+from sparsebench.records.fields import CompressionPoint, Metric
 from sparsebench.records.record import Record
 from torch import nn
 
@@ -30,6 +33,19 @@ def linear(weights: list[list[float]]) -> tuple[nn.Module, torch.Tensor]:
     return nn.Sequential(nn.Flatten(), layer), layer.weight.detach()
 
 
+def points_of(
+    model: nn.Module,
+    w: torch.Tensor,
+    compressions: list[float],
+    data: Data,
+    *,
+    tests: bool,
+    metric: Metric = "accuracy",
+) -> list[CompressionPoint]:
+    whole = Evaluation(by_class(model, data.valid, CPU), by_class(model, data.test, CPU) if tests else None)
+    return curve(model, [w], compressions, data, CPU, whole=whole, metric=metric)
+
+
 def one_hot(labels: list[int], classes: int) -> Data:
     """Images that are the unit vectors of their labels."""
     y = torch.tensor(labels)
@@ -41,7 +57,7 @@ def test_a_curve_by_hand() -> None:
     """Images name their class; class 0 wins where no weight of the own class is left."""
     model, w = linear([[1.0, 0.0, 0.0], [0.0, -9.0, 0.0], [0.0, 0.0, 0.5]])
     data = one_hot([0, 0, 1, 2], classes=3)
-    points = curve(model, [w], [9, 3, 4.5, 1.5], data, CPU, tests=True)
+    points = points_of(model, w, [9, 3, 4.5, 1.5], data, tests=True)
     # |P| = 9 with 3 nonzeros, which are as sparse as 3; class 1 has a negative weight: never right.
     # k(4.5) = 2 leaves -9 and 1: images of class 2 fall to class 0. k(9) = 1 leaves -9 alone.
     assert [(p.at, p.nonzeros, p.cut) for p in points] == [
@@ -55,16 +71,16 @@ def test_a_curve_by_hand() -> None:
 def test_the_metric_and_the_splits_are_those_asked_for() -> None:
     model, w = linear([[1.0, 0.0], [0.0, 0.5]])
     data = one_hot([0, 0, 0, 1], classes=2)
-    [whole, cut] = curve(model, [w], [4], data, CPU, tests=False, metric="balanced_accuracy")
+    [whole, cut] = points_of(model, w, [4], data, tests=False, metric="balanced_accuracy")
     assert (whole.val_accuracy, whole.test_accuracy) == (1.0, None)
     assert (cut.val_accuracy, cut.nonzeros) == (0.5, 1)  # all of class 0, none of class 1
-    assert curve(model, [w], [4], data, CPU, tests=False)[1].val_accuracy == 0.75
-    assert curve(model, [w], [], data, CPU, tests=False) == []
+    assert points_of(model, w, [4], data, tests=False)[1].val_accuracy == 0.75
+    assert points_of(model, w, [], data, tests=False) == []
 
 
 def test_a_collapsed_net_keeps_its_accuracy_of_guessing_and_is_cut_no_further() -> None:
     model, w = linear([[0.0, 0.0], [0.0, 0.0]])
-    points = curve(model, [w], [2, 4], one_hot([0, 0, 1], classes=2), CPU, tests=False)
+    points = points_of(model, w, [2, 4], one_hot([0, 0, 1], classes=2), tests=False)
     assert [(p.val_accuracy, p.nonzeros, p.cut) for p in points] == [(pytest.approx(2 / 3), 0, False)] * 3
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from small_suite import DIGESTS, content, suite
+from sparsebench.bench.config.seeds import seed_of
 from sparsebench.bench.config.suite import Suite
 from sparsebench.bench.output_folder.folder import OutputFolder, x_max
 from sparsebench.bench.output_folder.layout import LOCK, METHODS, SUITE
-from sparsebench.bench.search.seeds import seed_of
 from sparsebench.errors import SparsebenchError
 from sparsebench.records.record import Record
 from sparsebench.records.store import FILE, Store

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sparsebench.bench.config.seeds import seed_of
 from sparsebench.bench.config.suite import Suite
 from sparsebench.bench.output_folder.campaign_id import take_campaign_id
 from sparsebench.bench.output_folder.folder import OutputFolder
@@ -20,7 +21,6 @@ from sparsebench.bench.progress.snapshot import CampaignSnapshot, EntryProgress,
 from sparsebench.bench.progress.state_file import FILE as STATE
 from sparsebench.bench.progress.state_file import StateFile
 from sparsebench.bench.progress.status import status
-from sparsebench.bench.search.seeds import seed_of
 from sparsebench.records.fields import CompressionPoint
 from sparsebench.records.record import Record
 from sparsebench.records.store import FILE, Store

@@ -3,92 +3,17 @@
 import random
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import hypothesis
 import pytest
-from hypothesis import strategies as st
-from sparsebench.bench.config.suite import Suite
+from formula_study import COMPRESSIONS, IMAGES, SIZE, diverged, every, finish, phase, run, study, suite
 from sparsebench.bench.config.trial_spec import Trial
-from sparsebench.bench.search.study import Study, TaskFacts, outcome, studies
-from sparsebench.bench.training.trial import record_of
+from sparsebench.bench.search.study import outcome
 from sparsebench.methods.api import keep_count
 from sparsebench.records.choice import choose
-from sparsebench.records.fields import CompressionPoint, Measurements, TrainingResult
+from sparsebench.records.fields import CompressionPoint
 from sparsebench.records.record import Record
 from sparsebench.records.store import Store
-
-Run = Callable[[Trial], Record]
-COMPRESSIONS = (4.0, 16.0, 64.0)
-SIZE = 266_200
-IMAGES = 1149
-
-
-def suite(method: str = "magnitude", trials: int = 10, generation: int = 4, **entry: Any) -> Suite:
-    budget = {"trials": trials, "seeds": 2, "generation": generation, "compressions": COMPRESSIONS}
-    return Suite(
-        name="s",
-        seed=100,
-        budget=budget | {"searches": entry.pop("searches", 1)},
-        tasks=[{"dataset": "digits", "model": "lenet_300_100", "recipe": {"epochs": 1}}],
-        entries=[{"method": method, **({"depth": 2} if method == "dwf" else {}), **entry}],
-    )  # type: ignore[arg-type]
-
-
-def every(folder: Path, plan: Suite | None = None) -> list[Study]:
-    plan = plan or suite()
-    return studies(plan, {plan.tasks[0].name: TaskFacts("digest", IMAGES)}, Store(folder))
-
-
-def study(folder: Path, plan: Suite | None = None) -> Study:
-    return every(folder, plan)[0]
-
-
-def run(trial: Trial, **fields: Any) -> Record:
-    """Accuracy falls with what is cut beyond the sparsity, and with the distance of lr from 0.1."""
-    sparsity = trial.knobs.get("sparsity", 0.0)
-    base = 0.95 - abs((trial.recipe.lr or 0) - 0.1) / 2
-    points = [
-        CompressionPoint(
-            at=c, val_accuracy=base - max(0.0, 1 - 1 / c - sparsity) ** 8 / 2,
-            nonzeros=keep_count(max(sparsity, 1 - 1 / c), SIZE), cut=1 - 1 / c > sparsity,
-        )
-        for c in (1.0, *trial.compressions)
-    ]  # fmt: skip
-    result = {
-        "status": "ok", "classes": 10, "val_accuracy": base, "compression": 1 / (1 - sparsity),
-        "test_accuracy": None if trial.phase == "search" else base, "device": "cpu",
-        "at_compressions": points,
-    } | fields  # fmt: skip
-    given = Measurements(**{key: value for key, value in result.items() if key in Measurements.model_fields})
-    more = {key: value for key, value in result.items() if key not in Measurements.model_fields}
-    return record_of(trial, TrainingResult(), given, threads=1, **more)
-
-
-def diverged(trial: Trial) -> Record:
-    return run(trial, status="diverged", val_accuracy=0.1, compression=1.0, at_compressions=[])
-
-
-def finish(one: Study, run: Run = run, slots: int = 1, order: random.Random | None = None) -> list[Trial]:
-    """Everything the study has to give, on so many slots, each record written before it is taken."""
-    handed: list[Trial] = []
-    out: list[Trial] = []
-    while not one.done or out:
-        while len(out) < slots and (trial := one.next()) is not None:
-            out.append(trial)
-            handed.append(trial)
-        if out:
-            trial = out.pop(order.randrange(len(out)) if order else 0)
-            record = run(trial)
-            one.store.append(record)
-            one.take(trial, record)
-    one.store.close()  # as a driver does at its end
-    return handed
-
-
-def phase(handed: list[Trial], name: str) -> list[Trial]:
-    return [trial for trial in handed if trial.phase == name]
 
 
 def test_first_the_search_then_the_confirmation_of_what_is_best_at_each_compression(tmp_path: Path) -> None:
@@ -183,79 +108,6 @@ def test_among_equal_trainings_the_first_asked_is_confirmed_not_the_first_to_arr
         handed = finish(study(tmp_path / str(seed)), equal, slots=4, order=random.Random(seed))
         [first] = [trial.id for trial in handed if trial.number == 0]
         assert {trial.confirms for trial in phase(handed, "confirm")} == {first}
-
-
-@pytest.mark.parametrize("kept", [0, 1, 4, 6, 10, 13, 99])
-def test_a_resumed_study_runs_what_is_missing_and_nothing_else(tmp_path: Path, kept: int) -> None:
-    expected = [trial.id for trial in finish(study(tmp_path))]
-    lines = (tmp_path / "records.jsonl").read_text().splitlines(keepends=True)
-    (tmp_path / "records.jsonl").write_text("".join(lines[:kept]))
-    resumed = study(tmp_path)
-    assert [trial.id for trial in finish(resumed)] == expected[kept:]
-    assert resumed.finished == len(expected)
-
-
-def stop(one: Study, after: int, slots: int, order: random.Random) -> None:
-    """A driver that is killed when so many trials are recorded; the order of the slots is random."""
-    out: list[Trial] = []
-    for _ in range(after):
-        while len(out) < slots and (trial := one.next()) is not None:
-            out.append(trial)
-        if not out:
-            return
-        trial = out.pop(order.randrange(len(out)))
-        one.take(trial, one.store.append(run(trial)))
-
-
-def told(folder: Path) -> dict[str, tuple[Any, ...]]:
-    return {r.id: (r.trial, r.phase, r.seed, str(r.params), r.aim, r.val_accuracy) for r in Store(folder)}
-
-
-@hypothesis.settings(max_examples=6, derandomize=True)
-@hypothesis.example("magnitude", [1, 5], 4, 1, 0, 0)
-@hypothesis.example("dwf", [6, 10], 4, 2, 2, 0)
-@hypothesis.given(
-    method=st.sampled_from(["dense", "magnitude", "dwf"]),
-    budgets=st.lists(st.integers(1, 14), min_size=2, max_size=3, unique=True).map(sorted),
-    generation=st.integers(1, 8),
-    slots=st.integers(1, 5),
-    killed=st.integers(0, 12),
-    seed=st.integers(0, 99),
-)
-def test_every_sequence_of_extensions_ends_with_the_budget(
-    method: str, budgets: list[int], generation: int, slots: int, killed: int, seed: int
-) -> None:
-    """One trial for each number, on any number of slots; and the same ones after a kill."""
-
-    def grown(folder: Path, trials: int) -> Study:
-        return study(folder, suite(method, trials, generation=generation))
-
-    with TemporaryDirectory() as one, TemporaryDirectory() as other, TemporaryDirectory() as many:
-        straight, broken, wide = Path(one), Path(other), Path(many)
-        for trials in budgets:
-            last = grown(straight, trials)
-            finish(last)
-            stop(grown(broken, trials), killed, slots, random.Random(seed))
-            finish(grown(broken, trials))
-            finish(grown(wide, trials), slots=slots, order=random.Random(seed))
-            numbers = [record.trial for record in Store(straight) if record.phase == "search"]
-            assert sorted(numbers) == list(range(trials))
-            confirmed = {r.confirms for r in Store(straight) if r.confirms}
-            assert {record.id for record in last.chosen()} <= confirmed
-        assert told(broken) == told(wide) == told(straight)
-
-
-def test_a_suite_that_gains_a_search_keeps_the_first_one(tmp_path: Path) -> None:
-    first = [trial.id for trial in finish(study(tmp_path))]
-    grown = every(tmp_path, suite(searches=2))
-    assert [one.name for one in grown] == [
-        "magnitude on digits-lenet_300_100", "magnitude on digits-lenet_300_100, search 2",
-    ]  # fmt: skip
-    assert finish(grown[0]) == []
-    assert not {trial.id for trial in finish(grown[1])} & set(first)
-    (tmp_path / "fresh").mkdir()
-    begun = every(tmp_path / "fresh", suite(searches=2))
-    assert [trial.id for trial in finish(begun[0])] == first
 
 
 def test_a_failure_of_a_shorter_search_is_tried_again_in_its_place(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from sparsebench.bench.exchange.archive_writer import write_archive
 from sparsebench.bench.exchange.merge import merge
 from sparsebench.bench.exchange.pack import IncompatibleResults, pack
 from sparsebench.errors import SparsebenchError
+from sparsebench.method_docs import methods_json, parse_methods, read_methods
 from sparsebench.methods.api import registry
-from sparsebench.records.method_docs import methods_json, parse_methods, read_methods
 from sparsebench.records.record import Record
 from sparsebench.records.store import FILE
 from sparsebench.reports.analysis.boards import boards

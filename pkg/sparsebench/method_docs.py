@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from ..errors import SparsebenchError
-from ..parsing import parse_json
-from ..validation import validation_message
+from .errors import SparsebenchError
+from .parsing import parse_json
+from .validation import validation_message
 
 FILE = "methods.json"
 MOST = 1000  # methods in a file, knobs of a method, choices of a knob

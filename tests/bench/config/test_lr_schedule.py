@@ -5,7 +5,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sparsebench.bench.training.lr_schedule import eta_sum, factor, rate, round_steps
+from sparsebench.bench.config.lr_schedule import eta_sum, factor, rate, round_steps
 from sparsebench.methods.plan import Round
 
 
