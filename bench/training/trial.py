@@ -240,7 +240,7 @@ def _chance(trial: Trial, data: Data) -> Measurements:
 
 
 def _measured(trial: Trial, training: Training, data: Data, place: torch.device) -> Measurements:
-    """Returns the measurements at both operating points, each evaluated once; the model is left at the second."""
+    """Returns the measurements at both operating points; the model is at the reported one afterwards."""
     model, method = training.model, training.method
 
     def on_test() -> ClassCounts | None:
