@@ -26,7 +26,7 @@ def _set_decimal(values: Mapping[str, Any]) -> None:
 
 
 def _numpy() -> list[dict[str, Any]]:
-    return [np.geterr(), {"size": np.getbufsize()}, dict(np.get_printoptions())]
+    return [dict(np.geterr()), {"size": np.getbufsize()}, dict(np.get_printoptions())]
 
 
 def _set_numpy(values: list[dict[str, Any]]) -> None:
