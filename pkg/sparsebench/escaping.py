@@ -25,9 +25,7 @@ MATHS = {
 LATEX |= {"−": "$-$"} | {character: rf"$\{name}$" for character, name in MATHS.items()}
 # What pdfLaTeX sets by itself, beside ASCII; the engines that read Unicode set the others too.
 BEYOND_LATEX = re.compile(
-    r"[^\x00-\x7f¡-ª¬-º¼-ÏÑ-Ýß-ïñ-ýÿ-ăĆ-ďĒ-ėĚ-ĥĨ-ĭİ-ķĹ-ľŁ-ňŌ-ťŨ-űŴ-ž‐-‖‘’“”†-•…‰‱※‽€№™←-↓"
-    + "".join(MATHS)
-    + "]+"
+    r"[^\x00-\x7f¡-ª¬-º¼-ÏÑ-Ýß-ïñ-ýÿ-ăĆ-ďĒ-ėĚ-ĥĨ-ĭİ-ķĹ-ľŁ-ňŌ-ťŨ-űŴ-ž‐-‖‘’“”†-•…‰‱※‽€№™←-↓]+"
 )
 FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
