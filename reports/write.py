@@ -1,18 +1,14 @@
 """Every file of a report: tables, figures and the site, written into one folder."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..files import write_atomic
-from ..records.pareto import X_MAX
-from ..records.record import Record
-from .analysis.boards import boards
 from .analysis.leaderboard import TaskLeaderboard
 from .tables.csv_json import json_parts, pairs_csv_parts, to_csv
 from .tables.latex import to_latex
 from .tables.markdown import to_markdown
-from .tables.terminal import XMax
 
 if TYPE_CHECKING:
     from .figures.knob_importance import Importance
@@ -20,8 +16,7 @@ if TYPE_CHECKING:
 
 def write_report(
     folder: Path,
-    records: Iterable[Record],
-    x_max: XMax = X_MAX,
+    found: Sequence[TaskLeaderboard],
     importance: Mapping[str, "Importance"] | None = None,
     processes: int = 1,
 ) -> list[Path]:
@@ -29,8 +24,7 @@ def write_report(
 
     Args:
         folder: Where to write; created where it is missing. Files of the same names are replaced.
-        records: The records of all tasks, search and confirm phase together.
-        x_max: log10 compression at which hypervolumes are cut off: one number, or one by task.
+        found: The leaderboards of all tasks, at least one.
         importance: The importance of the knobs by task; it is drawn where it is given, not computed here.
         processes: The largest number of processes that draw figures.
 
@@ -38,17 +32,16 @@ def write_report(
         The paths of all files, `leaderboard.md` first.
 
     Raises:
-        SparsebenchError: No records, or a folder that cannot be written.
+        SparsebenchError: The folder cannot be written.
 
     Example:
         >>> from pathlib import Path
-        >>> paths = write_report(Path("report"), records[:1])
+        >>> paths = write_report(Path("report"), [board])
         >>> [path.name for path in paths[:5]]
         ['leaderboard.md', 'leaderboard.csv', 'pairs.csv', 'leaderboard.json', 'leaderboard.tex']
     """
     # Tables for programs and papers
     folder = Path(folder)
-    found = boards(records, x_max)
     tables = [
         write_atomic(folder / "leaderboard.csv", to_csv(found)),
         write_atomic(folder / "pairs.csv", pairs_csv_parts(found)),

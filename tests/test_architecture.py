@@ -46,7 +46,7 @@ PACKAGES = """
 10 | bench.conformance | bench.conformance bench.conformance_nets | methods.api datasets.api datasets.on_device bench.config bench.measurement bench.training
 11 | bench.progress | bench.progress*             | bench.system bench.search bench.output_folder bench.executors
 12 | bench.campaign | bench.campaign*             | methods.api datasets.api reports.analysis reports.style reports.tables reports.write bench.config bench.system bench.models bench.measurement bench.training bench.search bench.tracking bench.output_folder bench.executors bench.progress
-13 | bench.cli      | bench.cli*                  | methods.api datasets.api bench.config bench.system bench.models bench.training bench.tracking bench.exchange bench.executors bench.export bench.progress bench.campaign
+13 | bench.cli      | bench.cli*                  | methods.api datasets.api reports.tables bench.config bench.system bench.models bench.training bench.tracking bench.exchange bench.executors bench.export bench.progress bench.campaign
 14 | public         | __init__                    | methods.api datasets.api bench.training bench.export bench.campaign
 """  # noqa: E501 (a table is read by its columns)
 

@@ -86,17 +86,13 @@ def _range(values: Sequence[Any]) -> "BaseDistribution | None":
 
 def _study(trials: Sequence[Record], ranges: Mapping[str, "BaseDistribution"]) -> "Study":
     """Returns an in-memory Optuna study of finished trials."""
-    import optuna
+    from .finished_study import Outcome, finished_study
 
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(directions=["maximize"] * len(OBJECTIVES))
-    optuna.logging.set_verbosity(before)
-    for record in trials:
-        values = [record.val_accuracy or 0.0, record.log_compression]
-        params = {name: record.params[name] for name in ranges}
-        study.add_trial(optuna.trial.create_trial(params=params, distributions=dict(ranges), values=values))
-    return study
+    tried = [
+        Outcome({name: r.params[name] for name in ranges}, [r.val_accuracy or 0.0, r.log_compression])
+        for r in trials
+    ]
+    return finished_study(tried, ranges)
 
 
 def _shares(study: "Study", objective: int) -> dict[str, float]:

@@ -98,7 +98,8 @@ def validation_message(error: "ValidationError", whole: str = "") -> str:
     return printable(f"{where}: {said}" if where else said, LONG)
 
 
-LONGEST_NAME = 200  # characters
+LONGEST_NAME = 200
+"""The most characters of a name, such as an entry's, a layer's or a diagnostic's."""
 
 
 def odd_name(names: Iterable[str]) -> str | None:

@@ -193,9 +193,10 @@ def _here(
     folder: Path, found: Sequence[TaskLeaderboard], importance: Mapping[str, Importance], style: Styles
 ) -> Pictures:
     made = {}
-    for board in found:
-        made[board.task] = draw_all(board, folder, style, importance.get(board.task))
-        collect_new()
+    with paused_gc():  # records and points need no look at them after each figure
+        for board in found:
+            made[board.task] = draw_all(board, folder, style, importance.get(board.task))
+            collect_new()
     return made
 
 
@@ -216,6 +217,5 @@ def _elsewhere(
 def _answer() -> None:
     """Runs in the other process: reads the pickled arguments of `_here` and writes its pickled result."""
     asked = pickle.load(sys.stdin.buffer)
-    with paused_gc():
-        made = _here(*asked)
+    made = _here(*asked)
     sys.stdout.buffer.write(pickle.dumps(made))

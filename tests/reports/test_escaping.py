@@ -163,5 +163,5 @@ def test_every_table_of_a_report_shows_them_as_text() -> None:
     latex = to_latex(found)
     assert not re.search(r"\\\\\s*[\[*]", latex)
     out = io.StringIO()
-    SafeConsole(file=out, width=200).print(LeaderboardTable(records))
+    SafeConsole(file=out, width=200).print(LeaderboardTable(found))
     assert all(map(visible, (latex, out.getvalue(), to_markdown(found))))

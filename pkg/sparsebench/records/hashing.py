@@ -16,6 +16,7 @@ LAST = re.compile(NAMED + rb'([0-9a-f]{%d})"}' % LENGTH)
 VARYING = (b',"seconds":', b',"peak_memory_bytes":')
 VALUE = re.compile(rb"[-+.0-9eE]+|null")
 STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+UNNESTED = bytes(set(range(256)) - set(b'{}[]"\\'))  # what says nothing of the depth
 
 
 def check_identity(text: str) -> str:
@@ -134,8 +135,7 @@ def _seal(text: bytes) -> str:
     hashed, end, depth = sha256(), 0, 0
     for start, stop in _varying(text):
         piece = text[end:start]
-        bare = _without_strings(piece)
-        depth += bare.count(b"{") + bare.count(b"[") - bare.count(b"}") - bare.count(b"]")
+        depth += _deeper(piece)
         hashed.update(piece if depth == 1 else text[end:stop])
         end = stop
     hashed.update(text[end:])
@@ -154,9 +154,14 @@ def _varying(text: bytes) -> list[tuple[int, int]]:
     return sorted(found)
 
 
-def _without_strings(piece: bytes) -> bytes:
-    """Returns a part of a JSON text, which begins outside of strings, without its strings."""
-    return STRING.sub(b"", piece) if b"\\" in piece else b"".join(piece.split(b'"')[::2])
+def _deeper(piece: bytes) -> int:
+    """Returns how much deeper a part of a JSON text ends than it begins, which is outside of strings."""
+    bare = piece.translate(None, UNNESTED)
+    if b"\\" in bare:
+        bare = STRING.sub(b"", piece)
+    elif b'"' in (bare := bare.replace(b'""', b"")):  # a string holds a bracket
+        bare = b"".join(bare.split(b'"')[::2])
+    return bare.count(b"{") + bare.count(b"[") - bare.count(b"}") - bare.count(b"]")
 
 
 def _hash(text: str) -> str:

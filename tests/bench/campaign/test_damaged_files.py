@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sparsebench.bench.campaign.driver import run
 from sparsebench.bench.campaign.kept_models import front_models
-from sparsebench.bench.campaign.publish import report_folder
+from sparsebench.bench.campaign.publish import ranked, report_folder
 from sparsebench.bench.exchange.pack import pack
 from sparsebench.bench.output_folder.campaign_id import take_campaign_id
 from sparsebench.bench.progress.snapshot import CampaignSnapshot
@@ -78,7 +78,7 @@ def test_every_command_goes_on_or_says_why_not(
         try:
             assert status(out).condition == ("complete" if file.name != FILE else "stopped")
             records, said = StoredRecords(out), list[str]()
-            report_folder(out, records, said.append)
+            report_folder(out, ranked(out, records), said.append)
             front_models(out, records.light)
             if file.name not in AUTHORITATIVE:
                 assert tables(out) == tables(whole), file.name

@@ -121,7 +121,7 @@ def test_knobs_are_a_heat_map_an_objective(six: list[Record]) -> None:
 
 def test_figures_together_are_written_and_shown(six: list[Record], tmp_path: Path) -> None:
     two = [r for r in six if r.dataset in ("toy0", "toy1")]
-    paths = write_report(tmp_path, two, importance={"toy0-net": SHARES})
+    paths = write_report(tmp_path, boards(two), importance={"toy0-net": SHARES})
     names = {path.name for path in paths}
     assert {"tasks-fronts.png", "tasks-fronts.svg", "knobs-toy0-net.png", "pairs.csv"} <= names
     assert "tasks-ranks.png" not in names and "knobs-toy1-net.png" not in names
