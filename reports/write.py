@@ -1,23 +1,20 @@
 """Every file of a report: tables, figures and the site, written into one folder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..files import write_atomic
 from .analysis.leaderboard import TaskLeaderboard
+from .figures.drawing import Deferred, drawing
 from .tables.csv_json import json_parts, pairs_csv_parts, to_csv
 from .tables.latex import to_latex
 from .tables.markdown import to_markdown
-
-if TYPE_CHECKING:
-    from .figures.knob_importance import Importance
 
 
 def write_report(
     folder: Path,
     found: Sequence[TaskLeaderboard],
-    importance: Mapping[str, "Importance"] | None = None,
+    importance: Deferred | None = None,
     processes: int = 1,
 ) -> list[Path]:
     """Writes tables, figures and the site into a folder, each file atomically.
@@ -25,8 +22,8 @@ def write_report(
     Args:
         folder: Where to write; created where it is missing. Files of the same names are replaced.
         found: The leaderboards of all tasks, at least one.
-        importance: The importance of the knobs by task; it is drawn where it is given, not computed here.
-        processes: The largest number of processes that draw figures.
+        importance: What computes the importance of the knobs, by task; it is drawn where it is given.
+        processes: The largest number of other processes that draw figures.
 
     Returns:
         The paths of all files, `leaderboard.md` first.
@@ -40,25 +37,24 @@ def write_report(
         >>> [path.name for path in paths[:5]]
         ['leaderboard.md', 'leaderboard.csv', 'pairs.csv', 'leaderboard.json', 'leaderboard.tex']
     """
-    # Tables for programs and papers
     folder = Path(folder)
-    tables = [
-        write_atomic(folder / "leaderboard.csv", to_csv(found)),
-        write_atomic(folder / "pairs.csv", pairs_csv_parts(found)),
-        write_atomic(folder / "leaderboard.json", json_parts(found)),
-        write_atomic(folder / "leaderboard.tex", to_latex(found)),
-    ]
-    # Figures; matplotlib loads in seconds, and a terminal table does not wait for it
-    from .figures.draw import draw_report
-
-    pictures = draw_report(folder, found, importance or {}, processes)
-    shown = {task: [p.name for p in paths if p.suffix == ".png"] for task, paths in pictures.items()}
-    # The Markdown page, which shows the figures, and the site
+    with drawing(folder, found, importance or {}, processes) as pictures:
+        # Tables for programs and papers, and the site, while other processes draw
+        tables = [
+            write_atomic(folder / "leaderboard.csv", to_csv(found)),
+            write_atomic(folder / "pairs.csv", pairs_csv_parts(found)),
+            write_atomic(folder / "leaderboard.json", json_parts(found)),
+            write_atomic(folder / "leaderboard.tex", to_latex(found)),
+        ]
+        site = _site(folder, found)
+        drawn = pictures()
+    # The Markdown page, which shows the figures
+    shown = {task: [p.name for p in paths if p.suffix == ".png"] for task, paths in drawn.items()}
     page = write_atomic(folder / "leaderboard.md", to_markdown(found, shown))
-    return [page, *tables, *(path for paths in pictures.values() for path in paths), *_site(folder, found)]
+    return [page, *tables, *(path for paths in drawn.values() for path in paths), *site]
 
 
 def _site(folder: Path, found: Sequence[TaskLeaderboard]) -> list[Path]:
-    from .site import write_site  # as with the figures
+    from .site import write_site  # a terminal table does not wait for its templates
 
     return write_site(folder, found)

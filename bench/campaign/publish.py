@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from ...commands import path_word
-from ...gc_pause import collect_new, paused_gc
+from ...gc_pause import paused_gc
 from ...records.record import Record
 from ...records.stored import in_memory, latest
 from ...reports.analysis.boards import boards, on_front
@@ -15,7 +15,7 @@ from ...reports.write import write_report
 from ..config.suite import Suite
 from ..output_folder.campaign_id import own_campaign_id
 from ..output_folder.folder import x_max
-from ..search.importance import importance
+from ..search.importance import deferred_importance
 from ..system.environment import cores
 from ..system.mlflow_address import named_address
 from ..tracking.client import DATABASE, mend_database
@@ -162,9 +162,8 @@ def report_folder(folder: Path, found: Sequence[TaskLeaderboard], say: Notify = 
     """
     mend_methods(folder, (record for board in found for record in board.records), say)
     with paused_gc():
-        shares = importance(r for board in found for entry in shown(board) for r in board.records_of[entry])
-        collect_new()
-        return write_report(folder, found, shares, processes=cores())
+        drawn = (r for board in found for entry in shown(board) for r in board.records_of[entry])
+        return write_report(folder, found, deferred_importance(drawn), processes=cores())
 
 
 def publish_to_mlflow(

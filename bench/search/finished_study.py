@@ -1,50 +1,37 @@
 """A study of trials that are over, held as they are: `Study.add_trial` copies and checks each of them."""
 
 from collections.abc import Container, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
-
-class Outcome(NamedTuple):
-    """A trial that is over.
-
-    Attributes:
-        params: The values that were tried, by parameter.
-        values: What came out, one value an objective.
-
-    Example:
-        >>> Outcome({"lr": 0.1}, [0.98, 12.0]).values
-        [0.98, 12.0]
-    """
-
-    params: Mapping[str, Any]
-    values: Sequence[float]
+Outcome = tuple[Mapping[str, Any], Sequence[float]]
 
 
 def finished_study(outcomes: Sequence[Outcome], ranges: Mapping[str, BaseDistribution]) -> optuna.Study:
     """Returns an Optuna study of finished trials, to be read; every objective is maximised.
 
     Args:
-        outcomes: The trials in their order, at least one.
-        ranges: The distribution of each parameter, the same for all trials.
+        outcomes: The trials in their order, at least one: the values of the parameters, and a value an
+            objective.
+        ranges: The distribution of each parameter that is read, the same for all trials.
 
     Returns:
         The study.
 
     Example:
         >>> lr = {"lr": optuna.distributions.FloatDistribution(0.0, 1.0)}
-        >>> study = finished_study([Outcome({"lr": 0.1}, [0.9]), Outcome({"lr": 0.2}, [0.8])], lr)
+        >>> study = finished_study([({"lr": 0.1}, [0.9]), ({"lr": 0.2}, [0.8])], lr)
         >>> [trial.params for trial in study.trials], study.best_trial.number
         ([{'lr': 0.1}, {'lr': 0.2}], 0)
     """
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = _Held([_frozen(number, one, dict(ranges)) for number, one in enumerate(outcomes)])
-    study = optuna.create_study(storage=storage, directions=["maximize"] * len(outcomes[0].values))
+    study = optuna.create_study(storage=storage, directions=["maximize"] * len(outcomes[0][1]))
     optuna.logging.set_verbosity(before)
     return study
 
@@ -61,8 +48,9 @@ class _Held(InMemoryStorage):
 
 
 def _frozen(number: int, one: Outcome, ranges: dict[str, BaseDistribution]) -> FrozenTrial:
+    tried, values = one
     return FrozenTrial(
-        number=number, trial_id=number, state=TrialState.COMPLETE, value=None, values=one.values,
-        params=dict(one.params), distributions=ranges, user_attrs={}, system_attrs={},
+        number=number, trial_id=number, state=TrialState.COMPLETE, value=None, values=values,
+        params={name: tried[name] for name in ranges}, distributions=ranges, user_attrs={}, system_attrs={},
         intermediate_values={}, datetime_start=None, datetime_complete=None,
     )  # fmt: skip

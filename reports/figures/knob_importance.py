@@ -11,10 +11,9 @@ from ..analysis.leaderboard import TaskLeaderboard
 from ..formatting import label, shortened, unique_labels
 from ..style import left_out, shown
 from .canvas import WIDTH, new_figure
+from .drawing import Importance
 from .heatmap import draw_heat, name_columns, name_rows
 
-# Objective to entry to knob to its share of the importance; the shares of an entry sum to 1.
-Importance = Mapping[str, Mapping[str, Mapping[str, float]]]
 COMMON = ("lr", "weight_decay")
 
 

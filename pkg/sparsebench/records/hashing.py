@@ -60,11 +60,45 @@ def digest(content: Any) -> str:
         >>> digest({"lr": 0.1, "epochs": 30}), digest({"epochs": 30, "lr": 0.1})
         ('6d721aecb0ca2304', '6d721aecb0ca2304')
     """
+    return text_digest(canonical(content))
+
+
+def canonical(content: Any) -> str:
+    """Returns the canonical JSON text of content, of which `digest` is the hash.
+
+    Args:
+        content: As for `digest`.
+
+    Returns:
+        The text. That of a list is the texts of its items, with commas, in brackets.
+
+    Raises:
+        SparsebenchError: JSON cannot express the content.
+
+    Example:
+        >>> canonical({"lr": 0.1, "epochs": 30})
+        '{"epochs":30,"lr":0.1}'
+    """
     try:
-        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError) as error:
         raise SparsebenchError(f"a setting cannot be written down as JSON: {error}") from error
-    return _hash(canonical)
+
+
+def text_digest(text: str) -> str:
+    """Returns the hash of a text as identities have it.
+
+    Args:
+        text: The text, such as a canonical one.
+
+    Returns:
+        The first 16 hexadecimal digits of its SHA-256.
+
+    Example:
+        >>> text_digest(canonical([1, 2])) == digest([1, 2])
+        True
+    """
+    return sha256(_encoded(text)).hexdigest()[:LENGTH]
 
 
 def sealed(content: dict[str, Any]) -> str:
@@ -162,7 +196,3 @@ def _deeper(piece: bytes) -> int:
     elif b'"' in (bare := bare.replace(b'""', b"")):  # a string holds a bracket
         bare = b"".join(bare.split(b'"')[::2])
     return bare.count(b"{") + bare.count(b"[") - bare.count(b"}") - bare.count(b"]")
-
-
-def _hash(text: str) -> str:
-    return sha256(_encoded(text)).hexdigest()[:LENGTH]

@@ -88,6 +88,13 @@ class StoredRecords(Sequence[Record]):
         self.light = list(by_id.values())
         self.whole = WholeRecords(file, starts)
 
+    @classmethod
+    def of(cls, path: Path, light: list[Record], starts: Mapping[str, int]) -> "StoredRecords":
+        """Returns the records of a file whose content is known: without their bulk, in the file's order."""
+        found = cls.__new__(cls)
+        found.light, found.whole, found.edited = light, WholeRecords(path, starts), None
+        return found
+
     @overload
     def __getitem__(self, index: int) -> Record: ...
     @overload
