@@ -5,7 +5,8 @@ from pathlib import Path
 
 from ..files import write_atomic
 from .analysis.leaderboard import TaskLeaderboard
-from .figures.drawing import Deferred, drawing
+from .drawing import drawing
+from .figures.share import Deferred
 from .tables.csv_json import json_parts, pairs_csv_parts, to_csv
 from .tables.latex import to_latex
 from .tables.markdown import to_markdown

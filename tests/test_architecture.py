@@ -30,7 +30,7 @@ PACKAGES = """
 5 | reports.tables  | reports.tables*             | reports.analysis reports.text
 6 | reports.figures | reports.figures*            | reports.analysis reports.text reports.style reports.tables
 6 | reports.site    | reports.site*               | reports.analysis reports.text reports.style reports.tables
-7 | reports.write   | reports.write               | reports.analysis reports.tables reports.figures reports.site
+7 | reports.write   | reports.write reports.drawing | reports.analysis reports.style reports.tables reports.figures reports.site
 8 | bench.system    | bench bench.system*         |
 8 | bench.config    | bench.config*               | methods.api datasets.api
 8 | bench.data      | bench.data*                 | datasets.api datasets.located

@@ -270,17 +270,16 @@ def run(
         folder.restore()
         if stopped_by is not None:
             return Result(path, records, stopped_by, live.stop())
-        boards, problems = _conclude(path, records, live, interrupts)
-        failed = failed_entries(in_memory(records))
-        return Result(path, records, None, [*problems, *failed], failed, boards)
+        return _conclude(path, records, live, interrupts)
 
 
 def _conclude(
     folder: Path, records: Sequence[Record], live: publish.LivePublisher, interrupts: Interrupts
-) -> tuple[list[TaskLeaderboard], list[str]]:
-    """Deletes checkpoints and the models on no front, then writes tables and figures. Returns leaderboards
-    and problems with MLflow; raises `SparsebenchError` where no trial has a result, `Interrupted` for a
-    signal."""
+) -> Result:
+    """Deletes checkpoints and the models on no front, then writes tables and figures.
+
+    Raises `SparsebenchError` where no trial has a result, `Interrupted` for a signal.
+    """
     again = f"the same command, or `sparsebench report {path_word(folder)}`, writes them"
     interrupts.stage(f"stopped while tables and figures were written; {again}")
     held = in_memory(records)
@@ -292,4 +291,5 @@ def _conclude(
     boards = publish.ranked(folder, records)
     problems = live.finish(records, boards)
     interrupts.stage("stopped after all files were written: nothing is missing")
-    return boards, problems
+    failed = failed_entries(held)
+    return Result(folder, records, None, [*problems, *failed], failed, boards)

@@ -25,8 +25,8 @@ def finished_study(outcomes: Sequence[Outcome], ranges: Mapping[str, BaseDistrib
     Example:
         >>> lr = {"lr": optuna.distributions.FloatDistribution(0.0, 1.0)}
         >>> study = finished_study([({"lr": 0.1}, [0.9]), ({"lr": 0.2}, [0.8])], lr)
-        >>> [trial.params for trial in study.trials], study.best_trial.number
-        ([{'lr': 0.1}, {'lr': 0.2}], 0)
+        >>> [trial.params for trial in study.trials]
+        [{'lr': 0.1}, {'lr': 0.2}]
     """
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -16,9 +16,9 @@ from . import layer_density as density
 from . import training_curves as curves
 from .canvas import paper_style, save, save_as
 from .critical_difference import draw_critical
-from .drawing import Importance, Pictures, Share
 from .front import Styles, draw_fronts
 from .knob_importance import draw_importance
+from .share import Importance, Pictures, Share
 from .small_multiples import draw_multiples
 
 

@@ -11,8 +11,8 @@ from ..analysis.leaderboard import TaskLeaderboard
 from ..formatting import label, shortened, unique_labels
 from ..style import left_out, shown
 from .canvas import WIDTH, new_figure
-from .drawing import Importance
 from .heatmap import draw_heat, name_columns, name_rows
+from .share import Importance
 
 COMMON = ("lr", "weight_decay")
 

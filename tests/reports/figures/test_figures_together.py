@@ -16,10 +16,10 @@ from sparsebench.records.record import Record
 from sparsebench.reports.analysis.across_tasks import compare_over_tasks
 from sparsebench.reports.analysis.boards import boards, on_front
 from sparsebench.reports.analysis.leaderboard import TaskLeaderboard
+from sparsebench.reports.drawing import drawing
 from sparsebench.reports.figures import draw as figures
 from sparsebench.reports.figures.canvas import paper_style
 from sparsebench.reports.figures.critical_difference import Scale, draw_critical
-from sparsebench.reports.figures.drawing import drawing
 from sparsebench.reports.figures.knob_importance import draw_importance
 from sparsebench.reports.figures.small_multiples import draw_multiples
 from sparsebench.reports.style import style_for, style_of

@@ -7,49 +7,22 @@ Nothing is imported here that draws.
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
-from ...records.record import Record
-from ...records.stored import unchanged
-from ..analysis.leaderboard import TaskLeaderboard
-from ..style import Style, style_for
-
-# Objective to entry to knob to its share of the importance; the shares of an entry sum to 1.
-Importance = Mapping[str, Mapping[str, Mapping[str, float]]]
-Deferred = Mapping[str, Callable[[], Importance]]
-Pictures = dict[str, list[Path]]
+from ..records.record import Record
+from ..records.stored import unchanged
+from .analysis.leaderboard import TaskLeaderboard
+from .figures.share import Deferred, Pictures, Share
+from .style import style_for
 
 LEAST = 3  # tasks a process: its imports take as long as the figures of two tasks
 ANSWER = f"import sys; from {__name__} import answer; answer(sys.stdin.buffer, sys.stdout.buffer)"
 MANY = 10_000  # records from which on one other process is worth its start for the memory alone
-
-
-@dataclass(frozen=True)
-class Share:
-    """The figures that one process draws.
-
-    Attributes:
-        folder: The folder of the files.
-        boards: The leaderboards of the tasks to draw. Of their records they have the first alone.
-        style: Colour, marker and dash of each entry, those of all figures of the report.
-        importance: What computes the importance of the knobs of a task, by task.
-        together: The leaderboards of all tasks, for the figures that show them together; empty for none.
-
-    Example:
-        >>> Share(Path("report"), [board], style_for([board]), {}).boards[0].task
-        'made_up-net'
-    """
-
-    folder: Path
-    boards: Sequence[TaskLeaderboard]
-    style: Mapping[str, Style]
-    importance: Deferred
-    together: Sequence[TaskLeaderboard] = ()
 
 
 @contextmanager
@@ -115,7 +88,7 @@ def _in_order(found: Sequence[TaskLeaderboard], parts: Iterator[Pictures]) -> Pi
 
 
 def _here(share: Share) -> Pictures:
-    from .draw import draw_share
+    from .figures.draw import draw_share
 
     return draw_share(share)
 
