@@ -154,7 +154,7 @@ def test_latex_compiles_them(tmp_path: Path) -> None:
 
 
 def test_every_table_of_a_report_shows_them_as_text() -> None:
-    found, records = hostile_boards()
+    found, _ = hostile_boards()
     assert set(Reader(MARKDOWN.render(to_markdown(found))).tags) <= PLAIN
     rows = list(csv.reader(io.StringIO(to_csv(found))))
     numbers = re.compile(r"-[\d.]+(e-?\d+)?")

@@ -95,5 +95,5 @@ def test_memory_does_not_grow_with_curves_and_layers(large: Path, tmp_path: Path
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         found.append([json.loads(line) for line in done.stdout.splitlines()])
     for (before, _), (peak, seconds) in zip(*found, strict=True):
-        assert peak - before < 10, found  # MB: a line and what was made of it, not 60 of them
+        assert peak - before < 16, found  # MB: one record as objects, not 60 of them
         assert seconds < 30, found  # 5 s on a quiet machine
