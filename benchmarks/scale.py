@@ -4,13 +4,15 @@ The records are made up, but valid in every check of `pack` and `merge`.
 """
 
 import json
-import os
 import random
+import shutil
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from sparsebench.bench.config.suite import Budget, Entry, Suite, Task
@@ -23,6 +25,17 @@ from timing import write
 
 CURVE_ROWS, LAYERS = 16, 8
 MODEL = "lenet_300_100"
+
+
+# A process has the peak memory of the one that forked it for its least: this small one starts the command.
+MEASURED = """
+import json, os, subprocess, sys
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, used = os.wait4(process.pid, 0)
+if status:
+    raise SystemExit(f"{sys.argv[1:]}: status {status}")
+print(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss]))
+"""
 
 
 @dataclass(frozen=True)
@@ -54,9 +67,9 @@ def suite_json(size: Size) -> str:
     return json.dumps({"suite": suite.model_dump(mode="json"), "data": data, "methods": {}})
 
 
-def made_up(size: Size, tasks: Iterable[int] | None = None) -> Iterator[Record]:
-    """The search and the confirmations of every entry on every task, or on some."""
-    for task in range(size.tasks) if tasks is None else tasks:
+def made_up(size: Size) -> Iterator[Record]:
+    """The search and the confirmations of every entry on every task."""
+    for task in range(size.tasks):
         for entry in range(size.entries):
             rng = random.Random(f"{task} {entry}")
             places = [number / size.searched for number in range(size.searched)]
@@ -120,33 +133,44 @@ def _row(t: float, accuracy: float, ratio: float, rng: random.Random) -> dict[st
     }  # fmt: skip
 
 
-def write_folder(folder: Path, size: Size, tasks: Iterable[int] | None = None) -> Path:
-    """Writes an output folder of this size, or the part of it that some tasks have."""
+def write_folder(folder: Path, size: Size) -> Path:
+    """Writes an output folder of this size."""
     folder.mkdir(parents=True)
     with (folder / FILE).open("w", encoding="utf-8") as file:
-        file.writelines(record.to_json() + "\n" for record in made_up(size, tasks))
+        file.writelines(record.to_json() + "\n" for record in made_up(size))
     (folder / "suite.json").write_text(suite_json(size))
     return folder
 
 
+def write_halves(whole: Path, size: Size) -> list[Path]:
+    """Writes the tasks of a folder into two folders."""
+    halves = [whole.with_name(f"half-{number}") for number in range(2)]
+    with (whole / FILE).open("rb") as lines:
+        for half, count in zip(halves, ((size.tasks + 1) // 2, None), strict=True):
+            half.mkdir()
+            (half / "suite.json").write_bytes((whole / "suite.json").read_bytes())
+            with (half / FILE).open("wb") as file:
+                file.writelines(islice(lines, count and count * size.records // size.tasks))
+    return halves
+
+
 def command(*words: object) -> dict[str, float]:
-    """Runs `sparsebench` with these arguments; returns its seconds, and the most memory of it or a child."""
+    """Runs `sparsebench` with these arguments; returns its seconds, processor seconds and peak memory."""
     start = time.perf_counter()
-    process = subprocess.Popen(["sparsebench", *map(str, words)], stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{words}: exit status {process.returncode}")
-    return {"seconds": round(time.perf_counter() - start, 2), "peak_MB": round(used.ru_maxrss / 1024, 1)}
+    asked = [sys.executable, "-I", "-S", "-c", MEASURED, "sparsebench", *map(str, words)]
+    done = subprocess.run(asked, stdout=subprocess.PIPE, check=True)
+    processor, peak = json.loads(done.stdout)
+    return {
+        "seconds": round(time.perf_counter() - start, 1),
+        "processor_seconds": round(processor, 1),
+        "peak_MB": round(peak / 1024),
+    }
 
 
-def measured(place: Path, size: Size) -> dict[str, dict[str, float]]:
-    """The table of one folder, and of the merge of its two halves."""
-    folder, middle = write_folder(place / "whole", size), (size.tasks + 1) // 2
-    halves = [
-        write_folder(place / f"half-{n}", size, tasks)
-        for n, tasks in enumerate((range(middle), range(middle, size.tasks)))
-    ]
+def measured(place: Path, size: Size, ready: Path | None = None) -> dict[str, dict[str, float]]:
+    """The table of one folder, which may be ready, and of the merge of its two halves."""
+    folder = shutil.copytree(ready, place / "whole") if ready else write_folder(place / "whole", size)
+    halves = write_halves(folder, size)
     archives = [half.with_suffix(".zip") for half in halves]
     table = {name: command(name, folder) for name in ("status", "report", "pack")}
     for half, archive in zip(halves, archives, strict=True):
@@ -162,14 +186,16 @@ SIZES = {
 }
 
 
-def main() -> None:
+def main(ready: Path | None = None) -> None:
+    """Measures every size; folders of their names in `ready`, made by `write_folder`, are not made anew."""
     table = {}
     for name, size in SIZES.items():
+        folder = ready / name if ready and (ready / name).is_dir() else None
         with tempfile.TemporaryDirectory() as place:
-            rows = measured(Path(place), size)
+            rows = measured(Path(place), size, folder)
         table |= {f"{name}: {row}": found for row, found in rows.items()}
-    write("scale", "whole commands on folders of many records", table)
+        write("scale", "whole commands on folders of many records", table)
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(Path, sys.argv[1:]))

@@ -4,8 +4,8 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
-from itertools import accumulate, combinations, pairwise, starmap
+from hashlib import blake2b, sha256
+from itertools import accumulate, combinations, pairwise, starmap, zip_longest
 from pathlib import Path
 
 import torch
@@ -102,6 +102,7 @@ def image_folder(root: Path, download: bool, *, path: str, size: int, valid: int
     streams = stream == "always" or (stream == "auto" and 3 * size**2 * len(every) > MEMORY_LIMIT_BYTES)
     splits: Sequence[OnDevice | Streaming]
     splits, seen = _streamed(parts, size) if streams else _in_memory(parts, size, content)
+    hashes = _hashes_of_pictures(splits, hashes, seen)
     norm = (tuple(splits[0].mean.tolist()), tuple(splits[0].std.tolist()))
     return Data(
         "image_folder",
@@ -238,8 +239,22 @@ def _split_notes(layout: Layout, parts: list[_ImageFiles]) -> list[str]:
     return found
 
 
+def _hashes_of_pictures(
+    splits: Sequence[OnDevice | Streaming], of_files: list[bytes], seen: Seen
+) -> list[bytes]:
+    """Returns a hash of each picture: of its pixels where they are in memory, which are the same in a copy
+    that was saved anew, without EXIF or in another format; else, and of those of one colour, of its file."""
+    plain, held = set(seen.get("constant", ())), [split for split in splits if isinstance(split, OnDevice)]
+    pixels = (image for split in held for image in split.images)
+    return [
+        file if image is None or i in plain else blake2b(image.numpy().tobytes(), digest_size=16).digest()
+        for i, (file, image) in enumerate(zip_longest(of_files, pixels))
+    ]
+
+
 def _notes(base: Path, parts: list[_ImageFiles], seen: Seen, hashes: list[bytes]) -> list[str]:
-    """Returns what there is to tell of the decoded images, and the copies of images between the splits."""
+    """Returns what there is to tell of the decoded images, of copies of images between the splits, and of
+    pictures that lie in several classes."""
     every = [file for part in parts for file in part.paths]
     found = [
         f"{len(seen[kind])} of {len(every)} images {what}, such as "
@@ -257,4 +272,12 @@ def _notes(base: Path, parts: list[_ImageFiles], seen: Seen, hashes: list[bytes]
                 f"{len(copies)} of {len(parts[list(own).index(other)].paths)} {other} images are copies of "
                 f"{one} images, such as {every[copies[0]].relative_to(base).as_posix()!r}"
             )
+    classes = dict[bytes, int]()
+    labels = [label for part in parts for label in part.labels.tolist()]
+    twice = [i for i, one in enumerate(hashes) if classes.setdefault(one, labels[i]) != labels[i]]
+    if twice:
+        found.append(
+            f"{len(twice)} of {len(every)} images are copies of images of another class, such as "
+            f"{every[twice[0]].relative_to(base).as_posix()!r}"
+        )
     return found

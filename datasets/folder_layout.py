@@ -68,6 +68,10 @@ def read_layout(base: Path) -> Layout:
     names = class_folders(NAME, folders["train"])
     if len(names) < 2:
         raise _error(f"{str(folders['train'])!r} holds {len(names)} class folders, and needs two")
+    if bad := [name for name in names if name != name.encode(errors="replace").decode()]:
+        raise _error(
+            f"the name of the class folder {str(folders['train'] / bad[0])!r} is not UTF-8: rename it"
+        )
     left_out = Listing()
     splits = {}
     for split, folder in folders.items():

@@ -123,6 +123,7 @@ def list_files(name: str, folder: Path, *, deep: bool = True) -> Listing:
             if _is_folder(name, entry):
                 waiting += [path] if deep else []
             elif suffix in SUFFIXES:
+                _check_regular(name, entry)
                 found.images.append(path)
             else:
                 (found.texts if suffix in TEXTS else found.unreadable).append(path)
@@ -145,6 +146,14 @@ def _is_folder(name: str, entry: os.DirEntry[str]) -> bool:
                 f"dataset {name!r}: the link {entry.path!r} leads to a folder that it lies in: take it away"
             )
     return found
+
+
+def _check_regular(name: str, entry: os.DirEntry[str]) -> None:
+    """Raises for what would be waited for or never end when it is read: a pipe, a socket, a device."""
+    if not entry.is_file() and Path(entry.path).exists():  # a link to nowhere is said when it is read
+        raise SparsebenchError(
+            f"dataset {name!r}: {entry.path!r} is no file but a pipe, a socket or a device: take it away"
+        )
 
 
 def is_litter(name: str) -> bool:
@@ -229,7 +238,9 @@ def hash_files(name: str, base: Path, paths: Iterable[Path], definition: str) ->
             raise SparsebenchError(
                 f"dataset {name!r}: {str(path)!r} cannot be read ({error.strerror})"
             ) from None
-        total.update(f"{path.relative_to(base).as_posix()}\0{len(content)}\0".encode())
+        # A name of other bytes than UTF-8's has surrogates for them.
+        place = path.relative_to(base).as_posix().encode(errors="surrogateescape")
+        total.update(b"%b\0%d\0" % (place, len(content)))
         total.update(content)
         each.append(blake2b(content, digest_size=16).digest())
     total.update(definition.encode())

@@ -95,6 +95,22 @@ def pictured(found: Sequence[TaskLeaderboard]) -> list[str]:
     return best[:MOST_PICTURED]
 
 
+def shown(board: TaskLeaderboard) -> list[str]:
+    """Returns the entries that a figure of one task shows where the baselines belong to it.
+
+    Args:
+        board: The leaderboard of the task.
+
+    Returns:
+        Those of `pictured`, then the baselines.
+
+    Example:
+        >>> shown(board)
+        ['dwf-3', 'magnitude', 'dense']
+    """
+    return [*pictured([board]), *(row.entry for row in board.rows if row.baseline)]
+
+
 def left_out(found: Sequence[TaskLeaderboard]) -> str:
     """Returns what the title of a figure says of the entries that it leaves out.
 

@@ -1,71 +1,61 @@
 """Every file of a report: tables, figures and the site, written into one folder."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..files import write_atomic
-from ..records.pareto import X_MAX
-from ..records.record import Record
-from .analysis.boards import boards
 from .analysis.leaderboard import TaskLeaderboard
+from .drawing import drawing
+from .figures.share import Deferred
 from .tables.csv_json import json_parts, pairs_csv_parts, to_csv
 from .tables.latex import to_latex
 from .tables.markdown import to_markdown
-from .tables.terminal import XMax
-
-if TYPE_CHECKING:
-    from .figures.knob_importance import Importance
 
 
 def write_report(
     folder: Path,
-    records: Iterable[Record],
-    x_max: XMax = X_MAX,
-    importance: Mapping[str, "Importance"] | None = None,
+    found: Sequence[TaskLeaderboard],
+    importance: Deferred | None = None,
     processes: int = 1,
 ) -> list[Path]:
     """Writes tables, figures and the site into a folder, each file atomically.
 
     Args:
         folder: Where to write; created where it is missing. Files of the same names are replaced.
-        records: The records of all tasks, search and confirm phase together.
-        x_max: log10 compression at which hypervolumes are cut off: one number, or one by task.
-        importance: The importance of the knobs by task; it is drawn where it is given, not computed here.
-        processes: The largest number of processes that draw figures.
+        found: The leaderboards of all tasks, at least one.
+        importance: What computes the importance of the knobs, by task; it is drawn where it is given.
+        processes: The largest number of other processes that draw figures.
 
     Returns:
         The paths of all files, `leaderboard.md` first.
 
     Raises:
-        SparsebenchError: No records, or a folder that cannot be written.
+        SparsebenchError: The folder cannot be written.
 
     Example:
         >>> from pathlib import Path
-        >>> paths = write_report(Path("report"), records[:1])
+        >>> paths = write_report(Path("report"), [board])
         >>> [path.name for path in paths[:5]]
         ['leaderboard.md', 'leaderboard.csv', 'pairs.csv', 'leaderboard.json', 'leaderboard.tex']
     """
-    # Tables for programs and papers
     folder = Path(folder)
-    found = boards(records, x_max)
-    tables = [
-        write_atomic(folder / "leaderboard.csv", to_csv(found)),
-        write_atomic(folder / "pairs.csv", pairs_csv_parts(found)),
-        write_atomic(folder / "leaderboard.json", json_parts(found)),
-        write_atomic(folder / "leaderboard.tex", to_latex(found)),
-    ]
-    # Figures; matplotlib loads in seconds, and a terminal table does not wait for it
-    from .figures.draw import draw_report
-
-    pictures = draw_report(folder, found, importance or {}, processes)
-    shown = {task: [p.name for p in paths if p.suffix == ".png"] for task, paths in pictures.items()}
-    # The Markdown page, which shows the figures, and the site
+    with drawing(folder, found, importance or {}, processes) as pictures:
+        # Tables for programs and papers, and the site, while other processes draw
+        tables = [
+            write_atomic(folder / "leaderboard.csv", to_csv(found)),
+            write_atomic(folder / "pairs.csv", pairs_csv_parts(found)),
+            write_atomic(folder / "leaderboard.json", json_parts(found)),
+            write_atomic(folder / "leaderboard.tex", to_latex(found)),
+        ]
+        site = _site(folder, found)
+        drawn = pictures()
+    # The Markdown page, which shows the figures
+    shown = {task: [p.name for p in paths if p.suffix == ".png"] for task, paths in drawn.items()}
     page = write_atomic(folder / "leaderboard.md", to_markdown(found, shown))
-    return [page, *tables, *(path for paths in pictures.values() for path in paths), *_site(folder, found)]
+    return [page, *tables, *(path for paths in drawn.values() for path in paths), *site]
 
 
 def _site(folder: Path, found: Sequence[TaskLeaderboard]) -> list[Path]:
-    from .site import write_site  # as with the figures
+    from .site import write_site  # a terminal table does not wait for its templates
 
     return write_site(folder, found)

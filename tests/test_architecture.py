@@ -30,7 +30,7 @@ PACKAGES = """
 5 | reports.tables  | reports.tables*             | reports.analysis reports.text
 6 | reports.figures | reports.figures*            | reports.analysis reports.text reports.style reports.tables
 6 | reports.site    | reports.site*               | reports.analysis reports.text reports.style reports.tables
-7 | reports.write   | reports.write               | reports.analysis reports.tables reports.figures reports.site
+7 | reports.write   | reports.write reports.drawing | reports.analysis reports.style reports.tables reports.figures reports.site
 8 | bench.system    | bench bench.system*         |
 8 | bench.config    | bench.config*               | methods.api datasets.api
 8 | bench.data      | bench.data*                 | datasets.api datasets.located
@@ -46,7 +46,7 @@ PACKAGES = """
 10 | bench.conformance | bench.conformance bench.conformance_nets | methods.api datasets.api datasets.on_device bench.config bench.measurement bench.training
 11 | bench.progress | bench.progress*             | bench.config bench.system bench.search bench.output_folder bench.executors
 12 | bench.campaign | bench.campaign*             | methods.api datasets.api reports.analysis reports.style reports.tables reports.write bench.config bench.system bench.models bench.measurement bench.training bench.search bench.tracking bench.output_folder bench.executors bench.progress
-13 | bench.cli      | bench.cli*                  | methods.api datasets.api bench.config bench.system bench.models bench.training bench.tracking bench.exchange bench.executors bench.export bench.progress bench.campaign
+13 | bench.cli      | bench.cli*                  | methods.api datasets.api reports.tables bench.config bench.system bench.models bench.training bench.tracking bench.exchange bench.executors bench.export bench.progress bench.campaign
 14 | public         | __init__                    | methods.api datasets.api bench.training bench.export bench.campaign
 """  # noqa: E501 (a table is read by its columns)
 

@@ -20,6 +20,17 @@ class Number(Exception):
         return 7
 
 
+class Leaves(Exception):
+    def __str__(self) -> str:
+        raise SystemExit(3)
+
+
+class NoNotes(Exception):
+    @property
+    def __notes__(self) -> list[str]:
+        raise ValueError("no notes")
+
+
 Odd = type("\x1b[31mOdd\n", (Exception,), {})
 
 
@@ -34,11 +45,14 @@ ERRORS = [
     NoText(),
     Endless(),
     Number(),
+    Leaves(),
+    NoNotes("x"),
     Odd("x"),
     Odd(),
     Exception("\ud800\x00\x1b]0;t\x07"),
     Exception("x" * 10_000_000),
     Exception(b"\xff"),
+    Exception("\x9b31mred\x9b0m"),
     Exception(*range(9999)),
     BaseException(),
     SystemExit(3),

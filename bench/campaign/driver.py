@@ -28,6 +28,7 @@ from ...errors import SparsebenchError
 from ...records.record import Record
 from ...records.store import Store
 from ...records.stored import in_memory
+from ...reports.analysis.leaderboard import TaskLeaderboard
 from ..config.suite import Suite
 from ..config.trial_spec import Trial
 from ..executors.base import Executor
@@ -60,6 +61,7 @@ class Result:
         problems: One sentence for each problem with MLflow, which affects no record, and for each entry of
             which every trial on a task failed.
         failed: The latter sentences alone.
+        boards: The leaderboard of each task; none where the campaign was stopped.
 
     Example:
         >>> result = Result(folder, [record], stopped_by=15)  # SIGTERM
@@ -72,6 +74,7 @@ class Result:
     stopped_by: int | None = None
     problems: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    boards: Sequence[TaskLeaderboard] = ()
 
     @property
     def complete(self) -> bool:
@@ -265,16 +268,18 @@ def run(
         workers.close()
         records = store.reload()
         folder.restore()
-        problems = _conclude(path, records, live, interrupts) if stopped_by is None else live.stop()
-        failed = failed_entries(in_memory(records)) if stopped_by is None else []
-        return Result(path, records, stopped_by, [*problems, *failed], failed)
+        if stopped_by is not None:
+            return Result(path, records, stopped_by, live.stop())
+        return _conclude(path, records, live, interrupts)
 
 
 def _conclude(
     folder: Path, records: Sequence[Record], live: publish.LivePublisher, interrupts: Interrupts
-) -> list[str]:
-    """Deletes checkpoints and the models on no front, then writes tables and figures. Returns the problems
-    with MLflow; raises `SparsebenchError` where no trial has a result, `Interrupted` for a signal."""
+) -> Result:
+    """Deletes checkpoints and the models on no front, then writes tables and figures.
+
+    Raises `SparsebenchError` where no trial has a result, `Interrupted` for a signal.
+    """
     again = f"the same command, or `sparsebench report {path_word(folder)}`, writes them"
     interrupts.stage(f"stopped while tables and figures were written; {again}")
     held = in_memory(records)
@@ -283,6 +288,8 @@ def _conclude(
         reasons = sorted(record.reason or "" for record in held)
         raise SparsebenchError(f"every trial failed: {reasons[0] if reasons else 'none was run'}")
     # Write tables and figures, and what MLflow lacks
-    problems = live.finish(records)
+    boards = publish.ranked(folder, records)
+    problems = live.finish(records, boards)
     interrupts.stage("stopped after all files were written: nothing is missing")
-    return problems
+    failed = failed_entries(held)
+    return Result(folder, records, None, [*problems, *failed], failed, boards)

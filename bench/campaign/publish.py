@@ -10,13 +10,12 @@ from ...records.stored import in_memory, latest
 from ...reports.analysis.boards import boards, on_front
 from ...reports.analysis.leaderboard import LeaderboardRow, TaskLeaderboard
 from ...reports.analysis.points import Point
-from ...reports.style import style_of
-from ...reports.tables.terminal import LeaderboardTable
+from ...reports.style import shown, style_of
 from ...reports.write import write_report
 from ..config.suite import Suite
 from ..output_folder.campaign_id import own_campaign_id
 from ..output_folder.folder import x_max
-from ..search.importance import importance
+from ..search.importance import deferred_importance
 from ..system.environment import cores
 from ..system.mlflow_address import named_address
 from ..tracking.client import DATABASE, mend_database
@@ -98,17 +97,19 @@ class LivePublisher:
         self.publisher.close(timeout=10.0)
         return self.problems
 
-    def finish(self, records: Sequence[Record]) -> list[str]:
+    def finish(self, records: Sequence[Record], found: Sequence[TaskLeaderboard]) -> list[str]:
         """Ends a complete campaign: writes leaderboard and figures, then to MLflow what it lacks. Returns the
         problems with MLflow."""
-        report_folder(self.folder, records)
+        report_folder(self.folder, found)
         missing = self.publisher.close(timeout=120.0)
         lost = self._lost()
         if lost:
             self.problems.clear()  # they were that database's
         if not self.problems:
             trials = self.begun or missing > 0 or lost
-            publish_to_mlflow(self.folder, self.campaign, records, self.uri, self._problem, trials=trials)
+            publish_to_mlflow(
+                self.folder, self.campaign, records, found, self.uri, self._problem, trials=trials
+            )
         return self.problems
 
     def _lost(self) -> bool:
@@ -121,58 +122,55 @@ class LivePublisher:
         return mend_database(self.uri, self.folder, self.say)
 
 
-def report_folder(folder: Path, records: Sequence[Record], say: Notify = lambda _: None) -> list[Path]:
-    """Writes leaderboard, figures and pages of an output folder from its records alone.
+def ranked(folder: Path, records: Sequence[Record]) -> list[TaskLeaderboard]:
+    """Returns the leaderboards of an output folder, of which everything that is written or printed is made.
 
     Args:
         folder: The output folder; its suite, if it has one, says where hypervolumes are cut off.
         records: Its records in the order written; of each identity the latest counts.
+
+    Returns:
+        One leaderboard a task.
+
+    Raises:
+        SparsebenchError: There are no records.
+
+    Example:
+        >>> [[row.entry for row in found.rows] for found in ranked(folder, records)]
+        [['dwf-3', 'magnitude', 'dense']]
+    """
+    return boards(counted(folder, records), x_max(folder))
+
+
+def report_folder(folder: Path, found: Sequence[TaskLeaderboard], say: Notify = lambda _: None) -> list[Path]:
+    """Writes leaderboard, figures and pages into an output folder.
+
+    Args:
+        folder: The output folder.
+        found: Its leaderboards, as `ranked` returns them.
         say: Called with a sentence where a damaged methods.json was written again.
 
     Returns:
         The paths of all files, `leaderboard.md` first.
 
     Raises:
-        SparsebenchError: There are no records, or the folder cannot be written.
+        SparsebenchError: The folder cannot be written.
 
     Example:
-        >>> [path.name for path in report_folder(Path("report"), [record])][:3]
+        >>> [path.name for path in report_folder(Path("report"), [board])][:3]
         ['leaderboard.md', 'leaderboard.csv', 'pairs.csv']
     """
-    mend_methods(folder, in_memory(records), say)
+    mend_methods(folder, (record for board in found for record in board.records), say)
     with paused_gc():
-        shares = importance(in_memory(records))
-        return write_report(folder, counted(folder, records), x_max(folder), shares, processes=cores())
-
-
-def leaderboard_table(folder: Path, records: Sequence[Record]) -> LeaderboardTable:
-    """Returns the leaderboard of an output folder for the terminal.
-
-    Args:
-        folder: The output folder; its suite, if it has one, says where hypervolumes are cut off.
-        records: Its records in the order written; of each identity the latest counts.
-
-    Returns:
-        A rich renderable with one table for each task.
-
-    Raises:
-        SparsebenchError: There are no records.
-
-    Example:
-        >>> from rich.console import Console
-        >>> Console(width=40, highlight=False).print(leaderboard_table(folder, records))
-        made_up-net: test accuracy...
-        rank   entry             hypervolume...
-        1      dwf-3           0.581 ± 0.003...
-        ...
-    """
-    return LeaderboardTable(counted(folder, records), x_max(folder))
+        drawn = (r for board in found for entry in shown(board) for r in board.records_of[entry])
+        return write_report(folder, found, deferred_importance(drawn), processes=cores())
 
 
 def publish_to_mlflow(
     folder: Path,
     campaign: str,
     records: Sequence[Record],
+    found: Sequence[TaskLeaderboard],
     uri: str | None,
     on_problem: Notify,
     *,
@@ -184,6 +182,7 @@ def publish_to_mlflow(
         folder: The output folder, for models, figures and the database.
         campaign: Id of the campaign.
         records: Its records in the order written; of each identity the latest counts.
+        found: Its leaderboards, as `ranked` returns them.
         uri: MLflow's server or database; None for MLFLOW_TRACKING_URI, else `mlflow.db` in the folder.
         on_problem: Called with one sentence at a failure of MLflow, which raises nothing.
         trials: Whether to look for missing trials; False where all of them were published live.
@@ -191,11 +190,8 @@ def publish_to_mlflow(
     Returns:
         The number of trials that were published by this call.
 
-    Raises:
-        SparsebenchError: There are no records.
-
     Example:
-        >>> publish_to_mlflow(folder, "c0ffee", records, "ftp://nowhere", print, trials=False)
+        >>> publish_to_mlflow(folder, "c0ffee", records, [board], "ftp://nowhere", print, trials=False)
         MLflow at ftp://nowhere could not be written to (...); records.jsonl has everything
         0
     """
@@ -204,11 +200,7 @@ def publish_to_mlflow(
     count = publish_missing(now, place, folder, campaign, shades, on_problem=on_problem) if trials else 0
     # A summary of each entry on each task, linked to the runs and models published before
     held = in_memory(now)
-    summaries = [
-        _study_summary(board, row, folder, held[0].suite)
-        for board in boards(counted(folder, now), x_max(folder))
-        for row in board.rows
-    ]
+    summaries = [_study_summary(board, row, folder, held[0].suite) for board in found for row in board.rows]
     models = front_models(folder, held)
     publish_studies(
         summaries, place, folder, campaign, shades, records=held, models=models, on_problem=on_problem
@@ -245,7 +237,7 @@ def publish_folder(
     if notice:
         say(notice)
     mend_database(named_address(uri) or default_uri(folder), folder, say)
-    return publish_to_mlflow(folder, campaign.id, records, uri, on_problem)
+    return publish_to_mlflow(folder, campaign.id, records, ranked(folder, records), uri, on_problem)
 
 
 def _study_summary(board: TaskLeaderboard, row: LeaderboardRow, folder: Path, suite: str) -> StudySummary:

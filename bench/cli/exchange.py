@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import SparsebenchError, printable
+from ...reports.tables.terminal import LeaderboardTable
 from ..campaign import publish
 from ..exchange.merge import merge
 from ..exchange.pack import IncompatibleResults, pack, without_seal
@@ -62,9 +63,10 @@ def print_merge(sources: Sequence[Path], out: Path) -> None:
     except IncompatibleResults as refused:
         _list(refused)
         raise SparsebenchError(str(refused)) from None
-    publish.report_folder(merged.folder, merged.records)
+    found = publish.ranked(merged.folder, merged.records)
+    publish.report_folder(merged.folder, found)
     console = stdout_console()
-    console.print(publish.leaderboard_table(merged.folder, merged.records))
+    console.print(LeaderboardTable(found))
     for note in (
         *merged.notes,
         f"{len(merged.records)} records in {out}; the table is {out / 'leaderboard.md'}",

@@ -29,12 +29,14 @@ def print_report(folder: Path) -> None:
         pages  /.../run/site/index.html
         ...
     """
+    from ...reports.tables.terminal import LeaderboardTable
     from ..campaign import publish
 
     records = _records(folder)
-    publish.report_folder(folder, records, say=partial(print, file=sys.stderr))
+    found = publish.ranked(folder, records)
+    publish.report_folder(folder, found, say=partial(print, file=sys.stderr))
     out = stdout_console()
-    out.print(publish.leaderboard_table(folder, records))
+    out.print(LeaderboardTable(found))
     _point_to(out, folder)
 
 

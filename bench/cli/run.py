@@ -124,8 +124,8 @@ def print_run(suite: str, options: RunOptions) -> None:
         from ..executors.local.fork_server import start_server
 
         start_server()  # workers import torch beside what follows
+    from ...reports.tables.terminal import LeaderboardTable
     from ..campaign import driver as campaign
-    from ..campaign import publish
     from ..progress.live_table import LiveTable
     from ..progress.log_lines import LogLines
 
@@ -142,7 +142,7 @@ def print_run(suite: str, options: RunOptions) -> None:
         )
         sys.exit(128 + result.stopped_by)
     out = stdout_console()
-    out.print(publish.leaderboard_table(result.folder, result.records))
+    out.print(LeaderboardTable(result.boards))
     _point_to(out, result.folder, named_address(options.tracking_uri))
     for sentence in result.failed:
         print_line(console, f"problem: {printable(sentence)}")

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 
 from ...commands import plugin_words
 from ...records.fields import Metric, Phase, TrialFields
-from ...records.hashing import digest
+from ...records.hashing import canonical, text_digest
 from ...records.record import Record
 from ...records.schema_1 import recorded_arguments
 from ...start_file import with_start_paths
@@ -112,14 +112,20 @@ class Trial(TrialFields):
         return content
 
     @property
+    def hashes(self) -> tuple[str, str]:
+        """The identity of the trial, of its content and its seed, and the hash of the content alone."""
+        content, seed = canonical(self.content), canonical(self.seed)
+        return text_digest(f"[{content},{seed}]"), text_digest(content)
+
+    @property
     def config(self) -> str:
         """Hash of the content: the seeds of one point share it."""
-        return digest(self.content)
+        return self.hashes[1]
 
     @property
     def id(self) -> str:
         """Identity of the trial: the hash of its content and its seed."""
-        return digest([self.content, self.seed])
+        return self.hashes[0]
 
     @property
     def command(self) -> str:

@@ -20,6 +20,8 @@ from .reader import read_source
 
 SOURCES = "sources.json"
 
+Kept = dict[str, tuple[int, Record]]  # by identity
+
 
 @dataclass(frozen=True)
 class MergeResult:
@@ -84,15 +86,13 @@ def merge(sources: Sequence[Path], out: Path) -> MergeResult:
     # Joining and writing.
     kept, notes = _joined(found)
     methods, others = _told(found)
-    _write(out, found, kept, methods)
-    return MergeResult(out, StoredRecords(out), [*notes, *others])
+    return MergeResult(out, _write(out, found, kept, methods), [*notes, *others])
 
 
-def _joined(sources: Sequence[Source]) -> tuple[dict[str, int], list[str]]:
+def _joined(sources: Sequence[Source]) -> tuple[Kept, list[str]]:
     """Returns every identity once with the number of the first source that finished it, of a repeated search
-    those of the first one; and the notes."""
-    kept: dict[str, Record] = {}
-    chosen: dict[str, int] = {}
+    that of the first one, and its record there; and the notes."""
+    kept: Kept = {}
     notes = []
     left_out = duplicate_searches(sources)
     # Records and one note for each source: how many are new, and how far repeated ones differ.
@@ -101,10 +101,9 @@ def _joined(sources: Sequence[Source]) -> tuple[dict[str, int], list[str]]:
         for record in source.records:
             if (number, record.task, record.entry) in left_out:
                 continue
-            before = kept.get(record.id)
+            _, before = kept.get(record.id, (number, None))
             if before is None or (not before.ok and record.ok):
-                kept[record.id] = record
-                chosen[record.id] = number
+                kept[record.id] = number, record
                 fresh += before is None
             elif record.ok:
                 again += 1
@@ -122,10 +121,10 @@ def _joined(sources: Sequence[Source]) -> tuple[dict[str, int], list[str]]:
             f"{sources[first].name} is kept: one search for each entry"
         )
     notes += unequal_budgets(sources)
-    libraries = {tuple(sorted(r.versions.items())) for r in kept.values()}
+    libraries = {tuple(sorted(r.versions.items())) for _, r in kept.values()}
     if len(libraries) > 1:
         notes.append(f"the records were made with {len(libraries)} different sets of library versions")
-    return chosen, notes
+    return kept, notes
 
 
 def _told(sources: Sequence[Source]) -> tuple[Methods, list[str]]:
@@ -144,26 +143,32 @@ def _told(sources: Sequence[Source]) -> tuple[Methods, list[str]]:
     return kept, notes
 
 
-def _write(out: Path, sources: Sequence[Source], kept: Mapping[str, int], methods: Methods) -> None:
-    """Writes the files of the folder, the records last: without them it holds no results."""
+def _write(out: Path, sources: Sequence[Source], kept: Kept, methods: Methods) -> StoredRecords:
+    """Writes the files of the folder, the records last: without them it holds no results. Returns them."""
     told = [{"name": Path(s.name).name, "sha256": s.sha256, **provenance(s.records)} for s in sources]
-    hashed = sha256()
+    hashed, start = sha256(), 0
+    written, starts = list[Record](), dict[str, int]()
     try:
         with replacing(out / FILE) as temporary:
             with temporary.open("wb") as file:
-                for line in _copied(sources, kept):
+                for record, line in _copied(sources, kept):
                     hashed.update(line)
                     file.write(line)
+                    written.append(record)
+                    starts[record.id] = start
+                    start += len(line)
             _write_beside(out, sources, methods, {"sha256": hashed.hexdigest(), "sources": told})
     except OSError as error:
         raise SparsebenchError(f"cannot write to {str(out)!r}: {error.strerror or error}") from error
+    return StoredRecords.of(out / FILE, written, starts)
 
 
-def _copied(sources: Sequence[Source], kept: Mapping[str, int]) -> Iterator[bytes]:
-    """Yields the lines of the records that are kept, byte by byte as each source has them."""
+def _copied(sources: Sequence[Source], kept: Kept) -> Iterator[tuple[Record, bytes]]:
+    """Yields the records that are kept with their lines, byte by byte as each source has them."""
     for number, source in enumerate(sources):
         if source.lines is not None:
-            yield from source.lines.copied({identity for identity, of in kept.items() if of == number})
+            own = {identity: record for identity, (of, record) in kept.items() if of == number}
+            yield from ((own[identity], line) for identity, line in source.lines.copied(own.keys()))
 
 
 def _write_beside(out: Path, sources: Sequence[Source], methods: Methods, origin: Mapping[str, Any]) -> None:

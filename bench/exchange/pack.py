@@ -94,7 +94,7 @@ def pack(folder: Path, out: Path | None = None, tasks: Sequence[str] = ()) -> Pa
         source = _of_tasks(source, tasks)
     copied, wanted = source.lines, {record.id for record in source.records}
     assert copied is not None, "a source that was read has the lines of its records"
-    files: dict[str, Content] = {FILE: lambda: copied.copied(wanted)}
+    files: dict[str, Content] = {FILE: lambda: (line for _, line in copied.copied(wanted))}
     if (folder / SUITE).is_file():
         files[SUITE] = (folder / SUITE).read_bytes()
     if source.method_docs:

@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import astuple
+from itertools import chain
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,7 +19,7 @@ from ...commands import plugin_words
 from ...errors import SparsebenchError
 from ...escaping import FORMULAS
 from ...methods.sparsity import kept_at
-from ...records.fields import LARGEST, CompressionPoint
+from ...records.fields import LARGEST, CompressionPoint, Layer
 from ...records.hashing import digest
 from ...records.record import Record
 from ...records.schema_1 import recorded_arguments
@@ -70,7 +71,7 @@ def _texts(record: Record) -> Iterator[str]:
     ]
     names += [record.data_digest, record.device, *(layer.name for layer in record.layers)]
     names += [*record.versions, *record.versions.values(), *record.diagnostics, *record.knobs, *record.params]
-    names += [*record.budget, *{name for row in record.curve for name in row}]
+    names += [*record.budget, *set().union(*record.curve)]
     names += [*record.keep_dense, *record.dataset_args, *record.model_args]
     if odd := odd_name(names):
         yield odd
@@ -86,36 +87,44 @@ def _texts(record: Record) -> Iterator[str]:
 
 def _numbers(record: Record) -> Iterator[str]:
     """Yields the fields with a number that is not finite or larger than any of a trial."""
-    for field, value in record:
-        if field not in ("threshold",) and not _sane(value):
+    for field, value in vars(record).items():
+        if field != "threshold" and not _sane(value):
             yield f"{field} has a number that is not finite or too large"
 
 
 def _sane(value: Any) -> bool:
     """Whether all numbers in a value, at any depth, are within bounds."""
-    kind = type(value)  # a record has dozens of numbers: the usual types first, without `isinstance`
+    kind = type(value)  # a record has hundreds of numbers: the usual types first, without `isinstance`
     if kind is float or kind is int:
         return bool(abs(value) <= LARGEST)  # nan is not
     if value is None or kind is str or kind is bool:
         return True
     if kind is dict:
-        try:
-            if sum(map(abs, value.values())) <= LARGEST:  # the row of a curve, at once; not where one is nan
-                return True
-        except (TypeError, OverflowError):
-            pass  # it has texts, or more: one by one
-        return all(map(_sane, value.values()))
+        return _bounded(value.values()) or all(map(_sane, value.values()))
     if kind is CompressionPoint:
         return all(map(_sane, astuple(value)))
+    if kind is list and value and type(value[0]) is dict:
+        return _bounded(chain.from_iterable(map(dict.values, value))) or all(map(_sane, value))
+    if kind is list and value and type(value[0]) is Layer:
+        return _bounded(chain((n.nonzeros for n in value), *(n.shape for n in value))) or all(
+            map(_sane, value)
+        )
     return all(map(_sane, value if kind is list or kind is tuple else vars(value).values()))
+
+
+def _bounded(numbers: Iterable[Any]) -> bool:
+    """Whether values are surely numbers within bounds, all at once: a curve has hundreds."""
+    try:
+        return bool(sum(map(abs, numbers)) <= LARGEST)  # nan is not
+    except (TypeError, OverflowError):
+        return False  # there are texts, or more
 
 
 def _identity(record: Record) -> Iterator[str]:
     """Yields what contradicts the record's identity: its hashes, and the command that repeats it."""
     try:
         trial, threads = trial_of(record), recorded_arguments(record).threads
-        content = trial.content
-        identity, config = digest([content, trial.seed]), digest(content)
+        identity, config = trial.hashes
     except (SparsebenchError, ValidationError, ValueError, OverflowError):
         yield "its recipe, knobs or command are not valid"
         return

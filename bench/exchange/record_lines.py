@@ -44,22 +44,23 @@ class RecordLines:
         >>> from io import BytesIO
         >>> lines = RecordLines(lambda: BytesIO(b"a\\n b\\r\\n"), {"second": (2, hash(b"b"))})
         >>> list(lines.copied({"second"}))
-        [b'b\\n']
+        [('second', b'b\\n')]
     """
 
     open: Opener
     places: Mapping[str, tuple[int, int]]
 
-    def copied(self, wanted: Set[str]) -> Iterator[bytes]:
-        """Yields the lines of the records of these ids as they are; raises where the file has changed."""
+    def copied(self, wanted: Set[str]) -> Iterator[tuple[str, bytes]]:
+        """Yields the ids and lines of these records in the order of the file; raises where it has changed."""
         changed = SparsebenchError("the records changed while they were read; run the command again")
-        places = dict(place for identity, place in self.places.items() if identity in wanted)
+        places = {number: (i, hashed) for i, (number, hashed) in self.places.items() if i in wanted}
         with self.open() as stream:
             for number, line in enumerate(bounded_lines(stream), 1):
-                expected = places.pop(number, None)
-                if expected is not None:
-                    if hash(line.strip()) != expected:
+                if number in places:
+                    identity, hashed = places.pop(number)
+                    content = line.strip()
+                    if hash(content) != hashed:
                         raise changed
-                    yield line.strip() + b"\n"
+                    yield identity, content + b"\n"
         if places:
             raise changed

@@ -146,7 +146,7 @@ def _model(trial: Trial, models: Path | None) -> Path | None:
     return model_path(models, trial.id) if models and trial.phase == "confirm" else None
 
 
-def is_memory(error: Exception) -> bool:
+def is_memory(error: BaseException) -> bool:
     """Returns whether an error means out of memory: Python's, CUDA's, or torch's RuntimeError on a CPU.
 
     Args:

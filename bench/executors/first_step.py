@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Literal
 
 import torch
@@ -89,7 +90,7 @@ def _outcome(given: Rehearsal, trial: Trial) -> Outcome:
         outcome = Outcome(lacks=_lacking(trial))
         if outcome.lacks is None:
             _try(given, trial)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return Outcome(reason="" if is_memory(error) else reason(error))
     return outcome
 
@@ -106,12 +107,12 @@ def _lacking(trial: Trial) -> Literal["method", "dataset", "model"] | None:
 def _try(given: Rehearsal, trial: Trial) -> None:
     """Makes the step with few images; with more where that fails, as a batch of training may have more."""
     largest = min(trial.recipe.batch_size, given.images)
-    try:
-        _step(given, trial, min(FEW, largest))
-    except Exception:
-        if largest <= FEW:
-            raise
-        _step(given, trial, min(MORE, largest))
+    if largest > FEW:
+        with suppress(Exception):
+            _step(given, trial, FEW)
+            return
+    # Outside of the handling of an error, which would be said beside the one that counts.
+    _step(given, trial, min(MORE, largest))
 
 
 def _step(given: Rehearsal, trial: Trial, count: int) -> None:

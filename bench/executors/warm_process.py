@@ -5,7 +5,7 @@ process cannot be forked safely: a trial would hang in its first operator. There
 of its own first. Where it leaves such, it runs in each trial's process, not in the warm one.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -39,12 +39,14 @@ class WarmProcess:
         self._later: list[Callable[[], object]] = []
         self._unfit: dict[str, bool] = {}  # of the datasets of others that have been tried
 
-    def load_plugins(self, paths: Iterable[str | Path]) -> None:
+    def load_plugins(self, paths: Iterable[str | Path], origins: Mapping[Path, str] | None = None) -> None:
         """Imports installed plugins and plugin files, here or in each trial's process.
+
+        Arguments are those of the function `load_plugins`.
 
         Raises `SparsebenchError` where a file cannot be imported.
         """
-        step = partial(load_plugins, tuple(paths), print)
+        step = partial(load_plugins, tuple(paths), print, origins)
         left = self._tried(step) if step.args[0] or awaiting_plugins() else ""
         if left and not left.startswith("died"):  # else it dies here too, and the worker's end is told
             print(f"plugins leave {left}: each trial imports them in its own process")

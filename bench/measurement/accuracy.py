@@ -25,7 +25,7 @@ def correct(model: nn.Module, split: Split, device: torch.device) -> int:
         device: Where the batches are put.
 
     Returns:
-        The number of examples whose largest logit is that of their label.
+        The number of examples whose largest logit is that of their label; NaN is no answer.
 
     Example:
         >>> from sparsebench.datasets.on_device import OnDevice
@@ -35,16 +35,19 @@ def correct(model: nn.Module, split: Split, device: torch.device) -> int:
         2
     """
     hits = torch.zeros((), dtype=torch.int64, device=device)
-    for right, _ in _answers(model, split, device):
+    for right, _, _ in _answers(model, split, device):
         hits += right.sum()
     return int(hits)
 
 
-def _answers(model: nn.Module, split: Split, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yields for each batch of a split which examples the model classifies correctly, and their labels."""
+def _answers(model: nn.Module, split: Split, device: torch.device) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yields for each batch of a split which examples the model classifies correctly, for which it gives no
+    number (a NaN, which `argmax` would take for the largest logit), and their labels."""
     with eval_mode(model):
         for x, y in split.batches(EVAL_BATCH, device):
-            yield model(x).argmax(dim=1) == y, y
+            logits = model(x).reshape(len(y), -1)  # a model may squeeze a batch of one
+            unknown = logits.isnan().any(dim=1)
+            yield (logits.argmax(dim=1) == y) & ~unknown, unknown, y
 
 
 def accuracy(model: nn.Module, split: Split, device: torch.device, metric: Metric = "accuracy") -> float:
@@ -78,6 +81,7 @@ class ClassCounts:
     Attributes:
         examples: The number of examples by class, int64 `(K,)` on the CPU; 0 where the split has none.
         hits: How many of them are classified correctly, int64 `(K,)`.
+        unknown: For how many examples the model gives no number; none of them counts as correct.
 
     Example:
         >>> found = ClassCounts(examples=torch.tensor([8, 2, 0]), hits=torch.tensor([8, 1, 0]))
@@ -87,6 +91,7 @@ class ClassCounts:
 
     examples: Tensor
     hits: Tensor
+    unknown: int = 0
 
     @cached_property
     def accuracy(self) -> float:
@@ -130,12 +135,13 @@ def by_class(model: nn.Module, split: Split, device: torch.device) -> ClassCount
         >>> images, labels = torch.eye(4).view(4, 1, 1, 4), torch.tensor([0, 1, 2, 2])
         >>> split = OnDevice(images, labels, mean=torch.zeros(1), std=torch.ones(1))
         >>> by_class(nn.Flatten(), split, torch.device("cpu"))  # it predicts 0, 1, 2 and 3
-        ClassCounts(examples=tensor([1, 1, 2]), hits=tensor([1, 1, 1]))
+        ClassCounts(examples=tensor([1, 1, 2]), hits=tensor([1, 1, 1]), unknown=0)
     """
-    right, labels = zip(*_answers(model, split, device), strict=True)
+    right, unknown, labels = zip(*_answers(model, split, device), strict=True)
     classes, hits = torch.cat(labels).cpu(), torch.cat(right).cpu()
     examples = torch.bincount(classes)
-    return ClassCounts(examples, torch.bincount(classes[hits], minlength=len(examples)))
+    correct_ones = torch.bincount(classes[hits], minlength=len(examples))
+    return ClassCounts(examples, correct_ones, int(torch.cat(unknown).sum()))
 
 
 def class_sizes(split: Split) -> ClassCounts:

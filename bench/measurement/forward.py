@@ -10,7 +10,8 @@ followed back to the parameters:
 
 A computed operand is tried: the weight behind it takes random values, half of them zero, then the other half.
 An operand whose zeros are those of its weight (cast, scaled, normalised by its norm, padded, permuted) has no
-element that is nonzero both times.
+element that is nonzero both times, and each value of the weight makes one nonzero at one of them; a mask or a
+ReLU, under which values are stored that are not applied, loses some.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,7 +37,7 @@ class Product:
         macs: How many there are, for one image.
         weight: The parameter behind the operand; None for a product of activations, or with a kernel that is
             generated rather than stored.
-        as_stored: Whether a zero of the stored weight is a zero of what is applied.
+        as_stored: Whether the zeros of what is applied are those of the stored weight.
         in_layer: Whether a layer's operator (linear, convolution, recurrent) takes the operand as its weight.
 
     Example:
@@ -239,9 +240,9 @@ def _weights_behind(names: frozenset[str], numel: int, sizes: Mapping[str, int])
 def _same_zeros(
     model: nn.Module, image: Tensor, watch: _Watch, behind: Sequence[Sequence[str]]
 ) -> list[bool]:
-    """Returns for each computed operand of a pass whether the zeros of the weights behind it are its own.
+    """Returns for each computed operand of a pass whether its zeros are those of the weights behind it.
 
-    Whatever else it is computed from, such as a gain, takes values without a zero.
+    Whatever else it is computed from, such as a gain or a gate of the image, takes values without a zero.
     """
     computed = [i for i, use in enumerate(watch.uses) if use.origin.names and not use.origin.stored]
     weights = set().union(*(behind[i] for i in computed))
@@ -250,16 +251,26 @@ def _same_zeros(
     originals = {name: parameters[name].detach().clone() for name in names}
     generator = torch.Generator().manual_seed(0)
     drawn = {name: torch.randn(original.shape, generator=generator) for name, original in originals.items()}
+    seen = torch.rand(image.shape, generator=generator).to(image)
+    kept = {name: torch.rand(drawn[name].shape, generator=generator) < 0.5 for name in sorted(weights)}
     supports = []
     try:
-        for sign in (1, -1):
+        for half in (True, False):
             for name, values in drawn.items():
-                parameters[name].detach().copy_((sign * values).clamp(min=0) if name in weights else values)
-            supports.append(_watched(model, image, keep_supports=True).supports or [])
+                parameters[name].detach().copy_(values * (kept[name] == half) if name in weights else values)
+            supports.append(_watched(model, seen, keep_supports=True).supports or [])
     finally:
         for name, original in originals.items():
             parameters[name].detach().copy_(original)
     first, second = supports
     if not len(first) == len(second) == len(computed):
         return [False] * len(computed)  # the pass depends on values: nothing is known of these operands
-    return [not bool((a & b).any()) for a, b in zip(first, second, strict=True)]
+    sizes = [sum(originals[name].numel() for name in behind[i]) for i in computed]
+    return [_is_apart(a, b, size) for a, b, size in zip(first, second, sizes, strict=True)]
+
+
+def _is_apart(first: Tensor, second: Tensor, size: int) -> bool:
+    """Returns whether no element is nonzero both times and, if it holds all `size` values, each is once."""
+    return not bool((first & second).any()) and (
+        first.numel() < size or int(first.count_nonzero() + second.count_nonzero()) >= size
+    )

@@ -72,7 +72,7 @@ def prunable_weights(model: nn.Module, forward: Products, keep_dense: Iterable[s
 
     Raises:
         SparsebenchError: `keep_dense` names a layer that the model does not have, or a layer that it does not
-            name applies a weight that is computed from the stored one, whose zeros are no zeros of it.
+            name applies a weight that is computed from the stored one and has other zeros.
 
     Example:
         >>> from sparsebench.bench.measurement.forward import products
@@ -161,9 +161,9 @@ def _refusal(model: nn.Module, refused: list[str], ordered: list[str]) -> str:
     options = " ".join(f"--keep-dense {pattern!r}" for pattern in _patterns(bad, list(layers)))
     return (
         f"{len(bad)} of {len(layers)} layers of the model, such as {bad[0]!r}, with {100 * share:.0f} % of "
-        "the weights, multiply by a weight that is computed from the stored one (standardised, for example): "
-        "zeros stored there are no zeros applied, so pruning has no effect; take another model, or leave "
-        f"these layers out of what is pruned and counted: {options}"
+        "the weights, multiply by a weight that is computed from the stored one (standardised or masked, for "
+        "example): its zeros are not those stored, which are pruned and counted; take another model, or "
+        f"leave these layers out: {options}"
     )
 
 

@@ -46,6 +46,35 @@ class OperatingPoint:
     valid: ClassCounts
 
 
+def operating_points(
+    model: nn.Module, weights: Sequence[Tensor], valid: Split, device: torch.device, exact_zeros: bool
+) -> tuple[OperatingPoint, OperatingPoint]:
+    """Returns the exact and the validated operating point of a finished model.
+
+    Args:
+        model: The finished plain model, on `device`.
+        weights: Its prunable weights, as for `validated_threshold`.
+        valid: The validation split.
+        device: Where the batches are put.
+        exact_zeros: Whether the method sets weights to zero itself; both points are then at threshold 0.
+
+    Returns:
+        The two points.
+
+    Example:
+        >>> from sparsebench.datasets.on_device import OnDevice
+        >>> split = OnDevice(torch.ones(2, 1, 1, 1), torch.tensor([0, 1]), torch.zeros(1), torch.ones(1))
+        >>> network = nn.Sequential(nn.Flatten(), nn.Linear(1, 2))
+        >>> exact, chosen = operating_points(network, [], split, torch.device("cpu"), exact_zeros=True)
+        >>> exact is chosen, exact.threshold, exact.valid.accuracy
+        (True, 0.0, 0.5)
+    """
+    if not exact_zeros:
+        return validated_threshold(model, weights, valid, device)
+    point = OperatingPoint(0.0, by_class(model, valid, device))
+    return point, point
+
+
 def validated_threshold(
     model: nn.Module, weights: Sequence[Tensor], valid: Split, device: torch.device
 ) -> tuple[OperatingPoint, OperatingPoint]:

@@ -2,12 +2,10 @@
 
 import math
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ...gc_pause import paused_gc
 from ...records.fields import CompressionPoint
-from ...records.lines import edited_lines
-from ...records.selection import columns, select
+from ...records.selection import Selected, columns, read_all
 
 
 class _Fields(NamedTuple):
@@ -102,11 +100,11 @@ def read_outcomes(path: Path) -> tuple[list[TrialOutcome], str | None]:
         >>> len(found), edited
         (48, None)
     """
-    found, edited = dict[str, TrialOutcome](), list[int]()
-    with paused_gc():
-        for one in select(path, columns(*TrialOutcome._fields)):
-            outcome = TrialOutcome._make(one.value)
-            found[outcome.id] = outcome
-            if one.edited:
-                edited.append(one.line.number)
-    return list(found.values()), edited_lines(edited)
+    found = dict[str, TrialOutcome]()
+
+    def keep(read: Selected[tuple[Any, ...]]) -> None:
+        outcome = TrialOutcome._make(read.value)
+        found[outcome.id] = outcome
+
+    edited = read_all(path, columns(*TrialOutcome._fields), keep)
+    return list(found.values()), edited

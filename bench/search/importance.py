@@ -2,7 +2,8 @@
 
 import math
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...records.record import Record
@@ -19,6 +20,7 @@ WIDE = 10.0  # ratio of the bounds from which on a range counts as searched on a
 PREFIXES = ("compression_for_", "minus_")  # of Optuna's parameters for knobs on a transformed scale
 
 Shares = dict[str, dict[str, dict[str, float]]]
+Outcome = tuple[Mapping[str, Any], Sequence[float]]  # what was tried, and a value an objective
 
 
 def importance(records: Iterable[Record]) -> dict[str, Shares]:
@@ -44,27 +46,51 @@ def importance(records: Iterable[Record]) -> dict[str, Shares]:
         >>> shares["lr"] > 0.9 > 0.1 > shares["idle"]
         True
     """
-    searched: dict[tuple[str, str], list[Record]] = {}
+    found = {task: compute() for task, compute in deferred_importance(records).items()}
+    return {task: shares for task, shares in found.items() if shares}
+
+
+def deferred_importance(records: Iterable[Record]) -> dict[str, Callable[[], Shares]]:
+    """Returns what computes the same for each task later, perhaps in another process.
+
+    Args:
+        records: Records of a campaign.
+
+    Returns:
+        Functions by task, which can be pickled: they hold no records, only what was tried and what came out.
+
+    Example:
+        >>> {task: compute() for task, compute in deferred_importance(records).items()}  # too few trials
+        {'made_up-net': {}}
+    """
+    tried: dict[str, dict[str, list[Outcome]]] = {}
     for record in records:
         if record.phase == "search" and record.ok and record.params and record.val_accuracy is not None:
-            searched.setdefault((record.task, record.entry), []).append(record)
-    found: dict[str, Shares] = {}
-    for (task, entry), trials in searched.items():
-        for objective, shares in _of_study(trials).items():
-            found.setdefault(task, {}).setdefault(objective, {})[entry] = shares
+            outcome = record.params, [record.val_accuracy, record.log_compression]
+            tried.setdefault(record.task, {}).setdefault(record.entry, []).append(outcome)
+    return {task: partial(_of_task, searches) for task, searches in tried.items()}
+
+
+def _of_task(searches: Mapping[str, Sequence[Outcome]]) -> Shares:
+    found: Shares = {}
+    for entry, outcomes in searches.items():
+        for objective, shares in _of_search(outcomes).items():
+            found.setdefault(objective, {})[entry] = shares
     return found
 
 
-def _of_study(trials: Sequence[Record]) -> dict[str, dict[str, float]]:
+def _of_search(outcomes: Sequence[Outcome]) -> dict[str, dict[str, float]]:
     """Returns the shares of one entry's knobs on one task, by objective."""
-    if len(trials) < LEAST_TRIALS:  # before the import of Optuna, which takes a second
+    if len(outcomes) < LEAST_TRIALS:  # before the import of Optuna, which takes a second
         return {}
-    names = set.intersection(*(set(record.params) for record in trials))
-    ranges = {name: _range([record.params[name] for record in trials]) for name in sorted(names)}
+    names = set.intersection(*(set(params) for params, _ in outcomes))
+    ranges = {name: _range([params[name] for params, _ in outcomes]) for name in sorted(names)}
     varied = {name: found for name, found in ranges.items() if found is not None}
     if len(varied) < 2:
         return {}
-    study = _study(trials, varied)
+    from .finished_study import finished_study
+
+    study = finished_study(outcomes, varied)
     shares = {objective: _shares(study, i) for i, objective in enumerate(OBJECTIVES)}
     return {objective: found for objective, found in shares.items() if found}
 
@@ -82,21 +108,6 @@ def _range(values: Sequence[Any]) -> "BaseDistribution | None":
         return IntDistribution(min(values), max(values))
     low, high = float(min(values)), float(max(values))
     return FloatDistribution(low, high, log=low > 0 and high / low >= WIDE)
-
-
-def _study(trials: Sequence[Record], ranges: Mapping[str, "BaseDistribution"]) -> "Study":
-    """Returns an in-memory Optuna study of finished trials."""
-    import optuna
-
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(directions=["maximize"] * len(OBJECTIVES))
-    optuna.logging.set_verbosity(before)
-    for record in trials:
-        values = [record.val_accuracy or 0.0, record.log_compression]
-        params = {name: record.params[name] for name in ranges}
-        study.add_trial(optuna.trial.create_trial(params=params, distributions=dict(ranges), values=values))
-    return study
 
 
 def _shares(study: "Study", objective: int) -> dict[str, float]:

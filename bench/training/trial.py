@@ -14,7 +14,7 @@ from torch import nn
 from ...datasets.api import Data
 from ...datasets.api import registry as datasets
 from ...errors import SparsebenchError
-from ...methods.api import Sparsifier, configure, keep_count
+from ...methods.api import Diverged, Sparsifier, configure, keep_count
 from ...methods.api import registry as methods
 from ...records.bounds import bounded_layers, bounded_result
 from ...records.fields import Layer, Measurements, TrainingResult
@@ -35,7 +35,7 @@ from ..measurement.compression import (
 )
 from ..measurement.curve import curve, restored
 from ..measurement.flops import speedup
-from ..measurement.zero_threshold import OperatingPoint, validated_threshold
+from ..measurement.zero_threshold import operating_points
 from ..models.factory import create, maker_of
 from ..models.model_file import check_save_path as check_save_path
 from ..models.model_file import save_model as save_model
@@ -108,9 +108,7 @@ def run(
     training = Training(model, method, data, trial.recipe, **options)
     # Training, then the measurements of the finished model.
     result = _trained(training, on_event, checkpointer)
-    if result.status == "ok" and not all(bool(p.isfinite().all()) for p in model.parameters()):
-        result.status, result.reason = "diverged", "a parameter of the finished model is not finite"
-    measured = _measured(trial, training, data, place) if result.status == "ok" else _chance(trial, data)
+    measured = _measurements(trial, training, result, data, place)
     # The record, and the model's file.
     peak, name = peak_memory.peak(place), _device_name(place)
     earlier = checkpointer.spent if checkpointer else 0.0
@@ -229,6 +227,18 @@ def failed(
     return record_of(trial, result, Measurements(), threads=threads, device=device, seconds=seconds)
 
 
+def _measurements(
+    trial: Trial, training: Training, result: TrainingResult, data: Data, place: torch.device
+) -> Measurements:
+    """Returns the measurements of the finished model; sets the result to diverged where it has no numbers."""
+    try:
+        if result.status == "ok":
+            return _measured(trial, training, data, place)
+    except Diverged as error:
+        result.status, result.reason = "diverged", str(error)
+    return _chance(trial, data)
+
+
 def _chance(trial: Trial, data: Data) -> Measurements:
     """Returns the measurements of a diverged training: what guessing reaches, at compression 1."""
     metric = trial.recipe.metric
@@ -247,12 +257,13 @@ def _measured(trial: Trial, training: Training, data: Data, place: torch.device)
     def on_test() -> ClassCounts | None:
         return by_class(model, data.test, place) if trial.phase != "search" else None
 
+    if not all(bool(p.isfinite().all()) for p in model.parameters()):
+        raise Diverged("a parameter of the finished model is not finite")
     # The two thresholds.
     weights = [training.net.weight(name).detach() for name in training.prunable]
-    if method.exact_zeros:
-        exact = chosen = OperatingPoint(0.0, by_class(model, data.valid, place))
-    else:
-        exact, chosen = validated_threshold(model, weights, data.valid, place)
+    exact, chosen = operating_points(model, weights, data.valid, place, method.exact_zeros)
+    if exact.valid.unknown == len(data.valid):
+        raise Diverged("every logit of the finished model is NaN")
     # The exact point and the curve from it, then the reported point.
     zero_below(weights, exact.threshold)
     compression_exact = compression(layer_table(model, training.prunable))

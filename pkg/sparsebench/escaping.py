@@ -11,10 +11,22 @@ NOTHING = "–"
 LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
     "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}",
-    ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}", "`": r"\textasciigrave{}",
-    "≈": r"$\approx$", "±": r"$\pm$", "×": r"$\times$", "λ": r"$\lambda$", NOTHING: "--", "…": r"\ldots{}",
+    ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\texttt{\char34}", "`": r"\textasciigrave{}",
+    NOTHING: "--", "…": r"\ldots{}",
     "[": "{[}", "]": "{]}", "*": "{*}",  # after the end of a row they would be its options
 }  # fmt: skip
+MATHS = {
+    "≈": "approx", "±": "pm", "×": "times", "≤": "leq", "≥": "geq", "≠": "neq", "∞": "infty", "∑": "sum",
+    "∇": "nabla", "∂": "partial", "√": "surd", "∈": "in", "ℓ": "ell", "α": "alpha", "β": "beta", "γ": "gamma",
+    "δ": "delta", "ε": "epsilon", "η": "eta", "θ": "theta", "κ": "kappa", "λ": "lambda", "μ": "mu", "π": "pi",
+    "ρ": "rho", "σ": "sigma", "τ": "tau", "φ": "varphi", "ω": "omega", "Δ": "Delta", "Σ": "Sigma",
+    "Ω": "Omega",
+}  # fmt: skip
+LATEX |= {"−": "$-$"} | {character: rf"$\{name}$" for character, name in MATHS.items()}
+# What pdfLaTeX sets by itself, beside ASCII; the engines that read Unicode set the others too.
+BEYOND_LATEX = re.compile(
+    r"[^\x00-\x7f¡-ª¬-º¼-ÏÑ-Ýß-ïñ-ýÿ-ăĆ-ďĒ-ėĚ-ĥĨ-ĭİ-ķĹ-ľŁ-ňŌ-ťŨ-űŴ-ž‐-‖‘’“”†-•…‰‱※‽€№™←-↓]+"
+)
 FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 
@@ -79,13 +91,19 @@ def escape_latex(name: str) -> str:
         name: Any text; nothing in it is a command, starts mathematics, ends a cell or is a row's option.
 
     Returns:
-        One line of LaTeX that is set as the name.
+        One line of LaTeX that is set as the name; by pdfLaTeX with the numbers of characters that it lacks.
 
     Example:
-        >>> print(escape_latex("l1_prox & 5 %"))
-        l1\_prox \& 5 \%
+        >>> print(escape_latex("l1_prox & 5 %"), escape_latex("層"))
+        l1\_prox \& 5 \% {\ifdefined\Umathchar 層\else U+5C64\fi}
     """
-    return re.sub(r".", lambda found: LATEX.get(found[0], found[0]), one_line(name))
+    escaped = re.sub(r".", lambda found: LATEX.get(found[0], found[0]), one_line(name))
+    return BEYOND_LATEX.sub(_by_engine, escaped)
+
+
+def _by_engine(found: re.Match[str]) -> str:
+    numbers = " ".join(f"U+{ord(character):04X}" for character in found[0])
+    return rf"{{\ifdefined\Umathchar {found[0]}\else {numbers}\fi}}"
 
 
 def csv_cell(value: Any) -> Any:

@@ -13,7 +13,9 @@ LONGEST = 1000
 """The most characters of a reason; a longer one keeps its beginning and its end."""
 
 # A terminal's escape sequences: colours and cursor (CSI), titles and links (OSC), those of one character.
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+_ESCAPES = re.compile(
+    r"\x9b[0-?]*[ -/]*[@-~]|\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])"
+)
 WHOLE = 200_000
 """The most characters of a message that are looked at."""
 
@@ -148,10 +150,9 @@ def _name(error: BaseException) -> str:
 def _text(error: BaseException) -> str:
     """Returns an exception's message and notes on one line; what its `__str__` raises is said instead."""
     try:
-        text = str(error)
-    except Exception as broken:
+        text, notes = str(error), getattr(error, "__notes__", ())
+    except (Exception, SystemExit) as broken:
         return f"its message cannot be shown, {type(broken).__name__}"
-    notes = getattr(error, "__notes__", ())
     found = [text, *(note for note in notes if isinstance(note, str))] if isinstance(notes, list) else [text]
     return shortened(" ".join(found), WHOLE)
 

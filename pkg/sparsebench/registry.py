@@ -213,7 +213,7 @@ def load_plugin(path: str | Path, origin: str | None = None) -> None:
 
     Args:
         path: The file; one that has been loaded already is not executed again.
-        origin: The file that it is a copy of, which commands name; None for no copy.
+        origin: The file that it is a copy of, which commands and messages name; None for no copy.
 
     Raises:
         SparsebenchError: The file is missing, a folder or no Python file, or it fails to import (the
@@ -249,7 +249,7 @@ def load_plugin(path: str | Path, origin: str | None = None) -> None:
         del sys.modules[name]
         line = _line_in(error, file)
         raise SparsebenchError(
-            f"plugin file {str(path)!r} fails to import{line}: {reason(error, place=False)}"
+            f"plugin file {str(origin or path)!r} fails to import{line}: {reason(error, place=False)}"
         ) from error
     mine = [new for new in {*sys.modules} - before if new == name or _is_users(sys.modules[new])]
     _ORIGINS.update(dict.fromkeys(mine, origin or str(file)))

@@ -98,7 +98,8 @@ def validation_message(error: "ValidationError", whole: str = "") -> str:
     return printable(f"{where}: {said}" if where else said, LONG)
 
 
-LONGEST_NAME = 200  # characters
+LONGEST_NAME = 200
+"""The most characters of a name, such as an entry's, a layer's or a diagnostic's."""
 
 
 def odd_name(names: Iterable[str]) -> str | None:
@@ -116,6 +117,7 @@ def odd_name(names: Iterable[str]) -> str | None:
         >>> odd_name(["dwf-3", ""])
         'a name in it is empty, longer than 200 characters or not printable'
     """
-    if any(not name or len(name) > LONGEST_NAME or not name.isprintable() for name in names):
+    found = list(names)
+    if not all(found) or max(map(len, found), default=0) > LONGEST_NAME or not "".join(found).isprintable():
         return f"a name in it is empty, longer than {LONGEST_NAME} characters or not printable"
     return None

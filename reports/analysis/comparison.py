@@ -1,10 +1,10 @@
 """Replicates of an entry over seeds, and tests of the difference of two entries. No torch."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Literal
+from typing import Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from .intervals import CONFIDENCE, Interval
 from .points import Point, SeedResult, learning
 
 Kind = Literal["paired", "welch"]
-Rows = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 NOTHING = 1e-12  # differences and errors below it are rounding
 
@@ -126,11 +126,55 @@ def difference(
     return differences([first, second], [(0, 1)], confidence)[0]
 
 
+@dataclass(frozen=True, eq=False)
+class Differences(Sequence[Difference | None]):
+    """The differences of many pairs of entries in columns, each as `difference` returns it.
+
+    Attributes:
+        paired: Whether the kind is "paired".
+        seeds: The numbers of replicates.
+        means: The differences of the means.
+        lows: The lower ends of the intervals.
+        highs: The upper ends of the intervals.
+        ps: The two-sided p.
+        known: Whether there is a difference to speak of; the other columns mean nothing where it is False.
+
+    Example:
+        >>> found = differences([{1: 0.30, 2: 0.31}, {1: 0.20, 2: 0.22}, {1: 0.2}], [(0, 1), (0, 2)])
+        >>> found.known.tolist(), round(found[0].mean, 3), found[1]
+        ([True, False], 0.095, None)
+    """
+
+    paired: NDArray[np.bool_]
+    seeds: NDArray[np.int64]
+    means: Floats
+    lows: Floats
+    highs: Floats
+    ps: Floats
+    known: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.known)
+
+    @overload
+    def __getitem__(self, index: int) -> Difference | None: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Difference | None]: ...
+    def __getitem__(self, index: int | slice) -> Difference | list[Difference | None] | None:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not self.known[index]:
+            return None
+        kind: Kind = "paired" if self.paired[index] else "welch"
+        mean, low, high, p = (x[index].item() for x in (self.means, self.lows, self.highs, self.ps))
+        return Difference(kind, self.seeds[index].item(), mean, Interval(low, high), p)
+
+
 def differences(
     entries: Sequence[Mapping[int, float]],
     pairs: Sequence[tuple[int, int]],
     confidence: float = CONFIDENCE,
-) -> list[Difference | None]:
+) -> Differences:
     """Returns the differences of many pairs of entries, each as `difference` returns it.
 
     Args:
@@ -153,21 +197,24 @@ def differences(
         kind: Kind = "paired" if seeds[i] is not None and seeds[i] == seeds[j] else "welch"
         groups.setdefault((kind, len(entries[i]), len(entries[j])), []).append(number)
     rows = [np.array([entry[seed] for seed in sorted(entry)]) for entry in entries]
-    found: list[Difference | None] = [None] * len(pairs)
-    for (kind, n, m), numbers in groups.items():
+    count = len(pairs)
+    flags, numbers = np.zeros((2, count), dtype=bool), np.zeros((4, count))
+    means, lows, highs, ps = numbers
+    found = Differences(flags[0], np.zeros(count, dtype=np.int64), means, lows, highs, ps, flags[1])
+    for (kind, n, m), at in groups.items():
         if min(n, m) >= 2:
-            first, second = (np.stack([rows[pairs[number][side]] for number in numbers]) for side in (0, 1))
-            for number, tested in zip(numbers, _tested(kind, first, second, confidence), strict=True):
-                found[number] = tested
+            first, second = (np.stack([rows[pairs[number][side]] for number in at]) for side in (0, 1))
+            found.paired[at], found.seeds[at] = kind == "paired", min(n, m)
+            found.known[at], numbers[:, at] = _tested(kind, first, second, confidence)
     return found
 
 
-def _tested(kind: Kind, first: Rows, second: Rows, confidence: float) -> Iterator[Difference | None]:
-    """Student's t test of each two rows, and the interval of the difference of their means."""
+def _tested(kind: Kind, first: Floats, second: Floats, confidence: float) -> tuple[NDArray[np.bool_], Floats]:
+    """Student's t test of each two rows: whether it says anything; difference of the means, ends of its
+    interval, p."""
     from scipy.stats import ttest_ind, ttest_rel  # type: ignore[import-untyped, unused-ignore]
 
-    gaps, count = first.mean(1) - second.mean(1), min(first.shape[1], second.shape[1])
-    errors = _standard_errors(kind, first, second)
+    gaps, errors = first.mean(1) - second.mean(1), _standard_errors(kind, first, second)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)  # of values that nearly agree, which are judged below
         paired = kind == "paired"
@@ -175,16 +222,13 @@ def _tested(kind: Kind, first: Rows, second: Rows, confidence: float) -> Iterato
             ttest_rel(first, second, axis=1) if paired else ttest_ind(first, second, axis=1, equal_var=False)
         )
         lows, highs = test.confidence_interval(confidence)
-    for gap, error, low, high, p in zip(
-        *(x.tolist() for x in (gaps, errors, lows, highs, test.pvalue)), strict=True
-    ):
-        if error > NOTHING:
-            yield Difference(kind, count, gap, Interval(low, high), p)
-        else:  # without spread there is nothing to test: equal, or unknown
-            yield Difference(kind, count, 0.0, Interval(0.0, 0.0), 1.0) if abs(gap) <= NOTHING else None
+    # Without spread there is nothing to test: equal, or unknown
+    spread, equal = errors > NOTHING, abs(gaps) <= NOTHING
+    same = np.array([[0.0], [0.0], [0.0], [1.0]])
+    return spread | equal, np.where(spread, np.stack([gaps, lows, highs, test.pvalue]), same)
 
 
-def _standard_errors(kind: Kind, first: Rows, second: Rows) -> Rows:
+def _standard_errors(kind: Kind, first: Floats, second: Floats) -> Floats:
     """The standard error of each difference of two means."""
     if kind == "paired":
         variances = (first - second).var(1, ddof=1) / first.shape[1]
@@ -193,7 +237,7 @@ def _standard_errors(kind: Kind, first: Rows, second: Rows) -> Rows:
     return np.asarray(np.sqrt(variances))
 
 
-def holm(ps: Sequence[float]) -> list[float]:
+def holm(ps: Sequence[float] | Floats) -> list[float]:
     """Returns p-values after Holm's step-down correction (1979), which bounds the family-wise error rate.
 
     The i-th smallest of m is multiplied by m − i + 1, made monotone and cut at 1.
@@ -208,9 +252,8 @@ def holm(ps: Sequence[float]) -> list[float]:
         >>> holm([0.125, 0.25, 0.75])  # times 3, 2 and 1
         [0.375, 0.5, 0.75]
     """
-    order = sorted(range(len(ps)), key=ps.__getitem__)
-    corrected, running = [1.0] * len(ps), 0.0
-    for place, index in enumerate(order):
-        running = max(running, min(1.0, (len(ps) - place) * ps[index]))
-        corrected[index] = running
-    return corrected
+    order = np.argsort(ps, kind="stable")
+    raised = np.minimum(1.0, np.arange(len(ps), 0, -1) * np.asarray(ps)[order])
+    corrected = np.empty(len(ps))
+    corrected[order] = np.maximum.accumulate(raised)
+    return [float(p) for p in corrected]

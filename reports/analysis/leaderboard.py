@@ -10,7 +10,7 @@ from ...records.stored import unchanged
 from . import measures
 from .intervals import Interval
 from .measures import References
-from .pairwise import Pair, compare_pairs
+from .pairwise import Pairs, compare_pairs
 from .points import Point, Source
 from .scores import repeated_scores
 
@@ -220,7 +220,7 @@ class TaskLeaderboard:
         return self.references.scale
 
     @cached_property
-    def pairs(self) -> list[Pair]:
+    def pairs(self) -> Pairs:
         """The comparisons of every two ranked entries, as `compare_pairs` returns them."""
         return compare_pairs(self)
 

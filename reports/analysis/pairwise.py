@@ -1,11 +1,14 @@
 """Pairwise comparison of the entries of a task: which differ significantly over seeds. No torch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from typing import Literal, Protocol
+from itertools import repeat
+from typing import Literal, NamedTuple, Protocol, overload
 
-from .comparison import differences, holm
+import numpy as np
+from numpy.typing import NDArray
+
+from .comparison import Differences, differences, holm
 from .intervals import Interval
 
 LEVEL = 0.05
@@ -29,8 +32,7 @@ class Ranking(Protocol):
     def replicates(self) -> Mapping[str, Mapping[int, float]]: ...
 
 
-@dataclass(frozen=True)
-class Pair:
+class Pair(NamedTuple):
     """The comparison of two ranked entries of a task.
 
     What is compared are the scores of single seeds or searches; of older records the hypervolumes of their
@@ -83,7 +85,72 @@ class Pair:
         return "distinct, taken alone" if self.distinct else "not distinguishable"
 
 
-def compare_pairs(board: Ranking) -> list[Pair]:
+@dataclass(frozen=True, eq=False)
+class Pairs(Sequence[Pair]):
+    """The comparisons of a task in columns: 200 entries have 19,900 pairs, which are made when they are read.
+
+    Attributes:
+        task: The task, dataset-model.
+        ranked: The entries by rank.
+        first: The number of the first entry of each pair in `ranked`.
+        second: That of the second.
+        gaps: Their differences, all of them known.
+        p_holm: The p after Holm's correction.
+        unit: The raw hypervolume that is normalised to 1.
+
+    Example:
+        >>> found = compare_pairs(board)
+        >>> len(found), found[0] == next(iter(found))
+        (1, True)
+    """
+
+    task: str
+    ranked: Sequence[str]
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    gaps: Differences
+    p_holm: NDArray[np.float64]
+    unit: float
+
+    def __len__(self) -> int:
+        return len(self.p_holm)
+
+    def __iter__(self) -> Iterator[Pair]:
+        return self._made(slice(None))
+
+    @overload
+    def __getitem__(self, index: int) -> Pair: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Pair]: ...
+    def __getitem__(self, index: int | slice) -> Pair | list[Pair]:
+        if isinstance(index, slice):
+            return list(self._made(index))
+        at = range(len(self))[index]
+        return next(self._made(slice(at, at + 1)))
+
+    def _made(self, of: slice) -> Iterator[Pair]:
+        gaps, unit, names = self.gaps, self.unit, self.ranked
+        lows, highs = gaps.lows[of], gaps.highs[of]
+        return map(
+            Pair._make,
+            zip(
+                repeat(self.task),
+                (names[i] for i in self.first[of].tolist()),
+                (names[i] for i in self.second[of].tolist()),
+                ("paired" if one else "welch" for one in gaps.paired[of].tolist()),
+                gaps.seeds[of].tolist(),
+                (gaps.means[of] / unit).tolist(),
+                map(Interval._make, zip((lows / unit).tolist(), (highs / unit).tolist(), strict=True)),
+                gaps.ps[of].tolist(),
+                self.p_holm[of].tolist(),
+                ((lows > 0) | (highs < 0)).tolist(),
+                (self.p_holm[of] < LEVEL).tolist(),
+                strict=False,  # the task repeats
+            ),
+        )
+
+
+def compare_pairs(board: Ranking) -> Pairs:
     """Returns the comparisons of all pairs of ranked entries of a task.
 
     Args:
@@ -96,19 +163,15 @@ def compare_pairs(board: Ranking) -> list[Pair]:
         >>> [(pair.first, pair.second, pair.verdict) for pair in compare_pairs(board)]
         [('dwf-3', 'magnitude', 'distinct, also after correction for all pairs')]
     """
-    ranked = board.ranked
-    unit = board.merit_unit
-    both = list(combinations(range(len(ranked)), 2))
-    tested = differences([board.replicates[entry] for entry in ranked], both)
-    found = [(i, j, gap) for (i, j), gap in zip(both, tested, strict=True) if gap is not None]
-    corrected = holm([gap.p for _, _, gap in found])
-    return [
-        Pair(
-            board.task, ranked[i], ranked[j], gap.kind, gap.seeds, gap.mean / unit,
-            Interval(gap.interval.low / unit, gap.interval.high / unit), gap.p, p, gap.distinct, p < LEVEL,
-        )
-        for (i, j, gap), p in zip(found, corrected, strict=True)
-    ]  # fmt: skip
+    first, second = np.triu_indices(len(board.ranked), 1)
+    both = list(zip(first.tolist(), second.tolist(), strict=True))
+    gaps = differences([board.replicates[entry] for entry in board.ranked], both)
+    known = gaps.known
+    gaps = Differences(**{name: column[known] for name, column in vars(gaps).items()})
+    return Pairs(
+        board.task, board.ranked, first[known], second[known], gaps, np.array(holm(gaps.ps)),
+        board.merit_unit,
+    )  # fmt: skip
 
 
 def pairs_summary(found: Sequence[Pair]) -> str:

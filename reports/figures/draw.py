@@ -1,10 +1,6 @@
-"""All figures of a report, drawn and written, by one process or several."""
+"""All figures of a report, drawn and written."""
 
-import pickle
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -21,12 +17,9 @@ from . import training_curves as curves
 from .canvas import paper_style, save, save_as
 from .critical_difference import draw_critical
 from .front import Styles, draw_fronts
-from .knob_importance import Importance, draw_importance
+from .knob_importance import draw_importance
+from .share import Importance, Pictures, Share
 from .small_multiples import draw_multiples
-
-Pictures = dict[str, list[Path]]
-
-LEAST = 3  # tasks a process: its imports take as long as the figures of two tasks
 
 
 def draw_all(
@@ -150,72 +143,31 @@ def _saved(figure: Figure | None, stem: Path, task: str) -> list[Path]:
     return save(figure, Path(stem), task) if figure else []
 
 
-def draw_report(
-    folder: Path, found: Sequence[TaskLeaderboard], importance: Mapping[str, Importance], processes: int = 1
-) -> Pictures:
-    """Draws and writes all figures of a report, and returns their files by task.
-
-    Drawing takes most of the time of a large report, and one process draws on one core.
+def draw_share(share: Share) -> Pictures:
+    """Draws and writes the figures of a share of a report.
 
     Args:
-        folder: The folder of the files, made where it is missing.
-        found: The leaderboards of all tasks.
-        importance: Importance of the knobs by task, for tasks where it was computed.
-        processes: Upper bound on the processes that draw; where there are several, each of them draws at
-            least `LEAST` tasks.
+        share: What to draw.
 
     Returns:
-        The paths by task, in the order of `found`; those of all tasks together under the empty name.
+        The paths by task; those of all tasks together under the empty name, where the share has them.
 
     Raises:
         SparsebenchError: If the folder cannot be written.
 
     Example:
         >>> [one] = boards(r for r in records if r.entry == "magnitude")
-        >>> pictures = draw_report(Path("."), [one], importance={})
+        >>> pictures = draw_share(Share(Path("."), [one], style_for([one]), {}, [one]))
         >>> {task: len(paths) for task, paths in pictures.items()}
         {'made_up-net': 4, '': 0}
     """
-    style = style_for(found)
-    count = max(1, min(processes, len(found) // LEAST))
-    own, *others = ([*found[i::count]] for i in range(count))
-    # This process draws the first share and the figures of all tasks, while others draw the other shares.
-    with ThreadPoolExecutor(count) as threads:
-        waiting = [threads.submit(_elsewhere, folder, part, importance, style) for part in others]
-        made = _here(folder, own, importance, style)
-        together = _draw_together(found, folder, style, compare_over_tasks(found))
-        for other, part in zip(waiting, others, strict=True):
-            made |= other.result() or _here(folder, part, importance, style)
-    return {board.task: made[board.task] for board in found} | {"": together}
-
-
-def _here(
-    folder: Path, found: Sequence[TaskLeaderboard], importance: Mapping[str, Importance], style: Styles
-) -> Pictures:
-    made = {}
-    for board in found:
-        made[board.task] = draw_all(board, folder, style, importance.get(board.task))
-        collect_new()
+    made = Pictures()
+    with paused_gc():  # records and points need no look at them after each figure
+        for board in share.boards:
+            importance = share.importance[board.task]() if board.task in share.importance else None
+            made[board.task] = draw_all(board, share.folder, share.style, importance)
+            collect_new()
+        if share.together or not share.boards:
+            compared = compare_over_tasks(share.together)
+            made[""] = _draw_together(share.together, share.folder, share.style, compared)
     return made
-
-
-def _elsewhere(
-    folder: Path, found: Sequence[TaskLeaderboard], importance: Mapping[str, Importance], style: Styles
-) -> Pictures | None:
-    """Draws in a process of its own, started by a command, so that no script needs a `__main__` guard.
-
-    None where that process fails, for want of memory perhaps: the caller then draws the figures itself.
-    """
-    command = [sys.executable, "-P", "-c", f"from {__name__} import _answer; _answer()"]
-    asked = pickle.dumps((folder, found, importance, style))
-    done = subprocess.run(command, input=asked, capture_output=True, check=False)
-    made: Pictures | None = None if done.returncode else pickle.loads(done.stdout)
-    return made
-
-
-def _answer() -> None:
-    """Runs in the other process: reads the pickled arguments of `_here` and writes its pickled result."""
-    asked = pickle.load(sys.stdin.buffer)
-    with paused_gc():
-        made = _here(*asked)
-    sys.stdout.buffer.write(pickle.dumps(made))

@@ -9,12 +9,11 @@ from matplotlib.figure import Figure
 
 from ..analysis.leaderboard import TaskLeaderboard
 from ..formatting import label, shortened, unique_labels
-from ..style import left_out, pictured
+from ..style import left_out, shown
 from .canvas import WIDTH, new_figure
 from .heatmap import draw_heat, name_columns, name_rows
+from .share import Importance
 
-# Objective to entry to knob to its share of the importance; the shares of an entry sum to 1.
-Importance = Mapping[str, Mapping[str, Mapping[str, float]]]
 COMMON = ("lr", "weight_decay")
 
 
@@ -58,8 +57,7 @@ def _known(
     board: TaskLeaderboard, shares: Mapping[str, Mapping[str, float]]
 ) -> dict[str, Mapping[str, float]]:
     """Returns the shares of entries with a finite one, in the order of the table: no row is empty."""
-    ranked = [*pictured([board]), *(row.entry for row in board.rows if row.baseline)]
-    return {e: shares[e] for e in ranked if any(map(isfinite, shares.get(e, {}).values()))}
+    return {e: shares[e] for e in shown(board) if any(map(isfinite, shares.get(e, {}).values()))}
 
 
 def _ordered(panels: Importance) -> list[str]:

@@ -1,44 +1,35 @@
 """The leaderboard for a terminal, with the columns that fit its width. No torch."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ...records.pareto import X_MAX
-from ...records.record import Record
 from ..analysis.across_tasks import compare_over_tasks, why_not_compared
-from ..analysis.boards import boards
 from ..analysis.leaderboard import TaskLeaderboard
 from ..formatting import one_line
 from . import notes, wording
 from .columns import fitting
-
-XMax = float | Mapping[str, float]
 
 
 class LeaderboardTable:
     """The leaderboards as a rich renderable: one table a task, with the columns that fit the terminal.
 
     Args:
-        records: Records of any tasks, search and confirm phase together.
-        x_max: log10 compression at which hypervolumes are cut off: one number, or one by task.
-
-    Raises:
-        SparsebenchError: There are no records.
+        found: The leaderboards of all tasks.
 
     Example:
-        >>> Console(width=40, highlight=False).print(LeaderboardTable(records))
+        >>> Console(width=40, highlight=False).print(LeaderboardTable([board]))
         made_up-net: test accuracy...
         rank   entry             hypervolume...
         1      dwf-3           0.581 ± 0.003...
         2      magnitude       0.397 ± 0.004...
     """
 
-    def __init__(self, records: Iterable[Record], x_max: XMax = X_MAX) -> None:
-        self.boards = boards(records, x_max)
+    def __init__(self, found: Sequence[TaskLeaderboard]) -> None:
+        self.boards = found
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         for board in self.boards:

@@ -1,5 +1,6 @@
 """People's own pictures: bit depth, orientation, transparency, other kinds, and layouts of folders."""
 
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -263,3 +264,25 @@ def test_links_are_followed_and_circles_refused(tmp_path: Path) -> None:
     (base / "train/dog/all").unlink()
     (base / "train/dog/me").symlink_to("me")
     refused(base, "dog/me' leads to a folder that it lies in")
+
+
+@pytest.mark.parametrize("stream", ["never", "always"])
+def test_the_same_picture_is_told_where_it_lies_twice(tmp_path: Path, stream: str) -> None:
+    base = pictures(tmp_path / "set", {"train": 20, "test": 4})
+    (base / "train/dog/copy.png").write_bytes((base / "train/cat/03.png").read_bytes())
+    Image.open(base / "train/cat/04.png").save(base / "test/cat/anew.bmp")  # other bytes, the same pixels
+    notes = "; ".join(opened(base, valid=2, stream=stream).notes)
+    assert "1 of 50 images are copies of images of another class, such as 'train/dog/copy.png'" in notes
+    assert ("'test/cat/anew.bmp'" in notes) == (stream == "never")
+
+
+def test_what_is_no_file_is_refused_and_any_name_of_one_is_read(tmp_path: Path) -> None:
+    base = pictures(tmp_path / "set", {"train": 6, "test": 2})
+    (base / "train/cat/00.png").rename(os.fsdecode(bytes(base / "train/cat") + b"/\xff.png"))
+    assert len(opened(base).train) == 11
+    os.mkfifo(base / "train/cat/pipe.png")
+    refused(base, "train/cat/pipe.png' is no file but a pipe")
+    (base / "train/cat/pipe.png").unlink()
+    for split in ("train", "test"):
+        (base / split / "cat").rename(os.fsdecode(bytes(base / split) + b"/\xff"))
+    refused(base, "is not UTF-8: rename it")

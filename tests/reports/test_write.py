@@ -35,12 +35,12 @@ def small() -> list[Record]:
 
 @pytest.fixture(scope="module")
 def written(small: list[Record], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return write_report(tmp_path_factory.mktemp("written"), small)
+    return write_report(tmp_path_factory.mktemp("written"), boards(small))
 
 
 def printed(records: list[Record], width: int = 120) -> str:
     console = Console(width=width, file=io.StringIO(), color_system=None)
-    console.print(LeaderboardTable(records))
+    console.print(LeaderboardTable(boards(records)))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -149,7 +149,9 @@ def test_writing_twice_gives_the_same_bytes(small: list[Record], tmp_path: Path,
     assert {path.name for path in written if path.parent == folder} == names
     assert names | {"site"} == {path.name for path in folder.iterdir()}
     before = {path.relative_to(folder): path.read_bytes() for path in written}
-    assert before == {path.relative_to(tmp_path): path.read_bytes() for path in write_report(tmp_path, small)}
+    assert before == {
+        path.relative_to(tmp_path): path.read_bytes() for path in write_report(tmp_path, boards(small))
+    }
 
 
 def test_the_order_of_records_within_a_task_does_not_matter(small: list[Record]) -> None:
@@ -165,7 +167,7 @@ def test_the_page_shows_the_pictures_that_exist(written: list[Path]) -> None:
 
 def test_nasty_names_are_drawn_and_stay_inside_the_folder(tmp_path: Path) -> None:
     folder = tmp_path / "out"
-    paths = write_report(folder, nasty())
+    paths = write_report(folder, boards(nasty()))
     assert all(path.parent in (folder, folder / "site") for path in paths)
     assert {path.name for path in tmp_path.iterdir()} == {"out"}
     svg = next(path for path in paths if path.suffix == ".svg").read_text(encoding="utf-8")
@@ -190,7 +192,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(
 def test_a_folder_that_is_a_file_is_one_clear_sentence(tmp_path: Path, small: list[Record]) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(SparsebenchError, match="cannot write"):
-        write_report(tmp_path / "file", small)
+        write_report(tmp_path / "file", boards(small))
 
 
 def test_reports_need_no_torch(tmp_path: Path) -> None:
@@ -200,12 +202,13 @@ def test_reports_need_no_torch(tmp_path: Path) -> None:
     code = (
         "import sys, io, pathlib; from rich.console import Console\n"
         "from sparsebench.records.store import load_records\n"
+        "from sparsebench.reports.analysis.boards import boards\n"
         "from sparsebench.reports.tables.terminal import LeaderboardTable\n"
         "from sparsebench.reports.write import write_report\n"
-        "folder = pathlib.Path(sys.argv[1]); records = load_records(folder)\n"
-        "Console(file=io.StringIO()).print(LeaderboardTable(records))\n"
+        "folder = pathlib.Path(sys.argv[1]); found = boards(load_records(folder))\n"
+        "Console(file=io.StringIO()).print(LeaderboardTable(found))\n"
         "assert 'matplotlib' not in sys.modules, 'the terminal table waits for drawing libraries'\n"
-        "write_report(folder, records)\n"
+        "write_report(folder, found)\n"
         "print(sorted(name for name in ('torch', 'optuna', 'mlflow') if name in sys.modules))"
     )
     command = [sys.executable, "-W", "error", "-c", code, str(tmp_path)]

@@ -69,7 +69,8 @@ class TrialActor:
         try:
             self._compare()
             prepare_process(threads=1)  # a process that has used several cannot be forked safely
-            self.warm.load_plugins(map(_placed, self.config.plugins))
+            placed = {_placed(plugin): plugin.path for plugin in self.config.plugins}
+            self.warm.load_plugins(placed, placed)
             load_ahead()
             root = self.config.data_root
             self.data_root = root if root and Path(root).is_dir() else None

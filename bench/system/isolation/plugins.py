@@ -1,7 +1,7 @@
 """The import of plugin files, which registers what they define and leaves the process as it was."""
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,7 +26,9 @@ def warn(sentence: str) -> None:
     warnings.warn(sentence, stacklevel=2)
 
 
-def load_plugins(paths: Iterable[str | Path], say: Callable[[str], None] = warn) -> None:
+def load_plugins(
+    paths: Iterable[str | Path], say: Callable[[str], None] = warn, origins: Mapping[Path, str] | None = None
+) -> None:
     r"""Imports installed plugins and files of plugins, and sets back what that changes for other trainings.
 
     An installed plugin that does not import is not reported: each look-up of a name reports it.
@@ -35,6 +37,7 @@ def load_plugins(paths: Iterable[str | Path], say: Callable[[str], None] = warn)
     Args:
         paths: The files; one that has been loaded already is not executed again.
         say: Called with a sentence for each file whose import has changed more than that.
+        origins: The files that some of them are copies of, which commands and messages name.
 
     Raises:
         SparsebenchError: A file cannot be imported, as `load_plugin` says.
@@ -49,5 +52,6 @@ def load_plugins(paths: Iterable[str | Path], say: Callable[[str], None] = warn)
         with kept_state(say, who, imports=False), suppress(SparsebenchError):
             len(registry)
     for path in paths:
-        with kept_state(say, f"the import of {str(path)!r}", imports=False):
-            load_plugin(path)
+        origin = (origins or {}).get(Path(path))
+        with kept_state(say, f"the import of {origin or str(path)!r}", imports=False):
+            load_plugin(path, origin)

@@ -4,7 +4,6 @@ A trial's own process ends with whatever its method has changed. Two places run 
 that lives on, and use this module: the import of a plugin, and `sparsebench.train` in a script or a notebook.
 """
 
-import decimal
 import gc
 import locale
 import logging
@@ -14,7 +13,9 @@ import resource
 import signal
 import socket
 import sys
+import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -24,6 +25,7 @@ import numpy as np
 import torch
 
 from ....registry import registered, set_registered
+from .interpreter_settings import interpreter_settings
 from .process_tree import children
 from .replaced_code import Code
 from .torch_settings import Setting, torch_settings
@@ -85,11 +87,6 @@ def _set_limits(wanted: Mapping[int, tuple[int, int]]) -> None:
             resource.setrlimit(kind, limits)
 
 
-def _set_decimal(values: Mapping[str, Any]) -> None:
-    for name, value in values.items():
-        setattr(decimal.getcontext(), name, value)
-
-
 def _set_collector(value: tuple[bool, tuple[int, int, int]]) -> None:
     (gc.enable if value[0] else gc.disable)()
     gc.set_threshold(*value[1])
@@ -129,12 +126,11 @@ def process_settings() -> Iterator[Setting]:
     yield Setting(
         "the locale", lambda: locale.setlocale(locale.LC_ALL), lambda v: locale.setlocale(locale.LC_ALL, v)
     )
-    yield Setting("decimal's precision", lambda: {"prec": decimal.getcontext().prec}, _set_decimal)
     yield Setting("the garbage collector", lambda: (gc.isenabled(), gc.get_threshold()), _set_collector)
     yield Setting("resource limits", _limits, _set_limits)
-    yield Setting("numpy's handling of errors", np.geterr, lambda value: np.seterr(**value))
     yield Setting("standard streams", *_attributes((sys, "stdin"), (sys, "stdout"), (sys, "stderr")))
-    yield Setting("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit)
+    yield Setting("the folder of temporary files", *_attributes((tempfile, "tempdir")))
+    yield from interpreter_settings()
 
 
 def import_settings() -> Iterator[Setting]:
@@ -148,8 +144,11 @@ def import_settings() -> Iterator[Setting]:
         True
     """
     yield Setting("the environment", lambda: dict(os.environ), _set_environment)
-    yield Setting("the search path of modules", *_attributes((sys, "path"), (sys, "meta_path")))
-    yield Setting("exception hooks", *_attributes((sys, "excepthook"), (threading, "excepthook")))
+    yield Setting("the time zone", lambda: (time.timezone, time.tzname), lambda value: time.tzset())
+    paths = ((sys, "path"), (sys, "meta_path"), (sys, "path_hooks"))
+    yield Setting("the search path of modules", *_attributes(*paths))
+    hooks = [(sys, name) for name in ("excepthook", "unraisablehook", "displayhook")]
+    yield Setting("exception hooks", *_attributes(*hooks, (threading, "excepthook")))
     yield Setting("the sockets' timeout", socket.getdefaulttimeout, socket.setdefaulttimeout)
     yield Setting("registered names", registered, set_registered)
     logs = ((logging.root, "level"), (logging.root, "handlers"), (logging.root.manager, "disable"))

@@ -53,6 +53,11 @@ def torch_settings() -> Iterator[Setting]:
     yield Setting("anomaly detection", _anomaly, lambda value: torch.set_anomaly_enabled(*value))
     yield Setting("deterministic algorithms", _deterministic, _set_deterministic)
     yield Setting("the number of threads", torch.get_num_threads, torch.set_num_threads)
+    yield Setting(
+        "the number of threads between operators",
+        torch.get_num_interop_threads,
+        torch.set_num_interop_threads,
+    )
     yield Setting("denormal numbers", _flushes_denormals, torch.set_flush_denormal)
     yield Setting("hooks of all modules or optimizers", _global_hooks, _set_global_hooks)
     yield Setting("hooks of saved tensors", _saved_tensor_hooks, _pop_saved_tensor_hooks)
@@ -80,7 +85,7 @@ def flushed_denormals() -> Iterator[None]:
 
 
 def _pairs() -> Iterator[Setting]:
-    """Yields torch's switches: each pair of `_get_NAME` and `_set_NAME` with a plain value."""
+    """Yields torch's switches: each pair of `_get_NAME` and `_set_NAME` with a plain value or a choice."""
     for getter in sorted(name for name in dir(torch._C) if name.startswith("_get_")):
         name = getter.removeprefix("_get_")
         get, put = getattr(torch._C, getter), getattr(torch._C, f"_set_{name}", None)
@@ -88,7 +93,7 @@ def _pairs() -> Iterator[Setting]:
             continue
         with suppress(Exception):  # one that takes arguments, or that this build does not have
             value = get()
-            if isinstance(value, bool | int | str):
+            if isinstance(value, bool | int | str | list) or hasattr(type(value), "__members__"):
                 put(value)
                 yield Setting(f"torch's {name}", get, put)
     if hasattr(torch._C, "_get_fp32_precision_getter"):

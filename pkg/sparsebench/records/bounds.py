@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from ..reasons import LONGEST, shortened
+from ..validation import LONGEST_NAME
 from .fields import Measurements, TrainingResult
 
-LONGEST_NAME = 200
-"""The most characters of a name, such as a layer's or a diagnostic's."""
 MOST_WARNINGS = 20
 MOST_NAMES = 1000  # of diagnostics
 

@@ -16,6 +16,7 @@ LAST = re.compile(NAMED + rb'([0-9a-f]{%d})"}' % LENGTH)
 VARYING = (b',"seconds":', b',"peak_memory_bytes":')
 VALUE = re.compile(rb"[-+.0-9eE]+|null")
 STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+UNNESTED = bytes(set(range(256)) - set(b'{}[]"\\'))  # what says nothing of the depth
 
 
 def check_identity(text: str) -> str:
@@ -59,11 +60,45 @@ def digest(content: Any) -> str:
         >>> digest({"lr": 0.1, "epochs": 30}), digest({"epochs": 30, "lr": 0.1})
         ('6d721aecb0ca2304', '6d721aecb0ca2304')
     """
+    return text_digest(canonical(content))
+
+
+def canonical(content: Any) -> str:
+    """Returns the canonical JSON text of content, of which `digest` is the hash.
+
+    Args:
+        content: As for `digest`.
+
+    Returns:
+        The text. That of a list is the texts of its items, with commas, in brackets.
+
+    Raises:
+        SparsebenchError: JSON cannot express the content.
+
+    Example:
+        >>> canonical({"lr": 0.1, "epochs": 30})
+        '{"epochs":30,"lr":0.1}'
+    """
     try:
-        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError) as error:
         raise SparsebenchError(f"a setting cannot be written down as JSON: {error}") from error
-    return _hash(canonical)
+
+
+def text_digest(text: str) -> str:
+    """Returns the hash of a text as identities have it.
+
+    Args:
+        text: The text, such as a canonical one.
+
+    Returns:
+        The first 16 hexadecimal digits of its SHA-256.
+
+    Example:
+        >>> text_digest(canonical([1, 2])) == digest([1, 2])
+        True
+    """
+    return sha256(_encoded(text)).hexdigest()[:LENGTH]
 
 
 def sealed(content: dict[str, Any]) -> str:
@@ -134,8 +169,7 @@ def _seal(text: bytes) -> str:
     hashed, end, depth = sha256(), 0, 0
     for start, stop in _varying(text):
         piece = text[end:start]
-        bare = _without_strings(piece)
-        depth += bare.count(b"{") + bare.count(b"[") - bare.count(b"}") - bare.count(b"]")
+        depth += _deeper(piece)
         hashed.update(piece if depth == 1 else text[end:stop])
         end = stop
     hashed.update(text[end:])
@@ -154,10 +188,11 @@ def _varying(text: bytes) -> list[tuple[int, int]]:
     return sorted(found)
 
 
-def _without_strings(piece: bytes) -> bytes:
-    """Returns a part of a JSON text, which begins outside of strings, without its strings."""
-    return STRING.sub(b"", piece) if b"\\" in piece else b"".join(piece.split(b'"')[::2])
-
-
-def _hash(text: str) -> str:
-    return sha256(_encoded(text)).hexdigest()[:LENGTH]
+def _deeper(piece: bytes) -> int:
+    """Returns how much deeper a part of a JSON text ends than it begins, which is outside of strings."""
+    bare = piece.translate(None, UNNESTED)
+    if b"\\" in bare:
+        bare = STRING.sub(b"", piece)
+    elif b'"' in (bare := bare.replace(b'""', b"")):  # a string holds a bracket
+        bare = b"".join(bare.split(b'"')[::2])
+    return bare.count(b"{") + bare.count(b"[") - bare.count(b"}") - bare.count(b"]")

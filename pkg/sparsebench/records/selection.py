@@ -16,8 +16,9 @@ from msgspec import UNSET
 from pydantic.fields import FieldInfo
 
 from ..errors import SparsebenchError
+from ..gc_pause import paused_gc
 from .hashing import IDENTITY, LENGTH, intact
-from .lines import Line, read_lines
+from .lines import Line, edited_lines, read_lines
 from .record import Record
 
 T = TypeVar("T")
@@ -107,6 +108,37 @@ def select(path: Path, selection: Selection[T]) -> Iterator[Selected[T]]:
         except SparsebenchError:
             if line.whole:
                 raise
+
+
+def read_all(path: Path, selection: Selection[T], keep: Callable[[Selected[T]], None]) -> str | None:
+    """Reads a records file to its end, for what holds much of it in memory.
+
+    Args:
+        path: The records file.
+        selection: What to read of each record.
+        keep: Called with what was read of each record, in the order written.
+
+    Returns:
+        The sentence on lines that were edited after they were written; None where there are none.
+
+    Raises:
+        SparsebenchError: A complete line is no valid record; the message has its number.
+
+    Example:
+        >>> path, found = folder / "records.jsonl", []
+        >>> _ = path.write_text(record.to_json().replace("made_up", "mnist"))
+        >>> read_all(path, columns("dataset", "seed"), lambda one: found.append(one.value))
+        'records.jsonl was edited after it was written, or written anew by another tool: line 1'
+        >>> found
+        [('mnist', 1000)]
+    """
+    edited = list[int]()
+    with paused_gc():  # the collector would traverse what is kept again and again, and free nothing
+        for one in select(path, selection):
+            keep(one)
+            if one.edited:
+                edited.append(one.line.number)
+    return edited_lines(edited)
 
 
 def _value(line: Line, whole: bool | None, selection: Selection[T], path: Path) -> T:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from ..errors import SparsebenchError
 from ..gc_pause import paused_gc
-from .lines import EDITED, FILE, edited_lines, edits, last_line, read_lines, records_file
+from .lines import EDITED, FILE, edits, last_line, read_lines, records_file
 from .log import CONTINUE, Notify, RecordLog
 from .record import Record, parse
-from .selection import light_records, select
+from .selection import Selected, light_records, read_all
 from .stored import StoredRecords, latest
 
 __all__ = ["EDITED", "FILE", "Store", "edits", "latest", "load_records"]
@@ -73,14 +73,11 @@ class Store:
         self._light = light_records()
         self.edited: str | None = None
         if self.path.exists():
-            edited = list[int]()
-            with paused_gc():
-                for one in select(self.path, self._light):
-                    self._by_id[one.value.id] = one.value
-                    if one.edited:
-                        edited.append(one.line.number)
-            self.edited = edited_lines(edited)
+            self.edited = read_all(self.path, self._light, self._keep)
             self._mend()  # after reading: a file that is no file of records stays as it is
+
+    def _keep(self, read: Selected[Record]) -> None:
+        self._by_id[read.value.id] = read.value
 
     def _mend(self) -> None:
         """Cuts off a torn last line, so that the next record starts on a line of its own.

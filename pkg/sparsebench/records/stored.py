@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import overload
 
 from ..errors import SparsebenchError
-from ..gc_pause import paused_gc
-from .lines import edited_lines, records_file
+from .lines import records_file
 from .record import Record, parse
-from .selection import light_records, select
+from .selection import Selected, light_records, read_all
 
 
 @dataclass(frozen=True)
@@ -80,16 +79,21 @@ class StoredRecords(Sequence[Record]):
     """
 
     def __init__(self, path: str | Path) -> None:
-        file, edited = records_file(path), list[int]()
-        by_id, starts = dict[str, Record](), dict[str, int]()
-        with paused_gc():
-            for one in select(file, light_records()):
-                by_id[one.value.id], starts[one.value.id] = one.value, one.line.start
-                if one.edited:
-                    edited.append(one.line.number)
+        file, by_id, starts = records_file(path), dict[str, Record](), dict[str, int]()
+
+        def keep(read: Selected[Record]) -> None:
+            by_id[read.value.id], starts[read.value.id] = read.value, read.line.start
+
+        self.edited = read_all(file, light_records(), keep)
         self.light = list(by_id.values())
         self.whole = WholeRecords(file, starts)
-        self.edited = edited_lines(edited)
+
+    @classmethod
+    def of(cls, path: Path, light: list[Record], starts: Mapping[str, int]) -> "StoredRecords":
+        """Returns the records of a file whose content is known: without their bulk, in the file's order."""
+        found = cls.__new__(cls)
+        found.light, found.whole, found.edited = light, WholeRecords(path, starts), None
+        return found
 
     @overload
     def __getitem__(self, index: int) -> Record: ...

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sparsebench.bench.campaign.driver import run
 from sparsebench.bench.campaign.kept_models import front_models
-from sparsebench.bench.campaign.publish import report_folder
+from sparsebench.bench.campaign.publish import ranked, report_folder
 from sparsebench.bench.exchange.pack import pack
 from sparsebench.bench.output_folder.campaign_id import take_campaign_id
 from sparsebench.bench.progress.snapshot import CampaignSnapshot
@@ -70,7 +70,7 @@ def test_every_command_goes_on_or_says_why_not(
     kind: str, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Figures take seconds, and read none of the folder's files.
-    monkeypatch.setattr(draw, "draw_report", lambda *arguments: {})
+    monkeypatch.setattr(draw, "draw_share", lambda share: {b.task: [] for b in share.boards} | {"": []})
     for file in files(whole):
         out = tmp_path / f"{file.name}-out"
         shutil.copytree(whole, out)
@@ -78,7 +78,7 @@ def test_every_command_goes_on_or_says_why_not(
         try:
             assert status(out).condition == ("complete" if file.name != FILE else "stopped")
             records, said = StoredRecords(out), list[str]()
-            report_folder(out, records, said.append)
+            report_folder(out, ranked(out, records), said.append)
             front_models(out, records.light)
             if file.name not in AUTHORITATIVE:
                 assert tables(out) == tables(whole), file.name

@@ -41,6 +41,31 @@ def test_merging_needs_no_suite_but_the_records(tmp_path: Path) -> None:
     assert not (tmp_path / "all" / "suite.json").exists()
 
 
+def test_a_choice_of_tasks_is_packed_and_the_parts_make_the_whole(tmp_path: Path) -> None:
+    lines = made("a") + made("a", dataset="other", data_digest="d2")
+    suite = suite_of("a")
+    suite["suite"]["tasks"].append({**suite["suite"]["tasks"][0], "dataset": "other"})
+    suite["data"]["other-net"] = "d2"
+    whole = folder(tmp_path / "whole", lines, suite)
+    parts = []
+    for number, task in enumerate(("toy-net", "other-net")):
+        archive, count, _ = pack(whole, tmp_path / f"{number}.zip", [task])
+        assert count == 4
+        one = merge([archive], tmp_path / f"part{number}")
+        assert {record.task for record in one.records} == {task}
+        parts.append(archive)
+    both = merge(parts, tmp_path / "both")
+    assert {r.id: r.to_json() for r in both.records} == {
+        r.id: r.to_json() for r in latest(load_records(whole))
+    }
+    assert pack(whole, tmp_path / "all.zip", ["toy-net", "other-net", "toy-net"]).records == 8
+    for wrong in ("toy", "../toy-net", "\x1b[2J", ""):
+        with pytest.raises(SparsebenchError, match="unknown task") as met:
+            pack(whole, tmp_path / "x.zip", [wrong])
+        assert str(met.value).isprintable()
+    assert not (tmp_path / "x.zip").exists()
+
+
 def test_a_search_made_twice_is_taken_once(tmp_path: Path) -> None:
     one = folder(tmp_path / "one", made("a"), suite_of("a"))
     two = folder(tmp_path / "two", made("a", lr=0.3) + made("b", lr=0.4), suite_of("a", "b"))

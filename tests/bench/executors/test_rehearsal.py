@@ -37,13 +37,17 @@ class Net(nn.Module):
         y = self.head(Once.apply(x) if self.kind == "once" else x)
         if self.kind == "nan":
             y = y / 0 * 0
+        if self.kind == "leaves":
+            raise SystemExit("this needs a licence")
+        if self.kind == "fails":
+            raise ValueError("not today")
         if self.training and self.kind == "batch":
             assert len(x) >= 8, "a batch of eight or more"
         if self.training and self.kind in ("tuple", "dict", "wide"):
             return {"tuple": (y, y), "dict": {"logits": y}, "wide": torch.cat([y, y], 1)}[self.kind]
         return y
 
-for kind in ("plain", "tuple", "dict", "wide", "nan", "lazy", "once", "norm", "batch"):
+for kind in ("plain", "tuple", "dict", "wide", "nan", "lazy", "once", "norm", "batch", "leaves", "fails"):
     def make(pretrained=False, kind=kind, **more):
         return Net(kind, more["in_chans"], more["num_classes"])
     make.__name__, make.__module__ = f"reh_{kind}", __name__
@@ -93,6 +97,8 @@ def test_what_trains_passes(plugin: Path, model: str) -> None:
         ("tuple", ["dense"], "model 'reh_tuple': it gives a tuple of 2, not one tensor of logits"),
         ("dict", ["dense"], "it gives a dict of 'logits', not one"),
         ("wide", ["dense"], r"of the shape \(16, 20\), not"),
+        ("leaves", ["dense"], "SystemExit: this needs a licence"),
+        ("fails", ["dense"], r"1×8×8: ValueError: not today \([^;]*\)$"),
         ("nan", ["dense"], "the loss of its first step is no number"),
         ("once", ["dense", "grasp"], "entry 'grasp' cannot be trained: .*not implemented.*--methods dense"),
         ("plain", ["reh_raises", "dense"], "'reh_raises' .*RuntimeError: first line second line"),

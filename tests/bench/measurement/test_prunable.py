@@ -53,6 +53,7 @@ PLAIN: dict[str, Callable[[Tensor, Function], Tensor]] = {
     "in copied slices": lambda x, f: torch.cat([F.linear(x, w * 2) for w in f.weight.chunk(3)], 1),
     "padded": lambda x, f: F.linear(F.pad(x, (0, 2)), F.pad(f.weight, (0, 2))),
     "in the other order": lambda x, f: F.linear(x.flip(1), f.weight.flip(1)),
+    "through a function that is zero at zero alone": lambda x, f: F.linear(x, f.weight.tanh() ** 3),
     "through a gate of the image": lambda x, f: F.linear(x, f.weight * x.mean()),
 }
 COMPUTED: dict[str, Callable[[Tensor, Function], Tensor]] = {
@@ -60,6 +61,10 @@ COMPUTED: dict[str, Callable[[Tensor, Function], Tensor]] = {
     "standardised, with a gain": lambda x, f: F.linear(x, standardised(f.weight) * f.gain),
     "plus another": lambda x, f: F.linear(x, f.weight + f.other),
     "a slice standardised": lambda x, f: F.linear(x, standardised(f.weight)[:3]).repeat(1, 2),
+    "masked": lambda x, f: F.linear(x, f.weight * (torch.arange(64) % 2)),
+    "cut off below zero": lambda x, f: F.linear(x, f.weight.relu()),
+    "with few levels": lambda x, f: F.linear(x, (f.weight / f.weight.abs().mean()).round().clamp(-1, 1)),
+    "its softplus": lambda x, f: F.linear(x, F.softplus(f.weight)),
 }  # fmt: skip
 
 

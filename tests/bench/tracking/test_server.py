@@ -210,7 +210,8 @@ def test_a_studys_page_leads_to_its_trials_and_models_and_shows_its_figure(
     """A real campaign, published to a database of its own; the links are followed as a reader would."""
     folder, problems = tmp_path / "run", list[str]()
     shutil.copytree(finished, folder)
-    publish.publish_to_mlflow(folder, OWN, load_records(folder), None, problems.append)
+    records = load_records(folder)
+    publish.publish_to_mlflow(folder, OWN, records, publish.ranked(folder, records), None, problems.append)
     assert problems == []
     tracker = Tracker(default_uri(folder), folder, OWN)
     experiment = tracker.experiment("tiny", "digits-lenet_300_100")

@@ -210,6 +210,19 @@ def test_every_way_to_diverge_is_an_outcome(make_trial: Callable[..., Trial], me
         assert record.status in ("ok", "diverged"), record.reason
 
 
+def test_a_finished_model_whose_logits_are_no_numbers_has_diverged(
+    make_trial: Callable[..., Trial], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overflow(self: Sparsifier, net: Net) -> None:
+        for name in net.names:
+            net.weight(name).copy_(torch.randn(net.weight(name).shape, generator=net.generator).sign() * 3e38)
+
+    monkeypatch.setattr(Magnitude, "finalize", overflow)
+    record = trials.run(make_trial(method="magnitude", phase="confirm"))
+    assert (record.status, record.reason) == ("diverged", "every logit of the finished model is NaN")
+    assert (record.test_accuracy, record.compression) == (record.test_chance, 1.0)
+
+
 def test_the_curve_has_some_rows_and_ends_at_the_last_step(planted: Data) -> None:
     heard: list[dict[str, Any]] = []
     run = training(configure("dwf", {"depth": 3}), planted, epochs=20)

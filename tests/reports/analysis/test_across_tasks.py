@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sparsebench.records.record import Record
 from sparsebench.reports.analysis.across_tasks import (
     TasksComparison,
+    _wilcoxon,
     compare_over_tasks,
     contestants,
     why_not_compared,
@@ -58,6 +61,20 @@ def test_the_critical_difference_is_demsars(entries: int, tasks: int, expected: 
     scores = 0.2 + 0.6 * rng.random((tasks, entries))
     found = result(scores, tuple(f"e{i}" for i in range(entries)))
     assert found.critical_difference == pytest.approx(expected, abs=0.006)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(6, 9).flatmap(lambda tasks: st.lists(
+    st.lists(st.integers(0, 6), min_size=tasks, max_size=tasks), min_size=2, max_size=5
+)))  # fmt: skip
+def test_all_pairs_at_once_are_wilcoxons_one_by_one(eighths: list[list[int]]) -> None:
+    """Scores of a few eighths: columns that are equal, and gaps of equal size."""
+    scores = np.array(eighths) / 8
+    expected = []
+    for i, j in zip(*np.triu_indices(len(scores), 1), strict=True):
+        gaps = scores[i] - scores[j]
+        expected.append(scipy.stats.wilcoxon(gaps[gaps != 0]).pvalue if gaps.any() else 1.0)
+    assert _wilcoxon(scores) == pytest.approx(expected)
 
 
 def test_pairs_are_wilcoxons_with_holm() -> None:

@@ -3,6 +3,7 @@
 import re
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sparsebench.records.record import Record
 from sparsebench.reports.analysis.across_tasks import compare_over_tasks
 from sparsebench.reports.analysis.boards import boards, on_front
 from sparsebench.reports.analysis.leaderboard import TaskLeaderboard
+from sparsebench.reports.drawing import drawing
 from sparsebench.reports.figures import draw as figures
 from sparsebench.reports.figures.canvas import paper_style
 from sparsebench.reports.figures.critical_difference import Scale, draw_critical
@@ -121,7 +123,7 @@ def test_knobs_are_a_heat_map_an_objective(six: list[Record]) -> None:
 
 def test_figures_together_are_written_and_shown(six: list[Record], tmp_path: Path) -> None:
     two = [r for r in six if r.dataset in ("toy0", "toy1")]
-    paths = write_report(tmp_path, two, importance={"toy0-net": SHARES})
+    paths = write_report(tmp_path, boards(two), importance={"toy0-net": partial(dict, SHARES)})
     names = {path.name for path in paths}
     assert {"tasks-fronts.png", "tasks-fronts.svg", "knobs-toy0-net.png", "pairs.csv"} <= names
     assert "tasks-ranks.png" not in names and "knobs-toy1-net.png" not in names
@@ -148,7 +150,7 @@ def test_each_figure_is_drawn_once_a_format(
 def test_two_processes_draw_what_one_does(
     six: list[Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And where the other cannot, the first draws everything."""
+    """And where others cannot, the first draws everything."""
     here = []
     usual = figures.draw_all
 
@@ -157,12 +159,14 @@ def test_two_processes_draw_what_one_does(
         return usual(board, *args)
 
     monkeypatch.setattr(figures, "draw_all", counted)
-    found, shares = boards(six), {"toy1-net": SHARES}
-    one = figures.draw_report(tmp_path / "one", found, shares)
-    for interpreter, drawn in ((sys.executable, 3), ("false", 6)):
+    found, shares = boards(six), {"toy1-net": partial(dict, SHARES)}
+    with drawing(tmp_path / "one", found, shares) as pictures:
+        one = pictures()
+    for interpreter, drawn in ((sys.executable, 0), ("false", 6)):
         here.clear()
         monkeypatch.setattr(sys, "executable", interpreter)
-        two = figures.draw_report(tmp_path / "two", found, shares, processes=8)
+        with drawing(tmp_path / "two", found, shares, processes=8) as pictures:
+            two = pictures()
         assert len(here) == drawn
         assert list(two) == list(one) == [*(board.task for board in found), ""]
         for task, paths in one.items():

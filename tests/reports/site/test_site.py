@@ -287,5 +287,5 @@ def test_rank_1_is_coloured_only_where_rank_2_is_distinguishable(
     (task,) = given(tmp_path / "site" / "data-index.js")["tasks"]
     assert given(tmp_path / "site" / task["part"])["rows"].count('class="first"') == coloured
     options = Console(width=120).options
-    (table, *_) = (part for part in LeaderboardTable(made).__rich_console__(Console(), options))
+    (table, *_) = (part for part in LeaderboardTable(boards(made)).__rich_console__(Console(), options))
     assert isinstance(table, Table) and [row.style for row in table.rows].count("green") == coloured

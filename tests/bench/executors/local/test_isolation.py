@@ -1,5 +1,7 @@
 """Methods that change their process, beside a dense baseline whose records stay equal to the last digit."""
 
+import signal
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -68,11 +70,22 @@ MISDEEDS = {
     "parent": "os.kill(os.getppid(), signal.SIGTERM)",
     "worker": "os.kill(os.getppid(), signal.SIGKILL), time.sleep(600)",
     "fork": "os.fork()",
+    "attention": "torch._C._set_sdp_priority_order([2, 0, 1]), torch.backends.cuda.enable_math_sdp(False)",
+    "numpy": "numpy.seterr(all='raise'), numpy.setbufsize(1024), numpy.set_printoptions(precision=1)",
+    "zone": "os.environ.update(TZ='Asia/Kathmandu'), time.tzset()",
+    "blocked": "signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())",
+    "interval": "sys.setswitchinterval(5.0), sys.set_int_max_str_digits(700), threading.stack_size(65536)",
+    "rounding": "setattr(decimal.getcontext(), 'rounding', decimal.ROUND_UP)",
+    "temporary": "setattr(tempfile, 'tempdir', '/nowhere'), sys.path_hooks.clear()",
+    "trace": "sys.setprofile(lambda *args: None), setattr(sys, 'displayhook', print)",
+    "between": "torch.set_num_interop_threads(3)",
+    "nice": "os.nice(5)",
+    "lingering": "threading.Thread(target=time.sleep, args=(600,)).start()",
     "terminal": "open('/dev/tty').readline()",
 }
 IMPORTS = (
     "atexit, decimal, gc, getpass, locale, logging, numpy, os, random, resource, signal, subprocess, sys, "
-    "threading, time, warnings"
+    "tempfile, threading, time, warnings"
 )
 PLUGIN = f'''
 import {IMPORTS}
@@ -147,7 +160,8 @@ def test_no_method_changes_the_record_of_the_next_trial(
 IN_PROCESS = [
     "precision", "autocast", "dtype", "gradients", "deterministic", "anomaly", "warnings", "folder", "umask",
     "relu", "linear", "step", "harness", "hook", "mode", "recursion", "denormals",
-    "data", "registry",
+    "data", "registry", "attention", "numpy", "zone", "blocked", "interval", "rounding", "temporary", "trace",
+    "affinity",
 ]  # fmt: skip
 
 
@@ -160,6 +174,7 @@ def test_train_sets_back_what_a_method_has_changed_and_tells_it(plugin: str) -> 
         return found.model_copy(update=FREE)
 
     expected = trained("dense")
+    before = time.tzname, signal.pthread_sigmask(signal.SIG_BLOCK, ())
     for name in IN_PROCESS:
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
@@ -171,3 +186,4 @@ def test_train_sets_back_what_a_method_has_changed_and_tells_it(plugin: str) -> 
             assert any("has changed the process, which is set back" in str(one.message) for one in told), name
         assert trained("dense") == expected, name
     assert torch.is_grad_enabled()
+    assert (time.tzname, signal.pthread_sigmask(signal.SIG_BLOCK, ())) == before

@@ -74,14 +74,16 @@ class Shipped(Sparsifier):
     assert opened(made).error == ""
     word, _, content = made.run(make_trial(method="shipped").model_dump_json()).partition(" ")
     assert word == "record"
-    assert parse(content, "here").status == "ok"
+    record = parse(content, "here")
+    assert record.status == "ok"
+    assert record.command.endswith(" --plugin /on/the/driver/mine.py")  # not the copy, which the user lacks
     assert [path.name for path in temporary.rglob("*.py")] == ["mine.py"]
     assert own_folder().stat().st_mode & 0o077 == 0  # nobody else writes what is run
 
 
 def test_a_plugin_that_fails_is_named() -> None:
     found = opened(worker(plugins=[Plugin("/on/the/driver/broken.py", "raise RuntimeError('no')")]))
-    assert "broken.py' fails to import at line 1" in found.error
+    assert "plugin file '/on/the/driver/broken.py' fails to import at line 1" in found.error
 
 
 @pytest.mark.parametrize("shares", [True, False])
