@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -14,28 +14,15 @@ from torch import nn
 from ...datasets.api import Data
 from ...datasets.api import registry as datasets
 from ...errors import SparsebenchError
-from ...methods.api import Diverged, Sparsifier, configure, keep_count
+from ...methods.api import configure
 from ...methods.api import registry as methods
 from ...records.bounds import bounded_layers, bounded_result
-from ...records.fields import Layer, Measurements, TrainingResult
+from ...records.fields import Measurements, TrainingResult
 from ...records.hashing import digest
 from ...records.record import Record
 from ...registry import plugin_of
 from ..config.trial_spec import Trial
 from ..data import opened
-from ..measurement.accuracy import ClassCounts, Evaluation, by_class, class_sizes
-from ..measurement.collapse import has_collapsed
-from ..measurement.compression import (
-    compression,
-    effective_compression,
-    empty_layers,
-    layer_table,
-    total_compression,
-    zero_below,
-)
-from ..measurement.curve import curve, restored
-from ..measurement.flops import speedup
-from ..measurement.zero_threshold import operating_points
 from ..models.factory import create, maker_of
 from ..models.model_file import check_save_path as check_save_path
 from ..models.model_file import save_model as save_model
@@ -44,6 +31,7 @@ from ..system import peak_memory
 from ..system.environment import versions
 from ..system.isolation.process_state import kept_state, seed_generators
 from .checkpointing import Checkpointer
+from .finished_model import measurements
 from .loop import Training
 
 open_data = partial(opened.open_data, guard=partial(kept_state, imports=False))
@@ -108,7 +96,7 @@ def run(
     training = Training(model, method, data, trial.recipe, **options)
     # Training, then the measurements of the finished model.
     result = _trained(training, on_event, checkpointer)
-    measured = _measurements(trial, training, result, data, place)
+    measured = measurements(trial, training, result, data, place)
     # The record, and the model's file.
     peak, name = peak_memory.peak(place), _device_name(place)
     earlier = checkpointer.spent if checkpointer else 0.0
@@ -225,86 +213,3 @@ def failed(
     result = TrainingResult(status="failed", reason=reason)
     threads = threads or torch.get_num_threads()
     return record_of(trial, result, Measurements(), threads=threads, device=device, seconds=seconds)
-
-
-def _measurements(
-    trial: Trial, training: Training, result: TrainingResult, data: Data, place: torch.device
-) -> Measurements:
-    """Returns the measurements of the finished model; sets the result to diverged where it has no numbers."""
-    try:
-        if result.status == "ok":
-            return _measured(trial, training, data, place)
-    except Diverged as error:
-        result.status, result.reason = "diverged", str(error)
-    return _chance(trial, data)
-
-
-def _chance(trial: Trial, data: Data) -> Measurements:
-    """Returns the measurements of a diverged training: what guessing reaches, at compression 1."""
-    metric = trial.recipe.metric
-    valid = class_sizes(data.valid).chance(metric)
-    test = None if trial.phase == "search" else class_sizes(data.test).chance(metric)
-    return Measurements(
-        classes=data.classes, val_accuracy=valid, test_accuracy=test, val_chance=valid, test_chance=test,
-        compression=1.0,
-    )  # fmt: skip
-
-
-def _measured(trial: Trial, training: Training, data: Data, place: torch.device) -> Measurements:
-    """Returns the measurements at both operating points and the curve; the model is left at the first."""
-    model, method = training.model, training.method
-
-    def on_test() -> ClassCounts | None:
-        return by_class(model, data.test, place) if trial.phase != "search" else None
-
-    if not all(bool(p.isfinite().all()) for p in model.parameters()):
-        raise Diverged("a parameter of the finished model is not finite")
-    # The two thresholds.
-    weights = [training.net.weight(name).detach() for name in training.prunable]
-    exact, chosen = operating_points(model, weights, data.valid, place, method.exact_zeros)
-    if exact.valid.unknown == len(data.valid):
-        raise Diverged("every logit of the finished model is NaN")
-    # The exact point and the curve from it, then the reported point.
-    zero_below(weights, exact.threshold)
-    compression_exact = compression(layer_table(model, training.prunable))
-    first, metric = Evaluation(exact.valid, on_test()), trial.recipe.metric
-    points = curve(model, weights, trial.compressions, data, place, whole=first, metric=metric)
-    with restored(weights):
-        zero_below(weights, chosen.threshold)
-        found = first if chosen is exact else Evaluation(chosen.valid, on_test())
-        return Measurements(
-            classes=data.classes,
-            **found.accuracies(metric, first),
-            **_sizes(training, data, place),
-            compression_exact=compression_exact,
-            threshold=chosen.threshold,
-            at_compressions=points,
-        )
-
-
-def _sizes(training: Training, data: Data, place: torch.device) -> dict[str, Any]:
-    """Returns what is counted of a finished model: its zeros, and what they save."""
-    model, layers = training.model, layer_table(training.model, training.prunable)
-    density = {layer.name: layer.nonzeros / layer.size for layer in layers}
-    target, missed_by = _target(training.method, layers)
-    return {
-        "compression": compression(layers),
-        "target": target,
-        "missed_by": missed_by,
-        "total_compression": total_compression(model),
-        "effective_compression": effective_compression(model, training.prunable, data.shape),
-        "speedup": speedup(training.metrics.cost, density),
-        "prunable_share": training.prunable_share,
-        "collapsed": has_collapsed(model, data.shape, place),
-        "empty_layers": empty_layers(layers),
-        "layers": layers,
-    }
-
-
-def _target(method: Sparsifier, layers: Sequence[Layer]) -> tuple[float | None, int | None]:
-    """Returns the target as a compression, and how many nonzeros more than it the finished model has."""
-    sparsity = method.target()
-    if sparsity is None:
-        return None, None
-    size, nonzeros = sum(layer.size for layer in layers), sum(layer.nonzeros for layer in layers)
-    return 1 / (1 - sparsity), nonzeros - keep_count(sparsity, size)
