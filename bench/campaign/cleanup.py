@@ -7,11 +7,11 @@ from pathlib import Path
 from ...records.record import Record
 from ..output_folder.layout import CHECKPOINTS, MARK, trial_file
 from ..training.checkpointing import checkpoint_identity
-from .kept_models import keep_front_models
+from .kept_models import keep_board_models
 
 
 def clean_up(folder: Path, records: Sequence[Record]) -> None:
-    """Deletes what a complete campaign needs no longer: its checkpoints, and its models that are on no front.
+    """Deletes what a complete campaign needs no longer: its checkpoints, and its models that no board shows.
 
     Args:
         folder: The output folder.
@@ -19,15 +19,15 @@ def clean_up(folder: Path, records: Sequence[Record]) -> None:
 
     Example:
         >>> from sparsebench.bench.models.model_file import save_model
-        >>> off_front = next(one for one in records if one.phase == "search")
-        >>> for one in (record, off_front):
+        >>> off_board = next(one for one in records if one.phase == "search")
+        >>> for one in (record, off_board):
         ...     save_model(model, data, one, folder / "models" / f"{one.id}.safetensors")
         >>> clean_up(folder, records)
         >>> [path.stem for path in (folder / "models").iterdir()] == [record.id]
         True
     """
     clear_checkpoints(folder, records)
-    keep_front_models(folder, records)
+    keep_board_models(folder, records)
 
 
 def clear_checkpoints(folder: Path, records: Iterable[Record]) -> None:

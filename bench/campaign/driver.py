@@ -276,7 +276,7 @@ def run(
 def _conclude(
     folder: Path, records: Sequence[Record], live: publish.LivePublisher, interrupts: Interrupts
 ) -> Result:
-    """Deletes checkpoints and the models on no front, then writes tables and figures.
+    """Deletes checkpoints and the models on no board, then writes tables and figures.
 
     Raises `SparsebenchError` where no trial has a result, `Interrupted` for a signal.
     """

@@ -1,33 +1,32 @@
-"""The model files of a campaign: one for each confirmed point while it runs, at its end those of the fronts.
+"""The model files of a campaign: one for each confirmed training while it runs, then those of the boards.
 
-The seeds of a point are as many models of one configuration. The one with the best validation accuracy stays
-(the lowest seed of equals), the others are deleted: nothing is chosen by the test set.
+The seeds of a training are as many models of one configuration. The one that is best on validation data where
+the board shows the training stays (the lowest seed of equals), the others are deleted: nothing is chosen by
+the test set.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from ...errors import SparsebenchError
 from ...learning import chance_on
+from ...records.choice import chosen_at
 from ...records.record import Record
 from ...records.store import Store
 from ...reports.analysis.boards import on_front
+from ...reports.analysis.common_points import compressions_of
 from ...reports.analysis.grouping import by_task, confirmed
 from ...reports.analysis.points import Point
 from ..output_folder.layout import MODELS, SUFFIX, model_files, model_path, trial_file
+from ..output_folder.shown_trainings import ShownTraining, shown_trainings
 from .counted import counted
 
 
-def _best_seed(records: Iterable[Record], has_model: Callable[[str], bool]) -> Record | None:
-    """Returns the record, of those of one point, whose model stays; None where none of them has a model."""
-    finished = [record for record in records if record.status == "ok" and has_model(record.id)]
-    return max(finished, key=lambda record: (record.val_accuracy or 0.0, -record.seed), default=None)
-
-
 def confirmed_fronts(records: Iterable[Record]) -> list[Point]:
-    """Returns the points on the confirmed front of every entry on every task, as the leaderboard has them.
+    """Returns the points on the confirmed front of every entry on every task, as boards of earlier versions
+    have them.
 
     Args:
         records: Records of any tasks; only those of confirmed points count.
@@ -47,33 +46,51 @@ def confirmed_fronts(records: Iterable[Record]) -> list[Point]:
     return found
 
 
-def front_models(folder: Path, records: Iterable[Record]) -> dict[str, Path]:
-    """Returns the model file of each point on a confirmed front.
+def board_trainings(records: Iterable[Record]) -> list[ShownTraining]:
+    """Returns the trainings whose models are kept: those that the leaderboards show.
+
+    Args:
+        records: The records of a campaign, the latest of each trial that counts.
+
+    Returns:
+        The trainings chosen at the common compressions; of tasks of earlier versions the points on the
+        confirmed fronts.
+
+    Example:
+        >>> [len(training.runs) for training in board_trainings(records)]  # seeds of seven points
+        [3, 3, 3, 3, 3, 3, 3]
+    """
+    tasks = by_task(records).values()
+    before = [record for own in tasks if not compressions_of(own) for record in own]
+    fronts = [ShownTraining((), tuple(o.record for o in p.outcomes)) for p in confirmed_fronts(before)]
+    return fronts + shown_trainings(record for own in tasks if compressions_of(own) for record in own)
+
+
+def board_models(folder: Path, records: Iterable[Record]) -> dict[str, Path]:
+    """Returns the model file of each training that the leaderboards show.
 
     Args:
         folder: The output folder.
         records: The records of the campaign, the latest of each trial.
 
     Returns:
-        The file of each point's best seed, by that seed's record id. Points without a file, or with a damaged
-        one, are left out.
+        The file of each training's best seed, by that seed's record id. Trainings without a file, or with a
+        damaged one, are left out.
 
     Example:
         >>> from sparsebench.bench.models.model_file import save_model
-        >>> save_model(model, data, record, model_path(folder / MODELS, record.id))  # of no other point
-        >>> list(front_models(folder, records)) == [record.id]
+        >>> save_model(model, data, record, model_path(folder / MODELS, record.id))  # of no other training
+        >>> list(board_models(folder, records)) == [record.id]
         True
     """
     files = {i: path for i, path in model_files(folder / MODELS).items() if is_model(path, i)}
-    chosen = (
-        _best_seed((o.record for o in point.outcomes), files.__contains__)
-        for point in confirmed_fronts(counted(folder, records))
-    )
+    shown = board_trainings(counted(folder, records))
+    chosen = (training.best(files.__contains__) for training in shown)
     return {record.id: files[record.id] for record in chosen if record is not None}
 
 
 class KeptModels:
-    """The model files of a running campaign, reduced to one for each confirmed point: that of its best seed.
+    """The model files of a running campaign: of each confirmed training that of its best seed alone.
 
     Args:
         folder: The output folder.
@@ -92,32 +109,42 @@ class KeptModels:
     """
 
     def __init__(self, folder: Path, store: Store) -> None:
-        self.models = folder / MODELS
-        self._seeds: dict[tuple[str, str, str | None], dict[str, Record]] = defaultdict(dict)
+        self.models, self._store = folder / MODELS, store
+        self._runs: dict[tuple[str, str, int, str | None], dict[str, Record]] = defaultdict(dict)
+        self._chosen: dict[tuple[str, str, int], dict[str, tuple[float, ...]]] = {}
         for record in store:
             if record.phase == "confirm":
                 self._note(record)
 
     def _note(self, record: Record) -> Iterable[Record]:
-        """Adds a record to those of its point; returns them, this one included."""
-        seeds = self._seeds[record.task, record.entry, record.confirms]
-        seeds[record.id] = record
-        return seeds.values()
+        """Adds a record to those of its training; returns them, this one included."""
+        runs = self._runs[record.task, record.entry, record.replicate, record.confirms]
+        runs[record.id] = record
+        return runs.values()
+
+    def _at(self, record: Record) -> tuple[float, ...]:
+        """Returns the compressions that a confirmed training was chosen for; its search is complete."""
+        search = (record.task, record.entry, record.replicate)
+        if search not in self._chosen:
+            own = (r for r in self._store if (r.task, r.entry, r.replicate) == search)
+            self._chosen[search] = chosen_at(own)
+        return self._chosen[search].get(record.confirms or "", ())
 
     def take(self, record: Record) -> None:
-        """Accepts the record of a finished trial, and deletes all models of its point but the best one."""
+        """Accepts the record of a finished trial, and deletes all models of its training but the best one."""
         if record.phase != "confirm":
             return
-        group = self._note(record)
+        group = tuple(self._note(record))
         files = {one.id: model_path(self.models, one.id) for one in group}
-        chosen = _best_seed(group, lambda identity: is_model(files[identity], identity))
+        training = ShownTraining(self._at(record), group)
+        chosen = training.best(lambda identity: is_model(files[identity], identity))
         for identity, path in files.items():
             if chosen is not None and identity != chosen.id and is_model(path, identity):
                 _remove(path)
 
 
-def keep_front_models(folder: Path, records: Iterable[Record]) -> None:
-    """Deletes the campaign's models that are on no front; called when it is complete.
+def keep_board_models(folder: Path, records: Iterable[Record]) -> None:
+    """Deletes the campaign's models that no leaderboard shows; called when it is complete.
 
     A model is known by its name and its card, and belongs to one of the records; a half-written one is known
     by its name. All other files stay.
@@ -131,12 +158,12 @@ def keep_front_models(folder: Path, records: Iterable[Record]) -> None:
         >>> for one in records:
         ...     save_model(model, data, one, model_path(folder / MODELS, one.id))
         >>> (folder / MODELS / "mine.safetensors").touch()
-        >>> keep_front_models(folder, records)
+        >>> keep_board_models(folder, records)
         >>> len(records), len(list((folder / MODELS).iterdir())), len(confirmed_fronts(records))
         (48, 8, 7)
     """
     records = list(records)
-    wanted, known = set(front_models(folder, records).values()), {record.id for record in records}
+    wanted, known = set(board_models(folder, records).values()), {record.id for record in records}
     with suppress(OSError):
         for path in list((folder / MODELS).iterdir()):
             identity = trial_file(path, SUFFIX)

@@ -7,9 +7,8 @@ from ...commands import path_word
 from ...gc_pause import paused_gc
 from ...records.record import Record
 from ...records.stored import in_memory, latest
-from ...reports.analysis.boards import boards, on_front
-from ...reports.analysis.leaderboard import LeaderboardRow, TaskLeaderboard
-from ...reports.analysis.points import Point
+from ...reports.analysis.boards import boards
+from ...reports.analysis.leaderboard import TaskLeaderboard
 from ...reports.style import shown, style_of
 from ...reports.write import write_report
 from ..config.suite import Suite
@@ -19,10 +18,11 @@ from ..search.importance import deferred_importance
 from ..system.environment import cores
 from ..system.mlflow_address import named_address
 from ..tracking.client import DATABASE, mend_database
-from ..tracking.publisher import Publisher, StudySummary, default_uri, publish_missing, publish_studies
+from ..tracking.publisher import Publisher, default_uri, publish_missing, publish_studies
 from .counted import counted
-from .kept_models import front_models
+from .kept_models import board_models
 from .mended_methods import mend_methods
+from .study_summary import study_summary
 
 Notify = Callable[[str], None]
 
@@ -200,8 +200,8 @@ def publish_to_mlflow(
     count = publish_missing(now, place, folder, campaign, shades, on_problem=on_problem) if trials else 0
     # A summary of each entry on each task, linked to the runs and models published before
     held = in_memory(now)
-    summaries = [_study_summary(board, row, folder, held[0].suite) for board in found for row in board.rows]
-    models = front_models(folder, held)
+    summaries = [study_summary(board, row, folder, held[0].suite) for board in found for row in board.rows]
+    models = board_models(folder, held)
     publish_studies(
         summaries, place, folder, campaign, shades, records=held, models=models, on_problem=on_problem
     )
@@ -238,44 +238,3 @@ def publish_folder(
         say(notice)
     mend_database(named_address(uri) or default_uri(folder), folder, say)
     return publish_to_mlflow(folder, campaign.id, records, ranked(folder, records), uri, on_problem)
-
-
-def _study_summary(board: TaskLeaderboard, row: LeaderboardRow, folder: Path, suite: str) -> StudySummary:
-    """Returns the content of an entry's study run: the leaderboard's numbers, the front and the figures."""
-    named: dict[str, float | None] = {
-        "hypervolume": row.hypervolume,
-        "hypervolume_raw": row.hypervolume_raw,
-        "best_top1": row.best_accuracy,
-        "learned": float(row.learned),
-        "largest_compression": row.largest_compression,
-        "largest_compression_exact": row.largest_compression_exact,
-        "failures": row.failed + row.diverged + row.collapsed,
-        **{f"top1_at_{c}x": value for c, value in row.accuracy_at.items()},
-        **{f"compression_within_{round(100 * tol)}pt": value for tol, value in row.within.items()},
-    }
-    points = on_front(board.points.get(row.entry, []))
-    return StudySummary(
-        suite=suite,
-        task=board.task,
-        entry=row.entry,
-        metrics={name: float(value) for name, value in named.items() if value is not None},
-        front=[_front_row(point) for point in points],
-        figures=sorted(
-            folder.glob(f"*-{board.task}.png"), key=lambda path: not path.name.startswith("fronts")
-        ),
-        versions=board.records[0].versions,
-    )
-
-
-def _front_row(point: Point) -> dict[str, object]:
-    """Returns a point's row in the table of its study run."""
-    record = point.outcomes[0].record
-    knobs = {**record.params} or {**record.knobs}
-    return {
-        "config": record.config,
-        "compression": float(f"{point.compression:.4g}"),
-        f"{point.source} top1": round(point.accuracy.mean, 4),
-        "sd": None if point.accuracy.sd is None else round(point.accuracy.sd, 4),
-        "seeds": point.accuracy.n,
-        "knobs": ", ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in knobs.items()),
-    }

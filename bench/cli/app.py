@@ -1,6 +1,5 @@
 """The commands and their options. Heavy packages are imported inside the commands, so --help stays fast."""
 
-import gc
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,11 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from ...errors import SparsebenchError, printable
+from ...gc_pause import skip_last_collection
 from ..system.interrupts import stoppable
 from .options import (
     Address,
     AsJson,
     Compressions,
+    CutTo,
     DataArgs,
     DataRoot,
     Devices,
@@ -21,11 +22,13 @@ from .options import (
     KeepDense,
     ModelArgs,
     ModelFile,
+    ModelOf,
     OutFolder,
     Plugins,
     Searches,
     Seeds,
     Storage,
+    Threads,
     Tracking,
     TrialDevice,
     Trials,
@@ -114,9 +117,7 @@ def train(
     compressions: Compressions = None,
     data: DataRoot = None,
     device: TrialDevice = None,
-    threads: Annotated[
-        int, typer.Option(min=1, help="CPU threads; another number can change the last bits of results.")
-    ] = 1,
+    threads: Threads = 1,
     save: Annotated[Path | None, typer.Option(help="Safetensors file for the finished model.")] = None,
     plugin: Plugins = None,
 ) -> None:
@@ -205,8 +206,10 @@ def track(folder: OutFolder, tracking_uri: Tracking = None) -> None:
 @app.command()
 def export(
     source: Annotated[Path, typer.Argument(help="Output folder of a run, or a model's safetensors file.")],
-    trial: Annotated[str | None, typer.Argument(help="Id of a trial, or its first characters.")] = None,
+    trial: ModelOf = None,
     out: ModelFile = None,
+    at: CutTo = None,
+    task: Annotated[str | None, typer.Option(help="Task of the entry, where there are several.")] = None,
     retrain: Annotated[
         bool, typer.Option("--retrain", help="Train the model again if the folder does not have it.")
     ] = False,
@@ -218,7 +221,7 @@ def export(
 ) -> None:
     """Write one finished model for PyTorch, timm or ONNX, and print the Python lines that load it.
 
-    Without a trial, list the models that the output folder has: those of the Pareto fronts.
+    Without an entry or trial, list the models of the output folder: one for each training of its boards.
     """
     from . import export as export_cli
     from . import run as commands
@@ -226,8 +229,9 @@ def export(
     if trial is None and source.is_dir():
         export_cli.print_models(source)
         return
-    options: dict[str, Any] = {"retrain": retrain, "data": data, "device": device, "plugins": plugin or []}
-    export_cli.print_export(source, trial, out, options | {"on_event": commands.print_progress})
+    options: dict[str, Any] = {"at": at, "task": task, "retrain": retrain, "data": data, "device": device}
+    options |= {"plugins": plugin or [], "on_event": commands.print_progress}
+    export_cli.print_export(source, trial, out, options)
 
 
 @app.command()
@@ -284,16 +288,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     finally:
-        _leave()
-
-
-def _leave() -> None:
-    """Exempts all objects from the interpreter's last garbage collection, which takes a second with torch.
-
-    Not where triton was imported, as in a training: it reports the objects as leaks, in forty lines.
-    """
-    if "triton" not in sys.modules:
-        gc.freeze()
+        skip_last_collection()
 
 
 def _complain(message: str) -> None:

@@ -12,48 +12,57 @@ from .console import print_line, stderr_console, stdout_console
 
 
 def print_models(folder: Path) -> None:
-    """Prints the models that an output folder holds: those of the Pareto fronts, with their trials' ids.
+    """Prints the models that an output folder holds: those of the trainings that its leaderboards show.
 
     Args:
         folder: The output folder.
 
     Raises:
-        SparsebenchError: The folder has no records, or no model of a front.
+        SparsebenchError: The folder has no records, or no model of a board.
 
     Example:
         >>> from sparsebench.bench.models.model_file import save_model
         >>> save_model(model, data, record, folder / "models" / f"{record.id}.safetensors")
         >>> print_models(folder)
-        Models of the fronts in ...
+        Models of the boards in ...
         ...
-        │ 2f8ffdfd31ac0f6e │ made_up-net │ dwf-3 │        1.62 │           97.77 │ 0.20 │
+        │ 2f8ffdfd31ac0f6e │ made_up-net │ dwf-3 │          │       1.336 │           97.77 │ 0.20 │
         ...
         one of them: sparsebench export /.../run TRIAL --out model.pt (or .safetensors, .onnx)
     """
-    from ..campaign.kept_models import front_models  # scipy, which an export does without
+    from ..campaign.counted import counted  # what follows loads scipy, which an export does without
+    from ..campaign.kept_models import board_models, board_trainings
+    from ..models.model_file import read_card
 
     records = StoredRecords(folder).light
-    models = front_models(folder, records)
+    models = board_models(folder, records)
     if not models:
         raise SparsebenchError(
             f"{str(folder)!r} has no kept models; give the id of a trial and --retrain to train it again"
         )
-    table = Table(title=f"Models of the fronts in {folder}", title_justify="left")
-    for name in ("trial", "task", "entry"):
+    shown = {
+        run.id: training.at for training in board_trainings(counted(folder, records)) for run in training.runs
+    }
+    table = Table(title=f"Models of the boards in {folder}", title_justify="left")
+    for name in ("trial", "task", "entry", "shown at"):
         table.add_column(name)
     for name in ("compression", "test accuracy %", "MB"):
         table.add_column(name, justify="right")
-    found = [record for record in records if record.id in models]
-    for record in sorted(found, key=lambda r: (r.task, r.entry, r.compression or 1.0)):
-        accuracy = f"{100 * (record.test_accuracy or 0.0):.2f}"
-        size = f"{models[record.id].stat().st_size / 1e6:.2f}"
-        table.add_row(record.id, record.task, record.entry, f"{record.compression:.4g}", accuracy, size)
+    cards = [read_card(path) for path in models.values()]
+    for card in sorted(cards, key=lambda c: (c.task, c.entry, shown[c.id], c.compression or 1.0)):
+        at = ", ".join(f"{c:g}" for c in shown[card.id])
+        accuracy = f"{100 * (card.test_accuracy or 0.0):.2f}"
+        size = f"{models[card.id].stat().st_size / 1e6:.2f}"
+        table.add_row(card.id, card.task, card.entry, at, f"{card.compression:.4g}", accuracy, size)
     out = stdout_console()
     out.print(table)
     print_line(
         out,
         f"one of them: sparsebench export {path_word(folder)} TRIAL --out model.pt (or .safetensors, .onnx)",
     )
+    if any(shown.values()):
+        cut = f"sparsebench export {path_word(folder)} ENTRY --at C --out model.pt"
+        print_line(out, f"that of an entry, cut to a compression of its board: {cut}")
 
 
 def print_export(source: Path, trial: str | None, out: Path | None, options: dict[str, Any]) -> None:
@@ -61,12 +70,13 @@ def print_export(source: Path, trial: str | None, out: Path | None, options: dic
 
     Args:
         source: An output folder, or the safetensors file of a model.
-        trial: The id of a trial of the folder, or its first characters; None for a file.
+        trial: The label of an entry, or the id of a trial of the folder or its first characters; None for a
+            file.
         out: The file to write; its suffix is the format. None for a name made from the trial.
-        options: Further arguments of `sparsebench.export`, such as `retrain`.
+        options: Further arguments of `sparsebench.export`, such as `at` and `retrain`.
 
     Raises:
-        SparsebenchError: No such trial or model, or a format that cannot be written.
+        SparsebenchError: No such entry, trial or model, or a format that cannot be written.
 
     Example:
         >>> from sparsebench.bench.training.trial import run
@@ -88,6 +98,6 @@ def print_export(source: Path, trial: str | None, out: Path | None, options: dic
             "the file says what it reaches now"
         )
     elif done.differs is not None:
-        say("trained again, with the accuracy and compression of its record")
+        say("trained again, with the accuracies and compression of its record")
     say(input_description(done.card))
     print("\n".join(done.lines))

@@ -97,11 +97,28 @@ ModelArgs = Annotated[
     list[str] | None, typer.Option(help="name=value for an argument of the model; repeatable.")
 ]
 
+Threads = Annotated[
+    int, typer.Option(min=1, help="CPU threads; another number can change the last bits of results.")
+]
+
 ModelFile = Annotated[
     Path | None,
     typer.Option(
         help="File to write; its suffix is the format: .pt, .safetensors or .onnx.",
         show_default="<entry>-<trial>.safetensors; <name>.pt for a file",
+    ),
+]
+
+ModelOf = Annotated[
+    str | None, typer.Argument(help="Label of an entry, or id of a trial or its first characters.")
+]
+
+CutTo = Annotated[
+    float | None,
+    typer.Option(
+        "--at",
+        help="Compression to cut the model to: its largest weights by magnitude stay, without retraining.",
+        show_default="uncut",
     ),
 ]
 

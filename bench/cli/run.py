@@ -89,16 +89,34 @@ def print_curve(record: Record) -> None:
         >>> from contextlib import redirect_stderr
         >>> with redirect_stderr(sys.stdout):
         ...     print_curve(record.model_copy(update={"at_compressions": [point]}))
-        at compression 64: val 95.00 %, test 94.00 %, 4159 weights (cut, without retraining)
+        compression  validation %  test %  weights
+                 64         95.00   94.00    4,159  cut
+        cut: the largest weights by magnitude alone, without retraining
     """
-    for point in record.at_compressions:
-        test = "" if point.test_accuracy is None else f", test {100 * point.test_accuracy:.2f} %"
-        how = " (cut, without retraining)" if point.cut else ""
-        print_line(
-            stderr_console(),
-            f"at compression {point.at:g}: val {100 * point.val_accuracy:.2f} %{test}, "
-            f"{point.nonzeros} weights{how}",
+    if not record.at_compressions:
+        return
+    titles = ("compression", "validation %", "test %", "weights")
+    rows = [
+        (
+            f"{p.at:g}",
+            f"{100 * p.val_accuracy:.2f}",
+            _percent(p.test_accuracy),
+            f"{p.nonzeros:,}",
+            "cut" * p.cut,
         )
+        for p in record.at_compressions
+    ]
+    widths = [max(map(len, column)) for column in zip(titles, *(row[:4] for row in rows), strict=True)]
+    console = stderr_console()
+    for cells in ((*titles, ""), *rows):
+        aligned = (cell.rjust(width) for cell, width in zip(cells[:4], widths, strict=True))
+        print_line(console, "  ".join([*aligned, cells[4]]).rstrip())
+    if any(point.cut for point in record.at_compressions):
+        print_line(console, "cut: the largest weights by magnitude alone, without retraining")
+
+
+def _percent(accuracy: float | None) -> str:
+    return "–" if accuracy is None else f"{100 * accuracy:.2f}"
 
 
 def print_run(suite: str, options: RunOptions) -> None:

@@ -16,13 +16,15 @@ from ...records.stored import StoredRecords
 from ..config.trial_spec import trial_of
 from ..models.model_file import ModelCard, read_model
 from ..output_folder.layout import MODELS, model_path
+from ..output_folder.shown_trainings import training_of
 from ..system.devices import check_device
 from ..system.isolation.plugins import load_plugins
 from ..training import trial as trials
 from . import formats
 from . import load_snippet as loading
+from .cut import cut_model
 
-SAME = ("val_accuracy", "test_accuracy", "compression", "threshold")
+SAME = ("val_accuracy", "test_accuracy", "compression", "threshold", "at_compressions")
 """The fields of a record that a model which was trained again has to reproduce."""
 
 
@@ -35,7 +37,8 @@ class Exported:
         lines: Three lines of Python that load it, into `model` (for ONNX, that compute `logits`).
         card: The model card: trial, accuracies, compression, shape and normalisation of the images.
         differs: For a model that was trained again, the fields in which it differs from its record: among
-            validation and test accuracy, compression, threshold. None where it was not trained again.
+            validation and test accuracy, compression, threshold and the accuracies at the common
+            compressions. None where it was not trained again.
 
     Example:
         >>> _ = trials.run(trial, save=Path("model.safetensors"))
@@ -57,6 +60,8 @@ def export(
     trial: str | None = None,
     out: str | Path | None = None,
     *,
+    at: float | None = None,
+    task: str | None = None,
     retrain: bool = False,
     data: str | Path | None = None,
     device: str | None = None,
@@ -65,14 +70,18 @@ def export(
 ) -> Exported:
     """Writes one finished model in the format named by the suffix of `out`.
 
-    An output folder has the models of its Pareto fronts; with `retrain`, any other trial is trained again
-    from its record.
+    An output folder has the models of the trainings that its leaderboard shows; with `retrain`, any other
+    trial is trained again from its record. A model is exported as training left it, or cut to a compression.
 
     Args:
         source: An output folder, or the safetensors file of a model.
-        trial: The id of a trial of the folder, or its first characters; None for a file.
+        trial: The label of an entry, or the id of a trial of the folder or its first characters; None for a
+            file.
         out: The file to write, `.safetensors`, `.pt` or `.onnx`; by default `<entry>-<id>.safetensors` in the
             working folder, and `<name>.pt` where `source` is a file.
+        at: The compression to cut the model to: its k(at) prunable weights of largest magnitude stay, without
+            retraining, as on the leaderboard. Of an entry the training that the board shows there is taken.
+        task: The task, where the entry was run on several.
         retrain: Train the trial again where the folder does not have its model.
         data: Folder of the datasets, for `retrain`.
         device: Device for `retrain`; by default the kind of device (CPU or GPU) that the record names.
@@ -83,8 +92,8 @@ def export(
         The file, its model card and the lines that load it.
 
     Raises:
-        SparsebenchError: No such trial, a trial that failed, a model that the folder does not have, or a
-            format that cannot be written.
+        SparsebenchError: No such entry or trial, a trial that failed, a model that the folder does not have,
+            a compression that it cannot be cut to, or a format that cannot be written.
 
     Example:
         >>> _ = trials.run(trial, save=Path("model.safetensors"))
@@ -94,11 +103,10 @@ def export(
     # Resolve the source and check the target, before a model is read or trained.
     load_plugins(plugins)
     place = Path(source)
-    record = _find_record(place, trial) if place.is_dir() else None
-    if record is None and trial is not None:
+    record = _find_record(place, trial, at, task) if place.is_dir() else None
+    if record is None and (trial, task) != (None, None):
         raise SparsebenchError(f"{str(source)!r} is a model file; a trial is given with an output folder")
-    name = f"{record.entry}-{record.id[:8]}.safetensors" if record else f"{place.stem}.pt"
-    path = Path(out) if out is not None else Path(name.replace("/", "-"))
+    path = Path(out) if out is not None else _default_name(place, record, at)
     formats.check_format(path)
     trials.check_save_path(path)
     # Read the model, or train it again.
@@ -110,23 +118,46 @@ def export(
         state, card, differs = _retrain(record, base_of(place), data, device, on_event)
     else:
         raise SparsebenchError(
-            f"the model of trial {record.id} was not kept, as it is on no front: --retrain trains it again, "
-            f"which took {record.seconds:.0f} s on {record.device}"
+            f"the model of trial {record.id} was not kept, only those of the best seeds on a board: "
+            f"--retrain trains it again, which took {record.seconds:.0f} s on {record.device}"
         )
     if record is not None and card.id != record.id:
         raise SparsebenchError(f"{str(file)!r} is the model of another trial, {card.id}")
+    if at is not None:
+        state, card = cut_model(state, card, at, card.prunable or _layers(record))
     formats.write_format(state, card, path)
     return Exported(path, loading.load_lines(card, path), card, differs)
 
 
-def _find_record(folder: Path, trial: str | None) -> Record:
-    """Returns the finished record whose id begins with `trial`; raises where there is not exactly one."""
+def _default_name(source: Path, record: Record | None, at: float | None) -> Path:
+    cut = "" if at is None else f"-at-{at:g}"
+    name = f"{record.entry}-{record.id[:8]}{cut}.safetensors" if record else f"{source.stem}{cut}.pt"
+    return Path(name.replace("/", "-"))
+
+
+def _layers(record: Record | None) -> list[str]:
+    """Returns the names of the prunable weights that a record has, for a file that does not name them."""
+    return [layer.name for layer in record.layers] if record else []
+
+
+def _find_record(folder: Path, trial: str | None, at: float | None, task: str | None) -> Record:
+    """Returns the finished record of an entry's training, or the one whose id begins with `trial`."""
     if not trial:
-        raise SparsebenchError(f"give the id of a trial in {str(folder)!r}")
+        raise SparsebenchError(f"give the label of an entry or the id of a trial in {str(folder)!r}")
     records = StoredRecords(folder)
+    if any(record.entry == trial for record in records.light):
+
+        def kept(identity: str) -> bool:
+            return model_path(folder / MODELS, identity).is_file()
+
+        return records.whole(training_of(records.light, trial, task, at, kept))
+    if task is not None:
+        raise SparsebenchError(f"no entry in {str(folder)!r} is called {trial!r}: a task goes with an entry")
     found = [record for record in records.light if record.id.startswith(trial)]
     if not found:
-        raise SparsebenchError(f"no trial in {str(folder)!r} has an id that begins with {trial!r}")
+        raise SparsebenchError(
+            f"no trial in {str(folder)!r} has an id that begins with {trial!r}, and no entry that name"
+        )
     if len(found) > 1:
         raise SparsebenchError(f"{len(found)} trials have an id that begins with {trial!r}: give more of it")
     if found[0].status != "ok":

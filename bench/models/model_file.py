@@ -1,9 +1,11 @@
 """Finished models as safetensors files: a plain state dict, and a model card in the metadata."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from pydantic import ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
@@ -11,7 +13,7 @@ from ...datasets.api import Data
 from ...errors import SparsebenchError
 from ...files import replacing
 from ...parsing import parse_json
-from ...records.fields import Fraction, Identity, Ratio, TrialFields
+from ...records.fields import CompressionPoint, Fraction, Identity, Ratio, TrialFields
 from ...records.record import Record
 from ...validation import validation_message
 
@@ -19,19 +21,27 @@ KEY = "sparsebench"  # of the metadata; its value is the model card as JSON
 
 
 class ModelCard(TrialFields):
-    """The description in a model file: the trial's fields, some of its record's, and the data's.
+    """The description in a model file: the trial's fields, what was measured on its weights, the data's.
+
+    The weights are those after training, with zeros counted exactly (float32 eps). The accuracies and the
+    compression are the file's own, which a record has as `…_exact`; files of earlier versions hold the model
+    at the record's validated threshold.
 
     Attributes:
         schema_: Version of the card's format; `schema` in the file.
         id: The trial's identity, as in its record.
         config: Hash of the trial's content without the seed.
         recipe: The training recipe, as the record has it.
-        val_accuracy: Validation accuracy as a fraction, at `threshold`.
-        test_accuracy: Test accuracy as a fraction, at `threshold`; None for a trial of a search.
-        compression: |P| / nonzeros of the prunable weights, at `threshold`.
+        val_accuracy: Validation accuracy as a fraction; None where it was not measured on these weights.
+        test_accuracy: Test accuracy as a fraction; None also for a trial of a search.
+        compression: |P| / nonzeros of the prunable weights.
         threshold: Weights of smaller magnitude were set to zero in the file.
+        at_compressions: The accuracies of these weights cut to each common compression, as the record has
+            them; of a file that was cut those from its own compression on.
+        cut_to: The compression that an export cut the weights to, without retraining; None for uncut weights.
+        prunable: Names of the prunable weights P in their order; empty in files of earlier versions.
         prunable_share: Prunable weights / all parameters.
-        speedup: Theoretical speed-up in multiply-accumulates.
+        speedup: Theoretical speed-up in multiply-accumulates; None where these weights were not measured.
         classes: The number of logits.
         shape: (C, H, W) of an image.
         labels: Names of the classes in the order of the logits; empty where the dataset has none.
@@ -45,7 +55,7 @@ class ModelCard(TrialFields):
     Example:
         >>> save_model(model, data, record, Path("model.safetensors"))
         >>> card = read_card(Path("model.safetensors"))
-        >>> card.entry, card.shape, card.compression == record.compression
+        >>> card.entry, card.shape, card.compression == record.compression_exact
         ('dwf-3', (1, 8, 8), True)
     """
 
@@ -59,6 +69,9 @@ class ModelCard(TrialFields):
     test_accuracy: Fraction | None = None
     compression: Ratio | None = None
     threshold: float | None = None
+    at_compressions: list[CompressionPoint] = Field(default=[])
+    cut_to: Ratio | None = None
+    prunable: tuple[str, ...] = ()
     prunable_share: Fraction | None = None
     speedup: Ratio | None = None
     classes: int
@@ -76,10 +89,14 @@ class ModelCard(TrialFields):
         found = f"{self.entry} on {self.task}"
         if self.compression is not None:
             found += f": compression {self.compression:.4g}"
+        if self.cut_to is not None:
+            found += " (cut by magnitude)"
         split, accuracy = ("test", self.test_accuracy)
         if accuracy is None:
             split, accuracy = ("validation", self.val_accuracy)
-        return found if accuracy is None else f"{found}, {split} accuracy {100 * accuracy:.2f} %"
+        if accuracy is None:
+            return found if self.cut_to is None else f"{found}, where no accuracy was measured"
+        return f"{found}, {split} accuracy {100 * accuracy:.2f} %"
 
     def to_json(self) -> str:
         """Returns the card as the JSON text of a file's metadata."""
@@ -107,25 +124,44 @@ class ModelSaveError(SparsebenchError):
         self.record = record
 
 
-def _model_card(record: Record, data: Data) -> ModelCard:
-    """Returns the card of a record's model, trained on `data`."""
+def _model_card(record: Record, data: Data, prunable: Sequence[str]) -> ModelCard:
+    """Returns the card of a record's model, trained on `data`, with zeros counted exactly."""
     facts = {"shape": data.shape, "labels": data.labels, "mean": data.mean, "std": data.std}
-    return ModelCard.model_validate({**record.model_dump(exclude={"schema_"}), **facts, "schema": 1})
+    fields = {**record.model_dump(exclude={"schema_"}), **facts, "schema": 1, "prunable": tuple(prunable)}
+    if record.compression_exact is not None:
+        fields |= {name: fields[f"{name}_exact"] for name in ("val_accuracy", "test_accuracy", "compression")}
+        fields["threshold"] = min(record.threshold or 0.0, torch.finfo(torch.float32).eps)
+        fields["speedup"] = record.speedup if record.compression == record.compression_exact else None
+    return ModelCard.model_validate(fields)
 
 
-def _cpu_state_dict(model: nn.Module) -> dict[str, Tensor]:
-    """Returns a copy of the model's state dict on the CPU; no two tensors share memory."""
+def cpu_state_dict(model: nn.Module) -> dict[str, Tensor]:
+    """Returns a copy of a model's state dict on the CPU; no two tensors share memory.
+
+    Args:
+        model: The model, on any device.
+
+    Returns:
+        The tensors by name, contiguous, as a file takes them.
+
+    Example:
+        >>> cpu_state_dict(model)["5.weight"].shape
+        torch.Size([10, 100])
+    """
     return {key: value.detach().cpu().clone().contiguous() for key, value in model.state_dict().items()}
 
 
-def save_model(model: nn.Module, data: Data, record: Record, path: Path) -> None:
+def save_model(
+    model: nn.Module, data: Data, record: Record, path: Path, prunable: Sequence[str] = ()
+) -> None:
     """Writes the finished model of a record, with its card, atomically: completely or not at all.
 
     Args:
-        model: The finished plain model, on any device.
+        model: The finished plain model with its exact zeros, uncut, on any device.
         data: The dataset that it was trained on, for the card's shape, labels, mean and std.
         record: The record of its trial, for the rest of the card.
         path: The safetensors file; an existing one is replaced.
+        prunable: Names of the prunable weights, by which an export can cut the model.
 
     Raises:
         ModelSaveError: The file cannot be written.
@@ -136,7 +172,7 @@ def save_model(model: nn.Module, data: Data, record: Record, path: Path) -> None
         'dwf-3 on made_up-net: compression ..., test accuracy ... %'
     """
     try:
-        write_model(_cpu_state_dict(model), _model_card(record, data), path)
+        write_model(cpu_state_dict(model), _model_card(record, data, prunable), path)
     except Exception as error:  # safetensors wraps the system's errors in its own
         reason = error.strerror if isinstance(error, OSError) else error
         raise ModelSaveError(f"cannot save to {str(path)!r}: {reason}", record) from error

@@ -4,15 +4,17 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ...records.choice import points_of
 from ...records.record import Record
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.distributions import BaseDistribution
 
-OBJECTIVES = ("validation accuracy", "compression")
+OBJECTIVES = ("validation accuracy", "compression")  # of searches without assigned compressions
+ASSIGNED = "validation accuracy at the assigned compression"
 LEAST_TRIALS = 16  # with fewer the result is chance
 BEST = 0.1  # the share of trials that count as good
 LEAST_BEST = 4
@@ -23,8 +25,32 @@ Shares = dict[str, dict[str, dict[str, float]]]
 Outcome = tuple[Mapping[str, Any], Sequence[float]]  # what was tried, and a value an objective
 
 
+class Tried(NamedTuple):
+    """What a trial of a search tried and what came out.
+
+    Attributes:
+        params: The values that the search chose.
+        reached: Validation accuracy and log10 compression of the finished model.
+        aim: The compression that the trial was assigned; None in searches of earlier versions.
+        at_aim: Validation accuracy there; that of chance of a trial that diverged.
+
+    Example:
+        >>> Tried({"lr": 0.1}, [0.95, 1.2], aim=16.0, at_aim=0.94).at_aim
+        0.94
+    """
+
+    params: Mapping[str, Any]
+    reached: Sequence[float]
+    aim: float | None
+    at_aim: float
+
+
 def importance(records: Iterable[Record]) -> dict[str, Shares]:
-    """Returns the importance of each entry's knobs for both objectives of its search.
+    """Returns the importance of each entry's knobs for what its search looks for.
+
+    That is the validation accuracy at the compression that each trial was assigned. Trials of different
+    compressions become comparable by their ranks among those of the same one. Searches of earlier versions
+    had two objectives, accuracy and compression.
 
     A knob is important for an objective if its values in the best trials (a tenth, and at least four) are
     distributed differently from its values in all trials (PED-ANOVA: Watanabe et al., IJCAI 2023,
@@ -34,9 +60,9 @@ def importance(records: Iterable[Record]) -> dict[str, Shares]:
         records: Records of a campaign; only finished trials of the search phase are used.
 
     Returns:
-        Shares, which sum to 1 for each entry, by task, objective ("validation accuracy", "compression"),
-        entry and knob. Entries with fewer than sixteen finished trials, or with fewer than two knobs that
-        vary, are absent, and so is an objective on which all trials are equal.
+        Shares, which sum to 1 for each entry, by task, objective, entry and knob. Entries with fewer than
+        sixteen finished trials, or with fewer than two knobs that vary, are absent, and so is an objective on
+        which all trials are equal.
 
     Example:
         >>> def trial(n):  # the accuracy follows lr, and the other knob has no effect
@@ -63,15 +89,18 @@ def deferred_importance(records: Iterable[Record]) -> dict[str, Callable[[], Sha
         >>> {task: compute() for task, compute in deferred_importance(records).items()}  # too few trials
         {'made_up-net': {}}
     """
-    tried: dict[str, dict[str, list[Outcome]]] = {}
+    tried: dict[str, dict[str, list[Tried]]] = {}
     for record in records:
         if record.phase == "search" and record.ok and record.params and record.val_accuracy is not None:
-            outcome = record.params, [record.val_accuracy, record.log_compression]
-            tried.setdefault(record.task, {}).setdefault(record.entry, []).append(outcome)
+            point = points_of(record).get(record.aim or 1.0)
+            there = record.val_accuracy if point is None else point.val_accuracy
+            reached = [record.val_accuracy, record.log_compression]
+            one = Tried(record.params, reached, record.aim, there)
+            tried.setdefault(record.task, {}).setdefault(record.entry, []).append(one)
     return {task: partial(_of_task, searches) for task, searches in tried.items()}
 
 
-def _of_task(searches: Mapping[str, Sequence[Outcome]]) -> Shares:
+def _of_task(searches: Mapping[str, Sequence[Tried]]) -> Shares:
     found: Shares = {}
     for entry, outcomes in searches.items():
         for objective, shares in _of_search(outcomes).items():
@@ -79,20 +108,38 @@ def _of_task(searches: Mapping[str, Sequence[Outcome]]) -> Shares:
     return found
 
 
-def _of_search(outcomes: Sequence[Outcome]) -> dict[str, dict[str, float]]:
+def _of_search(outcomes: Sequence[Tried]) -> dict[str, dict[str, float]]:
     """Returns the shares of one entry's knobs on one task, by objective."""
     if len(outcomes) < LEAST_TRIALS:  # before the import of Optuna, which takes a second
         return {}
-    names = set.intersection(*(set(params) for params, _ in outcomes))
-    ranges = {name: _range([params[name] for params, _ in outcomes]) for name in sorted(names)}
+    names = set.intersection(*(set(one.params) for one in outcomes))
+    ranges = {name: _range([one.params[name] for one in outcomes]) for name in sorted(names)}
     varied = {name: found for name, found in ranges.items() if found is not None}
     if len(varied) < 2:
         return {}
     from .finished_study import finished_study
 
-    study = finished_study(outcomes, varied)
-    shares = {objective: _shares(study, i) for i, objective in enumerate(OBJECTIVES)}
+    objectives, judged = _judged(outcomes)
+    study = finished_study(judged, varied)
+    shares = {objective: _shares(study, i) for i, objective in enumerate(objectives)}
     return {objective: found for objective, found in shares.items() if found}
+
+
+def _judged(tried: Sequence[Tried]) -> tuple[Sequence[str], list[Outcome]]:
+    """Returns the objectives of a search, and of each trial what was tried and its values."""
+    aimed = [(one.aim, one.at_aim) for one in tried if one.aim is not None]
+    if len(aimed) < len(tried):
+        return OBJECTIVES, [(one.params, one.reached) for one in tried]
+    return (ASSIGNED,), [(one.params, [rank]) for one, rank in zip(tried, _ranks(aimed), strict=True)]
+
+
+def _ranks(values: Sequence[tuple[float, float]]) -> list[float]:
+    """Returns of each (compression, accuracy) the share of the others there that it is better than; ties
+    count half."""
+    groups: dict[float, list[float]] = {}
+    for aim, accuracy in values:
+        groups.setdefault(aim, []).append(accuracy)
+    return [sum((a > b) + 0.5 * (a == b) for b in groups[aim]) / len(groups[aim]) for aim, a in values]
 
 
 def _range(values: Sequence[Any]) -> "BaseDistribution | None":

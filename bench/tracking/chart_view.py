@@ -1,4 +1,4 @@
-"""The saved chart view of an experiment in MLflow: accuracy against cost.
+"""The saved chart view of an experiment in MLflow: accuracy over compressions, and against cost.
 
 MLflow stores a shared view as an experiment tag: a name, two times and the page's state, deflated. The format
 is not documented and is the one of MLflow 3.17's pages: other versions may show it otherwise. A test opens
@@ -20,6 +20,7 @@ KEY = "sparsebench"
 TAG = f"mlflow.sharedViewState.{KEY}"
 _MAIN = "sparsebench-main"
 _FOLDED = ("eval", "cost", "summary", "diag", "curve")  # MLflow's own bar charts, one section a prefix
+OVER_COMPRESSION = "summary/top1_over_compression"  # of a study run; its steps are compressions
 _RUNS = 1000  # the most that a chart draws; the page itself loads a hundred at a time
 
 
@@ -99,7 +100,7 @@ def deflate(state: dict[str, Any]) -> str:
 
 
 def page_state() -> dict[str, Any]:
-    """Returns the state of the chart page: three own charts, MLflow's default ones collapsed.
+    """Returns the state of the chart page: four own charts, MLflow's default ones collapsed.
 
     Returns:
         The state as MLflow's pages store it, before `deflate`; every run that the page loads is drawn.
@@ -107,11 +108,13 @@ def page_state() -> dict[str, Any]:
     Example:
         >>> for chart in page_state()["compareRunCharts"]:
         ...     print(chart["type"], chart["displayName"], sep=": ")
+        LINE: Accuracy of each entry at the common compressions
         SCATTER: Accuracy against log2 compression
         SCATTER: Accuracy against FLOPs (ratio to dense)
         PARALLEL: Recipe, cost and accuracy
     """
     charts = [
+        _line("over_compression", OVER_COMPRESSION, "Accuracy of each entry at the common compressions"),
         _scatter("compression", "cost/log2_compression", "eval/top1", "Accuracy against log2 compression"),
         _scatter("flops", "cost/flops_ratio", "eval/top1", "Accuracy against FLOPs (ratio to dense)"),
         _parallel(),
@@ -162,6 +165,14 @@ def _scatter(name: str, x: str, y: str, title: str) -> dict[str, Any]:
     return _chart(name, "SCATTER", title) | axes
 
 
+def _line(name: str, metric: str, title: str) -> dict[str, Any]:
+    """A line over the steps of a metric, which are compressions, on a logarithmic axis."""
+    axes = {"xAxisKey": "step", "xAxisScaleType": "log", "scaleType": "linear", "selectedXAxisMetricKey": ""}
+    own = {"useGlobalXaxisKey": False, "useGlobalLineSmoothing": False, "lineSmoothness": 0}
+    shown = {"metricKey": metric, "selectedMetricKeys": [metric], "displayPoints": True}
+    return _chart(name, "LINE", title) | shown | axes | own
+
+
 def _parallel() -> dict[str, Any]:
     """Parallel coordinates of what every trial has: MLflow omits a run that lacks one of the values."""
     chosen = {
@@ -174,5 +185,5 @@ def _parallel() -> dict[str, Any]:
 
 def _columns() -> list[str]:
     """Returns the columns of the table beside the charts."""
-    metrics = ("eval/top1", "eval/test_top1", "cost/compression", "cost/flops_ratio", "summary/hypervolume")
+    metrics = ("eval/top1", "eval/test_top1", "cost/compression", "cost/flops_ratio", "summary/score")
     return [f"metrics.`{key}`" for key in metrics] + ["params.`lr`", "params.`seed`", "tags.`bench.phase`"]

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ...escaping import escape_markdown
+from .chart_view import OVER_COMPRESSION
 from .client import CAMPAIGN, Tracker
 from .logged_models import logged_model_path
 from .text_tables import csv_table, markdown_table
@@ -30,10 +31,12 @@ class StudySummary:
         entry: Label of the entry.
         metrics: Metrics by name (hypervolume, top1_at_2x, compression_within_1pt, …), written as
             `summary/<name>`.
-        front: One row for each point of the Pareto front; a row with the key `id` (of a record) or `config`
-            is linked to the runs of its trials.
+        front: One row for each point that the board shows; a row with the key `id` (of records, with spaces
+            between them) or `config` is linked to the runs of its trials.
         figures: Image files to attach; the first of them is shown on the run's page.
         versions: Versions of the libraries that produced the results, by name.
+        over_compression: Mean accuracy by common compression, written as `OVER_COMPRESSION` with the
+            compression as its step, so that MLflow draws a line over compressions.
 
     Example:
         >>> front = [{"config": "k3", "compression": 31.6, "accuracy": 0.96}]
@@ -49,6 +52,7 @@ class StudySummary:
     front: Sequence[Mapping[str, Any]] = ()
     figures: Sequence[Path] = ()
     versions: Mapping[str, str] | None = None
+    over_compression: Mapping[float, float] = field(default_factory=dict)
 
 
 def run_path(experiment: str, run: str) -> str:
@@ -116,7 +120,8 @@ def write_study(
     tags |= {f"version.{name}": version for name, version in (summary.versions or {}).items()}
     run = client.create_run(experiment, start_time=now, tags=tags, run_name=summary.entry).info.run_id
     values = {f"summary/{name.removeprefix('summary/')}": value for name, value in summary.metrics.items()}
-    client.log_batch(run, [Metric(name, value, now, 0) for name, value in values.items()])
+    curve = [Metric(OVER_COMPRESSION, y, now, round(c)) for c, y in summary.over_compression.items()]
+    client.log_batch(run, [*(Metric(name, value, now, 0) for name, value in values.items()), *curve])
     if data is not None:
         client.log_inputs(run, [data])
     # The front as tables, the figures, and the note that the run's page shows.
@@ -141,7 +146,8 @@ def _front(
         found = {
             identity: run
             for identity, run in trials.items()
-            if identity == row.get("id") or run.data.tags.get("bench.config") == row.get("config", "")
+            if identity in str(row.get("id", "")).split()
+            or run.data.tags.get("bench.config") == row.get("config", "")
         }
         made = [models[identity] for identity in found if identity in models]
         runs = [run.info for run in found.values()]

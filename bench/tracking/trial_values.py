@@ -65,7 +65,8 @@ def metrics_of(record: Record, dense: float | None = None) -> dict[str, float]:
     """Returns the metrics of a trial's run.
 
     `eval/top1` is the accuracy on the validation split, the balanced one where the tag `bench.metric` says
-    so; `cost/flops_ratio` is 1/speedup. MLflow's scatter plots have no logarithmic axis, so log2 of the
+    so; `eval/val_top1_at_64x` and `eval/test_top1_at_64x` are measured at compression 64;
+    `cost/flops_ratio` is 1/speedup. MLflow's scatter plots have no logarithmic axis, so log2 of the
     compression is a metric of its own. At most twelve diagnostics of the whole network follow as
     `diag/<name>`.
 
@@ -93,6 +94,9 @@ def metrics_of(record: Record, dense: float | None = None) -> dict[str, float]:
         found["cost/log2_compression"] = math.log2(record.compression)
     if record.speedup is not None:
         found["cost/flops_ratio"] = 1 / record.speedup
+    for point in record.at_compressions:
+        found[f"eval/val_top1_at_{point.at:g}x"] = point.val_accuracy
+        found[f"eval/test_top1_at_{point.at:g}x"] = point.test_accuracy
     if dense is not None and record.val_accuracy is not None:
         found["eval/top1_drop"] = dense - record.val_accuracy
     whole = [key for key in sorted(record.diagnostics) if "/" not in key]  # per-layer ones have a slash
@@ -102,6 +106,8 @@ def metrics_of(record: Record, dense: float | None = None) -> dict[str, float]:
 
 def params_of(record: Record) -> dict[str, str]:
     """Returns the parameters of a trial's run: learning rate, weight decay, the method's knobs, the seed.
+
+    With common compressions also the assigned one (`aim`) and the number of the search (`replicate`).
 
     Args:
         record: Record of the trial.
@@ -115,6 +121,8 @@ def params_of(record: Record) -> dict[str, str]:
     """
     recipe = {key: record.recipe[key] for key in ("lr", "weight_decay") if key in record.recipe}
     values = recipe | record.knobs | {"seed": record.seed}
+    if record.compressions:
+        values |= {"replicate": record.replicate} | ({} if record.aim is None else {"aim": record.aim})
     return {_key(key): short_text(value) for key, value in values.items()}
 
 
@@ -144,6 +152,8 @@ def tags_of(record: Record, colour: str | None = None) -> dict[str, str]:
         "bench.status": record.status,
         "bench.reason": record.reason,
         "bench.learned": _learned(record),
+        "bench.aim": None if record.aim is None else f"{record.aim:g}",
+        "bench.replicate": str(record.replicate) if record.compressions else None,
         "bench.metric": record.recipe.get("metric", "accuracy"),
         "bench.dataset": record.dataset,
         "bench.model": record.model,

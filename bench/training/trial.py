@@ -105,7 +105,7 @@ def run(
         data_digest=data.digest, device=name, seconds=earlier + time.perf_counter() - start,
     )  # fmt: skip
     if save is not None and record.status == "ok":
-        save_model(model, data, record, save)
+        save_model(model, data, record, save, training.prunable)
     return record
 
 

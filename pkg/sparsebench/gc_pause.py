@@ -1,6 +1,7 @@
 """A pause of Python's garbage collector, which would traverse thousands of long-lived records repeatedly."""
 
 import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -54,3 +55,16 @@ def collect_new() -> None:
         True
     """
     gc.collect()
+
+
+def skip_last_collection() -> None:
+    """Exempts all objects from the interpreter's last garbage collection, which takes a second with torch.
+
+    Not where triton was imported, as in a training: it reports the objects as leaks, in forty lines.
+
+    Example:
+        >>> skip_last_collection()
+        >>> gc.unfreeze()
+    """
+    if "triton" not in sys.modules:
+        gc.freeze()

@@ -89,6 +89,7 @@ class TasksComparison:
         pairs: The comparisons of two entries each.
         least_p: The smallest corrected p that so many tasks and pairs can give at all.
         left_out: Entries that were not run on every task.
+        merit: What the ranks are by: "score", of earlier versions "hypervolume".
 
     Example:
         >>> from dataclasses import replace
@@ -105,6 +106,7 @@ class TasksComparison:
     pairs: tuple[TaskPair, ...]
     least_p: float
     left_out: tuple[str, ...]
+    merit: str = "hypervolume"
 
     @property
     def differ(self) -> bool:
@@ -134,16 +136,15 @@ def compare_over_tasks(found: Sequence[TaskLeaderboard]) -> TasksComparison | No
     entries, left_out = contestants(found)
     table = [[_score(board, entry) for entry in entries] for board in found]
     standings = _standings(found, entries, table)
-    ordered = [s.entry for s in standings]
     pairs = _pairs(standings, {e: [row[i] for row in table] for i, e in enumerate(entries)})
     # Groups by Nemenyi's test, which is made only where any difference is found
     friedman = _friedman(table)
     reach = _nemenyi(len(entries), len(found))
     differ = (pairs[0].p if friedman is None else friedman) < LEVEL
-    groups = _groups(standings, reach) if differ else (tuple(ordered),)
-    least = min(1.0, len(pairs) * 2.0 ** (1 - len(found)))
-    tasks = tuple(board.task for board in found)
-    return TasksComparison(tasks, standings, friedman, reach, groups, pairs, least, left_out)
+    groups = _groups(standings, reach) if differ else (tuple(s.entry for s in standings),)
+    least, tasks = min(1.0, len(pairs) * 2.0 ** (1 - len(found))), tuple(board.task for board in found)
+    merit = " or ".join(sorted({board.merit_name for board in found}, reverse=True))
+    return TasksComparison(tasks, standings, friedman, reach, groups, pairs, least, left_out, merit)
 
 
 def why_not_compared(found: Sequence[TaskLeaderboard]) -> str | None:
@@ -217,8 +218,7 @@ def _standings(
     for i, entry in enumerate(entries):
         own = tuple(row[i] for row in ranks)
         volumes = [board.shown(entry) if board.row(entry).points else 0.0 for board in found]
-        known = [v for v in volumes if v is not None]
-        whole = known if len(known) == len(volumes) else []
+        whole = [v for v in volumes if v is not None] if None not in volumes else []
         mean = fmean(whole) if whole else None
         standings.append(MeanRank(entry, fmean(own), own, mean, t_interval(whole, least=0.0)))
     return tuple(sorted(standings, key=lambda s: (s.mean_rank, s.entry)))

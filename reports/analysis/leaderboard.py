@@ -215,6 +215,14 @@ class TaskLeaderboard:
         return References(self.chance, self.dense, self.x_max)
 
     @property
+    def has_intervals(self) -> bool:
+        """Whether an accuracy of a row has an interval."""
+        found = (
+            i for row in self.rows for i in (row.best_accuracy_interval, *row.accuracy_at_interval.values())
+        )
+        return any(found)
+
+    @property
     def scale(self) -> float | None:
         """The raw hypervolume that is normalised to 1; None without a dense network that learned."""
         return self.references.scale

@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -149,7 +149,13 @@ def _arrange(figure: Figure) -> None:
     figure.set_layout_engine("none")
 
 
-def legend_below(figure: Figure, handles: Sequence[Line2D], names: Sequence[str], title: str = "") -> None:
+def legend_below(
+    figure: Figure,
+    handles: Sequence[Line2D],
+    names: Sequence[str],
+    title: str = "",
+    marks: Mapping[str, Line2D] | None = None,
+) -> None:
     """Adds a legend under the axes, in as many columns (1 to 4) as the longest name leaves room for.
 
     Args:
@@ -157,6 +163,7 @@ def legend_below(figure: Figure, handles: Sequence[Line2D], names: Sequence[str]
         handles: The symbols, one an entry; without any no legend is drawn.
         names: The texts beside them, in the same order; a text may have several lines.
         title: A line above the legend; empty for none.
+        marks: Symbols that are no entry's, by their words; they have the last column for themselves.
 
     Example:
         >>> figure = new_figure(WIDTH, 2.0)
@@ -164,10 +171,17 @@ def legend_below(figure: Figure, handles: Sequence[Line2D], names: Sequence[str]
         >>> [text.get_text() for text in figure.legends[0].get_texts()]
         ['1  dwf-3', '2  l1']
     """
-    if not handles:
+    marks = marks or {}
+    if not handles and not marks:
         return
-    longest = max(len(line) for name in names for line in name.splitlines())
-    columns = max(1, min(4, len(names), int(WIDTH * 13 / (longest + 7))))
+    columns, rows = legend_grid(names, marks)
+    if marks and columns > 1:
+        gap = [""] * (rows * (columns - 1) - len(names))
+        names = [*names, *gap, *marks, *[""] * (rows - len(marks))]
+        nothing = [Line2D([], [], linestyle="none") for _ in names]
+        handles = [*handles, *nothing[: len(gap)], *marks.values(), *nothing[: rows - len(marks)]]
+    else:
+        handles, names = [*handles, *marks.values()], [*names, *marks]
     legend = figure.legend(
         handles, names, loc="outside lower center", ncols=columns, frameon=False, fontsize=8,
         handlelength=2.6, labelspacing=0.35, columnspacing=1.4, title=title or None, title_fontsize=8,
@@ -175,23 +189,52 @@ def legend_below(figure: Figure, handles: Sequence[Line2D], names: Sequence[str]
     legend.set_alignment("left")
 
 
-def compression_axis(axes: Axes, low: float, high: float, vertical: bool = False) -> None:
-    """Makes an axis a logarithmic one of compression, with ticks at round numbers.
+def legend_grid(names: Sequence[str], marks: Sequence[str] | Mapping[str, Line2D] = ()) -> tuple[int, int]:
+    """Returns how many columns and rows a legend under the axes has.
 
-    Ticks lie at 1, 2, 5, 10, … or, on an axis that is vertical or spans a factor of 1500 or more, at 1, 3,
-    10, …; on a vertical one that spans more than a factor of 300 at powers of ten alone.
+    Args:
+        names: The texts of the entries; a text may have several lines.
+        marks: The texts of the marks, which have the last column for themselves.
+
+    Returns:
+        1 to 4 columns, as many as the longest texts leave room for, and the rows of the longest column.
+
+    Example:
+        >>> legend_grid(["1  dwf-3", "2  l1"], ["by itself", "cut to it", "learned nothing"])
+        (2, 3)
+    """
+    longest, last = (
+        max([len(line) for t in texts for line in t.splitlines()], default=0) for texts in (names, marks)
+    )
+    room = WIDTH * 13 - (last + 6 if marks else 0)
+    columns = max(1, min(4 - bool(marks), len(names), int(room / (longest + 6 + (not marks)))))
+    rows = max(1, len(marks), -(-len(names) // columns))
+    return -(-len(names) // rows) + bool(marks), rows
+
+
+def compression_axis(
+    axes: Axes, low: float, high: float, vertical: bool = False, at: Sequence[float] = ()
+) -> None:
+    """Makes an axis a logarithmic one of compression, with ticks at round numbers or at given ones.
+
+    Round ticks lie at 1, 2, 5, 10, … or, on an axis that is vertical or spans a factor of 1500 or more, at
+    1, 3, 10, …; on a vertical one that spans more than a factor of 300 at powers of ten alone.
 
     Args:
         axes: The axes whose x axis (or y axis) shows compressions as ratios.
         low: The compression at its beginning, above 0; slightly below 1 shows the markers at 1 whole.
         high: The compression at its end.
         vertical: Whether the y axis is meant, which has room for fewer labels.
+        at: The compressions of the ticks; without any they are round numbers.
 
     Example:
         >>> axes = new_figure(4, 2).subplots()
         >>> compression_axis(axes, 0.93, 100)
         >>> axes.get_xticks().tolist()
         [1, 2, 5, 10, 20, 50, 100]
+        >>> compression_axis(axes, 0.93, 100, at=[4, 16, 64])
+        >>> axes.get_xticks().tolist()
+        [4, 16, 64]
     """
     axis = axes.yaxis if vertical else axes.xaxis
     if vertical:
@@ -200,9 +243,10 @@ def compression_axis(axes: Axes, low: float, high: float, vertical: bool = False
     else:
         axes.set_xscale("log")
         axes.set_xlim(low, high)
-    ticks = TICKS if high / low < 1500 and not vertical else SPARSE_TICKS
-    if vertical and high / low > 300:
+    ticks: Sequence[float] = TICKS if high / low < 1500 and not vertical else SPARSE_TICKS
+    ticks = at or ticks
+    if not at and vertical and high / low > 300:
         ticks = tuple(t for t in SPARSE_TICKS if str(t).startswith("1"))
     axis.set_major_locator(FixedLocator([t for t in ticks if low <= t <= high]))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))

@@ -132,7 +132,8 @@ def _reach(axes: Axes, result: TasksComparison, scale: Scale) -> None:
     axes.plot([scale(1), scale(end)], [0.36, 0.36], color=INK, linewidth=1)
     for x in (scale(1), scale(end)):
         axes.plot([x, x], [0.32, 0.40], color=INK, linewidth=1)
-    text = f"mean rank over {len(result.tasks)} tasks; critical difference {result.critical_difference:.2f}"
+    over = f"mean rank by {result.merit} over {len(result.tasks)} tasks"
+    text = f"{over}; critical difference {result.critical_difference:.2f}"
     axes.text(0.08, 0.24, text, ha="left", va="bottom", fontsize=SIZE)
 
 

@@ -19,7 +19,7 @@ from ..style import left_out, pictured
 from .canvas import WIDTH, new_figure
 from .heatmap import draw_heat, name_columns, name_rows
 
-TARGETS = (10, 30)
+TARGETS = (10.0, 30.0)
 NEAR = math.log10(2)  # a point within a factor of two of a target is shown for it
 LEAST = 1e-4  # lower densities have this one's colour
 WRAP = 60  # most characters of a line above a panel
@@ -107,7 +107,7 @@ class _Panel:
         absent: Lines such as `no point within a factor of two: dwf-3, spred`.
     """
 
-    target: int
+    target: float
     near: list[tuple[str, PrunedPoint]]
     absent: list[str]
 
@@ -117,15 +117,40 @@ class _Panel:
         return 0.9 + 0.2 * len(self.near) + 0.13 * len(self.absent)
 
 
-def _panel_of(board: TaskLeaderboard, target: int) -> _Panel:
-    """Returns the panel of one compression; the dense baseline has no row."""
+def targets(board: TaskLeaderboard) -> list[float]:
+    """Returns the compressions near which layers are shown: two of the common ones, else `TARGETS`.
+
+    Args:
+        board: The task's leaderboard.
+
+    Returns:
+        The common compressions nearest to 10 and to 30 on the log scale, ascending.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> targets(board), targets(replace(board, compressions=(4.0, 16.0, 64.0, 256.0)))
+        ([10.0, 30.0], [16.0, 64.0])
+    """
+    found = list[float]()
+    for near in TARGETS:
+        left = [c for c in board.compressions if c not in found]
+        found += [min(left, key=lambda c: abs(math.log(c / near)))] if left else []
+    return sorted(found) or list(TARGETS)
+
+
+def _panel_of(board: TaskLeaderboard, target: float) -> _Panel:
+    """Returns the panel of one compression; the dense baseline has no row.
+
+    The layers are those that the methods left, before any cut to a common compression.
+    """
     ranked = pictured([board])
-    chosen = [(entry, nearest(board.points[entry], target, board.whole)) for entry in ranked]
+    points = board.own if board.compressions else board.points
+    chosen = [(entry, nearest(points[entry], target, board.whole)) for entry in ranked]
     reasons: dict[str, list[str]] = {}
     short = unique_labels(ranked)
     for entry, point in chosen:
         if point is None:
-            reasons.setdefault(_why_absent(board.points[entry], board.whole), []).append(label(short[entry]))
+            reasons.setdefault(_why_absent(points[entry], board.whole), []).append(label(short[entry]))
     absent = [
         line
         for why, names in reasons.items()
@@ -144,7 +169,7 @@ def _why_absent(points: Sequence[Point], whole: Callable[[Record], Record]) -> s
 
 
 def draw_density(board: TaskLeaderboard) -> Figure | None:
-    """Draws the densities of layers near compression 10 and near 30: a heat map each, an entry a row.
+    """Draws the densities of layers near two compressions (see `targets`): a heat map each, an entry a row.
 
     The colours are on a log scale, the same in both.
 
@@ -160,7 +185,7 @@ def draw_density(board: TaskLeaderboard) -> Figure | None:
         no entry has layers near compression 30
     """
     # Data: a panel for each compression that any entry is near, and the layers of all of them as columns.
-    every = [_panel_of(board, target) for target in TARGETS]
+    every = [_panel_of(board, target) for target in targets(board)]
     panels = [panel for panel in every if panel.near]
     if not panels:
         return None
@@ -169,7 +194,7 @@ def draw_density(board: TaskLeaderboard) -> Figure | None:
     # Axes: panels below each other, as high as their rows and texts ask for, with one scale of colours.
     shown = _without_common_end(names)
     tall = [panel.height for panel in panels]
-    none = [str(panel.target) for panel in every if not panel.near]
+    none = [f"{panel.target:g}" for panel in every if not panel.near]
     figure = new_figure(WIDTH, sum(tall) + 0.3 + 0.2 * len(none) + 0.055 * max(map(len, shown)))
     grid = figure.subplots(
         len(panels), 1, height_ratios=[len(panel.near) for panel in panels], squeeze=False
@@ -232,7 +257,7 @@ def _draw(axes: Axes, panel: _Panel, table: NDArray[np.float64], lowest: float) 
     )  # fmt: skip
     short = unique_labels(entry for entry, _ in panel.near)
     name_rows(axes, [f"{label(short[entry])}  ({format_ratio(10**near.x)})" for entry, near in panel.near])
-    title = f"compression near {panel.target} (each entry's own in brackets)"
+    title = f"own compression near {panel.target:g} (each entry's in brackets)"
     axes.set_title("\n".join([title, *panel.absent]), loc="left", y=1.0, fontsize=7.5)
 
 

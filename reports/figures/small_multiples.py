@@ -6,24 +6,29 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator
 from seaborn import despine  # type: ignore[import-untyped, unused-ignore]
 
 from ..accuracy_scale import focus_on
 from ..analysis.boards import on_front
 from ..analysis.leaderboard import TaskLeaderboard
+from ..analysis.scores import cells
 from ..formatting import label, natural, shortened, unique_labels
 from ..style import Style, left_out, pictured
 from .accuracy_axis import accuracy_axis
-from .canvas import WIDTH, compression_axis, legend_below, new_figure
-from .front_lines import draw_bars, draw_line, handle
+from .canvas import WIDTH, compression_axis, legend_below, legend_grid, new_figure
+from .front import focused, measured_marks, side_by_side
+from .front_lines import draw_bars, draw_line, draw_measured, handle
 
 DENSE: dict[str, Any] = {"color": "#404040", "linewidth": 0.9, "linestyle": (0, (6, 2))}
+LEFT_OUT = ("dense, cut",)  # marks of the larger figure alone
+MOST_TICKS = 6
 COLUMNS = 2  # two panels beside each other stay readable on a phone
 
 
 def draw_multiples(found: Sequence[TaskLeaderboard], style: Mapping[str, Style]) -> Figure | None:
-    """Draws every task's fronts of means with the spread of their seeds, a panel a task in two columns.
+    """Draws what entries reach at the common compressions, a panel a task in two columns.
+
+    Of earlier versions it draws the fronts of means with the spread of their seeds.
 
     Args:
         found: The leaderboards of the tasks; tasks without a point are left out.
@@ -44,14 +49,20 @@ def draw_multiples(found: Sequence[TaskLeaderboard], style: Mapping[str, Style])
     if not shown:
         return None
     entries = [entry for entry in pictured(shown) if any(board.points.get(entry) for board in shown)]
+    # Legend: entries by name, then the dense line.
+    names = sorted(entries, key=lambda name: (natural(name), name))
+    handles, texts = [handle(style[e]) for e in names], [*map(label, unique_labels(names).values())]
+    if any(board.dense is not None for board in shown):
+        handles, texts = [*handles, Line2D([], [], **DENSE)], [*texts, "dense"]
+    marks = {name: mark for name, mark in measured_marks(shown).items() if name not in LEFT_OUT}
     # Panels: one compression axis for all, an accuracy axis each.
     lines = (len(shown) + COLUMNS - 1) // COLUMNS
-    figure = new_figure(WIDTH, 0.6 + 2.1 * lines + 0.055 * len(entries))
+    figure = new_figure(WIDTH, 0.6 + 2.1 * lines + 0.16 * legend_grid(texts, marks)[1])
     grid = figure.subplots(lines, COLUMNS, sharex=True, squeeze=False)
-    high = max([30.0, *(1.25 * p.compression for b in shown for ps in b.points.values() for p in ps)])
+    axis = _compressions(shown)
     mixed = any(board.source != "test" for board in shown)
     for axes, board in zip(grid.flat, shown, strict=False):
-        _panel(axes, board, style, high, entries)
+        _panel(axes, board, style, axis, entries)
         title = label(shortened(board.task, 30)) + (f" ({board.source})" if mixed else "")
         axes.set_title(title, loc="left", y=1.0, fontsize=8)
     # Labels: accuracy at the left, compression under the lowest panel of each column, the unused panel off.
@@ -62,31 +73,43 @@ def draw_multiples(found: Sequence[TaskLeaderboard], style: Mapping[str, Style])
     for axes in list(grid.flat)[max(0, len(shown) - COLUMNS) : len(shown)]:
         axes.set_xlabel("compression", fontsize=8)
         axes.tick_params(labelbottom=True)
-    # Legend: entries by name, then the dense line.
-    names = sorted(entries, key=lambda name: (natural(name), name))
-    handles, texts = [handle(style[e]) for e in names], [*map(label, unique_labels(names).values())]
-    if any(board.dense is not None for board in shown):
-        handles, texts = [*handles, Line2D([], [], **DENSE)], [*texts, "dense"]
-    legend_below(figure, handles, texts)
+    legend_below(figure, handles, texts, marks=marks)
     if said := left_out(shown):
         figure.suptitle(said.strip(), x=0.01, ha="left", fontsize=8)
     return figure
 
 
+def _compressions(found: Sequence[TaskLeaderboard]) -> tuple[float, float, list[float]]:
+    """Returns the ends and the ticks of the axis that all panels share: common compressions, else decades."""
+    common = {board.compressions for board in found}
+    high = max([30.0, *(1.25 * p.compression for b in found for ps in b.points.values() for p in ps)])
+    low = 0.8 * min((min(own, default=1.16) for own in common), default=1.0)
+    ticks = list(common.pop()) if len(common) == 1 else []
+    return low, high, ticks[:: 1 + len(ticks) // MOST_TICKS] or [10**i for i in range(7)]
+
+
 def _panel(
-    axes: Axes, board: TaskLeaderboard, style: Mapping[str, Style], high: float, entries: Sequence[str]
+    axes: Axes,
+    board: TaskLeaderboard,
+    style: Mapping[str, Style],
+    axis: tuple[float, float, list[float]],
+    entries: Sequence[str],
 ) -> None:
-    shown = [row.entry for row in board.rows if row.entry in entries]
-    fronts = {entry: on_front(board.points[entry]) for entry in shown}
-    means = [p.accuracy.mean for line in fronts.values() for p in line]
+    shown = [row.entry for row in board.rows if row.entry in entries and board.points[row.entry]]
     every = [p.accuracy.mean for group in board.points.values() for p in group]
-    accuracy_axis(axes, focus_on(means or every, board.chance, board.dense, min(every)), 6)
-    compression_axis(axes, 0.93, high)
-    axes.xaxis.set_major_locator(FixedLocator([10**i for i in range(7) if 10**i <= high]))
+    focus = focus_on(focused(board, shown) or every, board.chance, board.dense, min(every))
+    accuracy_axis(axes, focus, 6)
+    low, high, ticks = axis
+    compression_axis(axes, low, high, at=ticks)
     if board.dense is not None:
         axes.axhline(board.dense, zorder=1.5, **DENSE)
-    for depth, (entry, line) in enumerate(reversed(fronts.items())):
-        draw_line(axes, line, style[entry], 3 + depth / 100, small=True)
-        draw_bars(axes, line, style[entry][0], 2, 0.6)
+    beside = side_by_side(board.compressions, len(shown))
+    for depth, (entry, factor) in enumerate(zip(reversed(shown), reversed(beside), strict=True)):
+        level = 3 + depth / 100
+        if board.compressions:
+            draw_measured(axes, cells(board.points[entry]), style[entry], level, factor, small=True)
+        else:
+            draw_line(axes, on_front(board.points[entry]), style[entry], level, small=True)
+            draw_bars(axes, on_front(board.points[entry]), style[entry][0], 2, 0.6)
     axes.tick_params(labelsize=7)
     despine(ax=axes)

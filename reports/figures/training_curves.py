@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from seaborn import despine  # type: ignore[import-untyped, unused-ignore]
 
+from ...records.fields import CompressionPoint
 from ...records.record import Record
 from ..analysis.leaderboard import TaskLeaderboard
 from ..formatting import format_percent, format_ratio, label, unique_labels
@@ -16,6 +17,8 @@ from ..style import Style, left_out, pictured
 from .canvas import WIDTH, compression_axis, legend_below, new_figure
 
 CHOSEN = "one run of each entry, the one that ends nearest to compression 30"
+CHOSEN_AT = "one run of each entry, of the training that the board shows at compression {at:g}"
+CUT = "the finished model, cut by magnitude where the mark is hollow"
 COUNTED = "zero below: float32 eps (line), 0.001 (dots), validated threshold (mark)"
 TYPICAL = math.log10(30)  # log10 of the compression at which an entry's training is shown
 FLOOR = 1e-9  # least misalignment drawn: the axis is logarithmic
@@ -27,7 +30,10 @@ Dash = tuple[float, tuple[float, ...]]
 
 
 def representative(board: TaskLeaderboard, entry: str) -> Record | None:
-    """Returns the run that is shown for an entry: it ends nearest to compression 30 and logs misalignment.
+    """Returns the run that is shown for an entry: one that logs misalignment, at or near compression 30.
+
+    It is of the training that the board shows at the common compression nearest to 30; of earlier versions
+    the run that ends nearest to it.
 
     Args:
         board: The task's leaderboard.
@@ -45,7 +51,8 @@ def representative(board: TaskLeaderboard, entry: str) -> Record | None:
         True
     """
     runs = [o for point in board.points[entry] for o in point.outcomes if not o.diverged]
-    runs.sort(key=lambda o: (o.record.has_collapsed, abs(o.x - TYPICAL), o.seed, o.record.id))
+    collapsed = not board.compressions  # a model that was cut may collapse without harm to what is shown
+    runs.sort(key=lambda o: (collapsed and o.record.has_collapsed, abs(o.x - TYPICAL), o.seed, o.record.id))
     whole = (board.whole(o.record) for o in runs)  # read one at a time, until one has it
     return next((run for run in whole if any("misalignment" in row for row in run.curve)), None)
 
@@ -53,6 +60,7 @@ def representative(board: TaskLeaderboard, entry: str) -> Record | None:
 def draw_phases(board: TaskLeaderboard, style: Mapping[str, Style]) -> Figure | None:
     """Draws accuracy, compression and misalignment over the steps of training, for one run of each entry.
 
+    Where the records have common compressions, a fourth chart has the finished model's accuracy at each.
     Compression counts zeros in three ways: below float32 eps (line), below 0.001 (dots), and at the end below
     the validated threshold (mark).
 
@@ -61,7 +69,7 @@ def draw_phases(board: TaskLeaderboard, style: Mapping[str, Style]) -> Figure | 
         style: Colour, marker and dash of each entry.
 
     Returns:
-        The figure, three charts below each other; None where no entry logs its misalignment.
+        The figure, three or four charts below each other; None where no entry logs its misalignment.
 
     Example:
         >>> figure = draw_phases(board, {"dwf-3": ("#0072B2", "o", (0, ()))})
@@ -74,13 +82,45 @@ def draw_phases(board: TaskLeaderboard, style: Mapping[str, Style]) -> Figure | 
     runs = [(entry, record) for entry, record in chosen if record is not None]
     if not runs:
         return None
-    figure = new_figure(WIDTH, 5.6 + 0.17 * len(runs))
-    grid = figure.subplots(3, 1, sharex=True)
+    measured = len(board.compressions) > 0
+    figure = new_figure(WIDTH, 5.6 + 1.9 * measured + 0.17 * len(runs))
+    spec = figure.add_gridspec(len(PANELS) + measured, 1)
+    top = figure.add_subplot(spec[0])
+    grid = [top, *(figure.add_subplot(spec[i], sharex=top) for i in range(1, len(PANELS)))]
     places = _coincident(runs)
     for entry, record in runs:
         _run(grid, record, style[entry], places[entry])
+    if measured:
+        _draw_at_compressions(figure.add_subplot(spec[-1]), board, runs, style)
     _finish(figure, grid, board, runs, style)
     return figure
+
+
+def _draw_at_compressions(axes: Axes, board: TaskLeaderboard, runs: Runs, style: Mapping[str, Style]) -> None:
+    """Draws the accuracy of each finished model at the common compressions, hollow where it was cut."""
+    tests = all(p.test_accuracy is not None for _, record in runs for p in record.at_compressions)
+    for entry, record in runs:
+        colour, marker, dash = style[entry]
+        shown = [(p.at, 100 * _accuracy_of(p, tests), p.cut) for p in record.at_compressions]
+        axes.plot(
+            [x for x, *_ in shown], [y for _, y, _ in shown], color=colour, linestyle=dash, linewidth=1.4
+        )
+        for cut, fill in ((False, colour), (True, "white")):
+            some = [(x, y) for x, y, was in shown if was == cut]
+            axes.plot(
+                [x for x, _ in some], [y for _, y in some], linestyle="none", marker=marker, markersize=4.8,
+                markerfacecolor=fill, markeredgecolor=colour, clip_on=False,
+            )  # fmt: skip
+    ticks = (1.0, *board.compressions)
+    compression_axis(axes, 0.93, 1.3 * max(ticks), at=ticks)
+    axes.set_xlabel("compression")
+    axes.set_ylabel(f"{'test' if tests else 'validation'}\naccuracy (%)")
+    axes.set_title(CUT, loc="left", y=1.0, fontsize=7, color="#404040")
+    despine(ax=axes)
+
+
+def _accuracy_of(point: CompressionPoint, tests: bool) -> float:
+    return point.test_accuracy if tests and point.test_accuracy is not None else point.val_accuracy
 
 
 def _coincident(runs: Runs) -> dict[str, tuple[int, int]]:
@@ -171,10 +211,13 @@ def _finish(
     # Legend: of each entry what its run came to.
     handles = [_handle(style[entry]) for entry, _ in runs]
     short = unique_labels(entry for entry, _ in runs)
-    legend_below(figure, handles, [_caption(short[entry], record) for entry, record in runs], CHOSEN)
+    captions = [_caption(short[entry], record) for entry, record in runs]
+    near = min(board.compressions, key=lambda c: abs(math.log10(c) - TYPICAL), default=None)
+    legend_below(figure, handles, captions, CHOSEN if near is None else CHOSEN_AT.format(at=near))
     for axes in grid:
         despine(ax=axes)
-    figure.align_ylabels(list(grid))
+        axes.tick_params(labelbottom=axes is bottom)
+    figure.align_ylabels()
 
 
 def _plain_decades(axes: Axes) -> None:

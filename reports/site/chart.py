@@ -6,12 +6,14 @@ from typing import Any
 
 from ...commands import shown_command
 from ...learning import learned
+from ...records.choice import points_of
 from ...records.pareto import front
 from ...records.record import Record
 from ..accuracy_scale import focus_on
 from ..analysis.grouping import seed_result
 from ..analysis.leaderboard import TaskLeaderboard
 from ..analysis.points import XY, Point
+from ..analysis.scores import cells
 from ..formatting import one_line
 from ..style import DASHES, Style
 from .values import knobs
@@ -46,7 +48,9 @@ def payload(
     Returns:
         Lists under `axes`, `tasks`, `entries` and `points`. In a point `t` and `e` are indices into `tasks`
         and `entries`; `x` has a ratio, or None, for each axis; `y` and `ye` are accuracies as fractions, at
-        the validated threshold and at exact zeros; `fronts` is 1 for each axis on whose front the point lies.
+        the validated threshold and at exact zeros; `fronts` is 1 for each axis on whose line the point lies.
+        A point at a common compression has `cut`, 1 where it was cut to it, and `ends`, its 95% interval;
+        what methods reached by themselves is marked `own`.
 
     Example:
         >>> chart = payload([board], {"dwf-3": ("#0072B2", "o", (0, ()))})
@@ -77,6 +81,7 @@ def _task(board: TaskLeaderboard) -> Payload:
         "chance": board.chance,
         "from": focus.bend,
         "to": focus.top,
+        **({"at": list(board.compressions)} if board.compressions else {}),
     }
 
 
@@ -88,12 +93,25 @@ def _entry(name: str, style: Style) -> Payload:
 def _points(number: int, board: TaskLeaderboard, names: Sequence[str], base: str | None) -> list[Payload]:
     made = []
     for e, name in enumerate(names):
-        own = board.points.get(name, [])
+        own = board.own.get(name, []) if board.compressions else board.points.get(name, [])
         fronts = [{id(p) for p in front([p for p in own if _learned(p, xy)], _known(xy))} for xy in AXES]
+        told = {"t": number, "e": e}
+        for point in cells(board.points.get(name, [])):
+            made.append({**told, "fronts": [int(point.learned), 0, 0], **_cell(point, board.searched, base)})
         for point in own:
             flags = [int(id(point) in members) for members in fronts]
-            made.append({"t": number, "e": e, "fronts": flags, **_point(point, board.searched, base)})
+            mark = {"own": 1} if board.compressions else {}
+            made.append({**told, "fronts": flags, **mark, **_point(point, board.searched, base)})
     return made
+
+
+def _cell(point: Point, searched: Mapping[str, Record], base: str | None) -> Payload:
+    """Returns a point at a common compression: it has no other place on the axes of own zeros and speed."""
+    ends = point.accuracy_interval
+    return {
+        **_point(point, searched, base), "x": [point.at, None, None], "ye": None, "cut": int(point.cut),
+        **({"ends": [_digits(ends.low), _digits(ends.high)]} if ends else {}),
+    }  # fmt: skip
 
 
 def _learned(point: Point, xy: Callable[[Point], XY | None]) -> bool:
@@ -165,6 +183,9 @@ def _trials(found: Sequence[TaskLeaderboard], entry: str, e: int) -> list[Payloa
     for row, (number, record) in enumerate(own_records(found, entry)):
         board = found[number]
         if record.phase == "search" and any(p.source == "test" for p in board.points[entry]):
+            if board.compressions:
+                made += [{"t": number, "e": e, **at, "searched": 1, "row": row} for at in _aimed(record)]
+                continue
             seen = seed_result(record, board.chance, "validation")
             if seen is not None:
                 at_eps = seen.exact
@@ -172,6 +193,12 @@ def _trials(found: Sequence[TaskLeaderboard], entry: str, e: int) -> list[Payloa
                 y, ye = _digits(seen.accuracy), at_eps and _digits(at_eps[1])
                 made.append({"t": number, "e": e, "x": x, "y": y, "ye": ye, "searched": 1, "row": row})
     return made
+
+
+def _aimed(record: Record) -> list[Payload]:
+    """Returns what a search trial shows at the compression that it was assigned, on validation data."""
+    point = points_of(record).get(record.aim or 1.0)
+    return [{"x": [point.at, None, None], "y": _digits(point.val_accuracy), "ye": None}] if point else []
 
 
 def _digits(value: float | None) -> float | None:

@@ -5,11 +5,13 @@ from typing import Any
 
 from ...commands import shown_command
 from ...method_docs import KnobDoc, MethodDoc
+from ...records.choice import points_of
 from ...records.record import Record
 from ..analysis.leaderboard import DENSE, TaskLeaderboard
 from ..formatting import format_percent, format_ratio, one_line
 from ..style import style_for
 from .chart import own_records, payload
+from .curve_table import curve_table
 from .page_names import Addresses
 from .table import headings, legend, lines, marks
 from .template import render
@@ -61,6 +63,9 @@ def entry_page(
         lines=[line for n, b in enumerate(its) for line in lines(b, n, at, heads, looks, entry)],
         entries=legend([entry, *dense], at, looks),
         tasks=[one_line(board.task) for board in its],
+        curves=[table for board in its if (table := curve_table(board, entry))],
+        measured=any(board.compressions for board in its),
+        searches=any(record.replicate for record in own),
         trials=[_trial(record, number, base) for number, record in numbered],
         chart=payload(its, style_for(found), [entry, *dense], searched=entry, base=base),
     )  # fmt: skip
@@ -103,12 +108,17 @@ def _range(bounds: Sequence[float | None] | None) -> str:
 
 
 def _trial(record: Record, number: int, base: str | None) -> dict[str, Any]:
+    at_aim = points_of(record).get(record.aim) if record.aim is not None else None
     told = record.reason if record.status != "ok" and record.reason else ""
     return {
         "task": one_line(record.task),
         "task_number": number,
         "phase": record.phase,
         "trial": "" if record.trial is None else record.trial,
+        "search": record.replicate + 1,
+        "aim": "" if record.aim is None else f"{record.aim:g}",
+        "validation_at_aim": format_percent(at_aim.val_accuracy if at_aim else None, 2),
+        "test_at_aim": format_percent(at_aim.test_accuracy if at_aim else None, 2),
         "id": one_line(record.id),
         "seed": record.seed,
         "status": record.status,

@@ -8,7 +8,7 @@ from ..formatting import one_line
 from ..tables import notes
 from .data_files import INDEX
 from .page_names import Addresses
-from .table import headings
+from .table import headings, page_notes
 from .template import render
 from .values import listed
 
@@ -37,16 +37,18 @@ def overview_page(found: Sequence[TaskLeaderboard], at: Addresses, result: Tasks
         boards=[_board(board, at) for board in found],
         headings=headings(found),
         rows=sum(len(board.rows) for board in found),
-        intervals=any(row.best_accuracy_interval for board in found for row in board.rows),
+        intervals=any(board.has_intervals for board in found),
         entries=len({row.entry for board in found for row in board.rows}),
         compared=len(result.standings) if result else 0,
+        merit=result.merit if result else "",
         over_tasks=notes.over_tasks(result) if result else [why_not_compared(found) or ""],
         explanations=list(dict.fromkeys(text for board in found for text in notes.explanations(board))),
         chart={"part": INDEX},
+        measured=any(board.compressions for board in found),
         records=sum(len(board.records) for board in found),
     )
 
 
 def _board(board: TaskLeaderboard, at: Addresses) -> dict[str, object]:
-    said = [notes.basis(board), notes.references(board), notes.budget(board), *notes.remarks(board)]
+    said = page_notes(board)
     return {"name": one_line(board.task), "page": at.tasks[board.task], "notes": said}

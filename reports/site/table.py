@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ..analysis.leaderboard import LeaderboardRow, TaskLeaderboard
 from ..formatting import NOTHING, format_hypervolume, one_line
 from ..style import Style, style_for
+from ..tables import notes
 from ..tables.columns import Column, columns, interval_columns
 from ..tables.notes import between
 from .page_names import Addresses
@@ -25,6 +26,18 @@ MEANING = {
     "fail/div/coll": "runs that failed, diverged or collapsed",
     COST: "multiply-accumulates of training relative to dense training",
 }
+
+
+MEASURED = {
+    "rank": "by score; ≈: not distinguishable from the entry above",
+    "score": "mean over the columns acc@c of (accuracy − chance) / (dense − chance); ± sample sd",
+    "own zeros": "largest compression at most 5 points below dense that the method reached without a cut",
+    "exact zeros": "the same counting only weights below float32 eps as zeros",
+    "speed-up": "theoretical, in multiply-accumulates, at the compression of its own zeros",
+    "knobs": "knobs that the search varied",
+    "trainings": "those of the searches + those that confirm",
+}
+ALWAYS = {"knobs", "trainings"}  # of boards with common compressions
 
 
 @dataclass(frozen=True)
@@ -51,15 +64,20 @@ class Cell:
     Attributes:
         text: The number, as in the printed table.
         interval: Its 95% interval in brackets; empty where it has none.
+        title: The tooltip, which says what its marks mean; empty for none.
+        best: Whether no entry is significantly better in this column.
 
     Example:
         >>> best = lines(board, 0, Addresses.of([board]), headings([board]), marks([board]))[0]
         >>> best.cells[:2]  # rank, hypervolume
-        [Cell(text='1', interval=''), Cell(text='0.581 ± 0.003', interval='[0.574, 0.588]')]
+        [Cell(text='1', interval='', title='', best=False),
+         Cell(text='0.581 ± 0.003', interval='[0.574, 0.588]', title='', best=False)]
     """
 
     text: str
     interval: str = ""
+    title: str = ""
+    best: bool = False
 
 
 @dataclass(frozen=True)
@@ -169,8 +187,36 @@ def headings(found: Sequence[TaskLeaderboard]) -> list[Heading]:
         for column in columns(board):
             titles.setdefault(column.title, column)
     order = [c for c in titles.values() if c.title != "entry"]
-    kept = [Heading(c.title, c.right, _meaning(c.title), c.need < NEEDED) for c in order]
+    measured = any(board.compressions for board in found)
+    kept = [
+        Heading(
+            c.title, c.right, _meaning(c.title, measured), c.need < NEEDED and not (measured and _shown(c))
+        )
+        for c in order
+    ]
     return [*kept[:-1], Heading(COST, True, MEANING[COST], True), kept[-1]]
+
+
+def _shown(column: Column) -> bool:
+    """Whether a column of a board with common compressions is never hidden."""
+    return column.title in ALWAYS or column.title.startswith("acc@")
+
+
+def page_notes(board: TaskLeaderboard) -> list[str]:
+    """Returns the notes under a task's table on a page.
+
+    Args:
+        board: The task's leaderboard.
+
+    Returns:
+        What was measured, the references, the budget, what is unusual, and what the marks mean.
+
+    Example:
+        >>> page_notes(board)[1]
+        'dense 98.2 ± 0.6 %, chance 10.0 %'
+    """
+    found = [notes.basis(board), notes.references(board), notes.budget(board), *notes.remarks(board)]
+    return [*found, notes.MARKS] if board.compressions else found
 
 
 def lines(board: TaskLeaderboard, number: int, at: Addresses, heads: Sequence[Heading],
@@ -220,12 +266,35 @@ def _cell(title: str, row: LeaderboardRow, shown: dict[str, Column], ends: dict[
         )
     text = shown[title].cell(row) if title in shown else NOTHING
     _, bracket, rest = ends[title].cell(row).partition(" [") if title in ends else ("", "", "")
-    return Cell(text, f"[{rest}" if bracket else "")
+    at = next((c for c in row.accuracy_at if title == f"acc@{c:g}"), None)
+    if row.score is None or at is None or row.accuracy_at[at] is None:
+        return Cell(text, f"[{rest}" if bracket else "")
+    return Cell(text, f"[{rest}" if bracket else "", _marked(at, row), row.best_at.get(at, False))
 
 
-def _meaning(title: str) -> str:
+def _marked(at: float, row: LeaderboardRow) -> str:
+    """Returns what the marks of an accuracy at a common compression mean, and how it was chosen."""
+    said = [
+        text
+        for text, where in (
+            ("the best here, or not distinguishable from it", row.best_at),
+            ("cut to this compression by magnitude, without retraining", row.cut_at),
+            ("learned nothing: adds 0 to the score", row.unlearned_at),
+        )
+        if where.get(at)
+    ]
+    if at in row.chosen_from:
+        said.append(f"chosen from {row.chosen_from[at]} trainings of a search")
+    return "; ".join(said)
+
+
+def _meaning(title: str, measured: bool) -> str:
     if title.startswith("acc@"):
-        return f"accuracy in % at compression {title[4:]}"
+        return f"accuracy in %{' measured' if measured else ''} at compression {title[4:]}"
+    if measured and title in MEASURED:
+        return MEASURED[title]
+    if title.startswith("to "):
+        return "the score without the largest compression"
     if title.startswith("within"):
         return f"largest compression at most {title[7:]} points below dense"
     return MEANING.get(title, "")

@@ -12,10 +12,11 @@ from ..analysis.points import Point
 from ..formatting import format_percent, one_line
 from ..style import style_for
 from ..tables import notes
+from ..tables.equal_trainings import equal_trainings, said, texts, titles
 from .chart import payload
 from .data_files import data_name
 from .page_names import Addresses
-from .table import headings, legend, lines, marks
+from .table import Mark, headings, legend, lines, marks, page_notes
 from .template import render
 from .values import knobs, listed, settings, value, value_range
 
@@ -52,7 +53,10 @@ def task_page(
         recipe=_recipe(board.records),
         dense=_dense(board, base),
         versions=_versions(board.records),
-        notes=[notes.basis(board), notes.references(board), notes.budget(board), *notes.remarks(board)],
+        notes=page_notes(board),
+        measured=len(board.compressions) > 0,
+        merit=board.merit_name,
+        equal=_equal(board, at, looks),
         headings=heads,
         lines=lines(board, 0, at, heads, looks),
         entries=legend(board.points, at, looks),
@@ -61,6 +65,18 @@ def task_page(
         summary=pairs_summary(board.pairs),
         chart=payload([board], style_for(found), board.points, base=base),
     )
+
+
+def _equal(board: TaskLeaderboard, at: Addresses, looks: dict[str, Mark]) -> dict[str, Any] | None:
+    """Returns the table at equal trainings per cell; None without common compressions."""
+    found = equal_trainings(board)
+    if found is None:
+        return None
+    rows = [
+        (name, at.entries[entry], looks[entry], cells)
+        for entry, (name, *cells) in zip(found.accuracies, texts(found), strict=True)
+    ]
+    return {"said": said(found), "titles": titles(found), "rows": rows}
 
 
 def _share(board: TaskLeaderboard) -> str:

@@ -154,7 +154,9 @@ def _overall(result: TasksComparison) -> str:
         for s in result.standings
     ]
     caption = " ".join(escape_latex(line) for line in notes.over_tasks(result))
-    return _table(caption, "tab:sparsebench-tasks", "lrr", ["entry", "mean rank", "mean hypervolume"], lines)
+    return _table(
+        caption, "tab:sparsebench-tasks", "lrr", ["entry", "mean rank", f"mean {result.merit}"], lines
+    )
 
 
 def _table(caption: str, label: str, spec: str, titles: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -8,6 +8,7 @@ from ..analysis.pairwise import pairs_summary
 from ..formatting import escape_markdown, format_hypervolume
 from . import notes
 from .columns import Column, columns, interval_columns
+from .equal_trainings import equal_trainings, said, texts, titles
 
 
 def to_markdown(found: Sequence[TaskLeaderboard], figures: Mapping[str, Sequence[str]] | None = None) -> str:
@@ -36,7 +37,7 @@ def to_markdown(found: Sequence[TaskLeaderboard], figures: Mapping[str, Sequence
         ]
         lines += [*_table(board, columns(board)), "", escape_markdown(notes.budget(board)), ""]
         lines += [f"{escape_markdown(text)}\n" for text in notes.remarks(board)]
-        lines += _intervals(board)
+        lines += [*_intervals(board), *_equal(board)]
         lines += _pictures(board.task, shown.get(board.task, ()))
     lines += [*_over_tasks(found), *_pictures("all tasks", shown.get("", ()))]
     lines += ["## How to read this", ""]
@@ -67,11 +68,21 @@ def _grid(titles: Sequence[str], right: Sequence[bool], cells: Sequence[Sequence
 
 def _intervals(board: TaskLeaderboard) -> list[str]:
     """The second table, of numbers with intervals, and the pairwise summary; empty without intervals."""
-    if all(row.best_accuracy_interval is None for row in board.rows):
+    if not board.has_intervals:
         return []
     lines = [f"95% t-intervals over {notes.units(board)}:", "", *_table(board, interval_columns(board)), ""]
     sentence = pairs_summary(board.pairs)
     return [*lines, escape_markdown(sentence), ""] if sentence else lines
+
+
+def _equal(board: TaskLeaderboard) -> list[str]:
+    """The table at equal trainings per cell, with the sentence that says what it is."""
+    found = equal_trainings(board)
+    if found is None:
+        return []
+    cells = [[escape_markdown(text) for text in line] for line in texts(found)]
+    heads = titles(found)
+    return [escape_markdown(said(found)), "", *_grid(heads, [False, *[True] * (len(heads) - 1)], cells), ""]
 
 
 def _over_tasks(found: Sequence[TaskLeaderboard]) -> list[str]:
@@ -87,7 +98,7 @@ def _over_tasks(found: Sequence[TaskLeaderboard]) -> list[str]:
         ]
         for s in result.standings
     ]
-    titles, right = ["entry", "mean rank", "mean hypervolume", "95% interval"], [False, True, True, True]
+    titles, right = ["entry", "mean rank", f"mean {result.merit}", "95% interval"], [False, True, True, True]
     return [
         "## Over tasks",
         "",

@@ -279,7 +279,7 @@ def over_tasks(result: TasksComparison) -> list[str]:
     p = result.pairs[0].p if result.friedman is None else result.friedman
     found = "the entries differ" if result.differ else "no difference can be shown"
     lines = [
-        f"Rank 1 is the largest score or hypervolume of a task; {len(result.tasks)} tasks. {test} test: "
+        f"Rank 1 is the largest {result.merit} of a task; {len(result.tasks)} tasks. {test} test: "
         f"p = {p:.2g}, {found}. Mean ranks less than {result.critical_difference:.2f} apart are not "
         "distinguishable (Nemenyi's critical difference, 5%).",
         _wilcoxon(result),

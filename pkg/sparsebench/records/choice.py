@@ -1,9 +1,11 @@
 """The choice among the trainings of a search: the best on validation at each compression. No torch."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from .fields import CompressionPoint, Status
+from .record import Record
 
 
 class Shown(Protocol):
@@ -79,4 +81,33 @@ def choose(searched: Iterable[R], compressions: Sequence[float]) -> dict[float, 
             found[c] = first.setdefault(best.config, best)
         elif diverged := [record for record in records if record.status == "diverged"]:
             found[c] = diverged[0]
+    return found
+
+
+def chosen_at(records: Iterable[Record]) -> dict[str, tuple[float, ...]]:
+    """Returns at which compressions each training of a search is chosen, that is shown on a leaderboard.
+
+    Args:
+        records: Records of any tasks, entries and searches, the latest of each trial; those of other phases
+            are passed over.
+
+    Returns:
+        The compressions, 1 among them, by the id of the search trial; trainings that are chosen nowhere are
+        missing, and all of earlier versions are.
+
+    Example:
+        >>> points = [CompressionPoint(at=c, val_accuracy=0.9, nonzeros=9, cut=True) for c in (1, 64)]
+        >>> found = {"phase": "search", "trial": 0, "compressions": (64.0,), "at_compressions": points}
+        >>> chosen_at([record.model_copy(update=found)]) == {record.id: (1.0, 64.0)}
+        True
+    """
+    searches: dict[tuple[str, str, int], list[Record]] = defaultdict(list)
+    for record in records:
+        if record.phase == "search":
+            searches[record.task, record.entry, record.replicate].append(record)
+    found: dict[str, tuple[float, ...]] = {}
+    for searched in searches.values():
+        shared = set.intersection(*(set(record.compressions) for record in searched))
+        for c, record in choose(searched, (1.0, *sorted(shared)) if shared else ()).items():
+            found[record.id] = (*found.get(record.id, ()), c)
     return found

@@ -44,27 +44,35 @@ async function pointsOf(task) {
 
 function points(task, entry, axis) {
   const all = (front.points.get(task)?.get(entry) ?? []).filter((p) => p.x[axis] !== null);
-  return all.filter((p) => !p.searched || on("searched")).map(complete).sort((a, b) => a.x[axis] - b.x[axis]);
+  const wanted = (p) => (!p.searched || on("searched")) && (!p.own || axis > 0 || on("own"));
+  return all.filter(wanted).map(complete).sort((a, b) => a.x[axis] - b.x[axis]);
 }
 
 const height = (point, axis) => 100 * (axis === 1 ? point.ye : point.y);
 
+// How far a bar goes down and up, in points: the 95% interval at a common compression, else one sd both ways.
+function bars(p) {
+  if (p.ends) return [100 * (p.y - p.ends[0]), 100 * (p.ends[1] - p.y)];
+  return p.sd === null || p.sd === undefined || p.cut !== undefined ? null : [100 * p.sd, 100 * p.sd];
+}
+
 function trace(found, entry, axis, place, kind) {
   const shade = lifted(entry.colour);
-  const spread = on("spread") && kind === "front" && found.some((p) => p.sd !== null && p.sd !== undefined);
+  const spread = on("spread") && kind === "front" && found.some((p) => bars(p));
   return {
     x: found.map((p) => p.x[axis]),
     y: found.map((p) => height(p, axis)),
     error_y: spread
-      ? { type: "data", array: found.map((p) => 100 * (p.sd ?? 0)), thickness: 1, width: 2, color: shade }
+      ? { type: "data", symmetric: false, array: found.map((p) => bars(p)?.[1] ?? 0), arrayminus: found.map((p) => bars(p)?.[0] ?? 0),
+        thickness: 1, width: 2, color: shade }
       : { visible: false },
     customdata: found,
     text: found.map((p) => label(p, entry, axis)),
     hoverinfo: "text",
     mode: kind === "front" ? "lines+markers" : "markers",
     opacity: { front: 1, rest: 0.45, searched: 0.9 }[kind],
-    marker: { color: shade, symbol: found.map((p) => p.dead ? "x-thin" : entry.symbol + (kind === "searched" ? "-open" : "")), size: { front: 8, rest: 6, searched: 8 }[kind],
-      line: { color: shade, width: found.map((p) => kind === "searched" || p.dead ? 1.8 : 0) } },
+    marker: { color: shade, symbol: found.map((p) => p.dead ? "x-thin" : entry.symbol + (kind === "searched" || p.cut ? "-open" : "")), size: { front: 8, rest: 6, searched: 8 }[kind],
+      line: { color: shade, width: found.map((p) => kind === "searched" || p.dead || p.cut ? 1.8 : 0) } },
     line: { color: shade, dash: entry.dash, width: 1.6 },
     xaxis: `x${place}`,
     yaxis: `y${place}`,
@@ -74,7 +82,7 @@ function trace(found, entry, axis, place, kind) {
 
 const label = (p, entry, axis) =>
   `${escaped(short(entry.name, 40))}<br>${figure(height(p, axis))} % at ${figure(p.x[axis])}×`
-  + (p.dead ? "<br>learned nothing" : "") + `<br>${escaped(short(p.trial, 60))}`;
+  + (p.cut ? "<br>cut by magnitude, without retraining" : p.own ? "<br>by its own zeros" : "") + (p.dead ? "<br>learned nothing" : "") + `<br>${escaped(short(p.trial, 60))}`;
 
 function traces(tasks, axis) {
   const entries = chosen("entries");
@@ -92,13 +100,14 @@ function traces(tasks, axis) {
     }));
 }
 
-function xAxis(axis, seen, bottom) {
-  const largest = Math.max(2, ...seen);
+function xAxis(axis, seen, bottom, at) {
   const log = on("log");
-  const powers = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 1e4, 1e5, 1e6].filter((v) => v < 1.3 * largest);
+  const common = axis === 0 && log ? at : undefined, least = common && !on("own") ? Math.log10(at[0]) : 0;
+  const largest = Math.max(2, ...seen, ...common ?? []);
+  const powers = common ?? [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 1e4, 1e5, 1e6].filter((v) => v < 1.3 * largest);
   return {
     type: log ? "log" : "linear",
-    range: log ? [-0.06, Math.log10(largest) + 0.08] : [1 - 0.03 * largest, 1.05 * largest],
+    range: log ? [least - 0.08, Math.log10(largest) + 0.08] : [1 - 0.03 * largest, 1.05 * largest],
     ...(log && largest < 1e7 ? { tickvals: powers, ticktext: powers.map((v) => v.toLocaleString("en")) } : {}),
     title: bottom ? { text: front.data.axes[axis], font: { size: 12 }, standoff: 6 } : undefined,
     gridcolor: colour("--grid"), linecolor: colour("--line"), zeroline: false, automargin: true,
@@ -155,7 +164,7 @@ function layout(tasks, axis, width, made) {
     const place = i + 1, { name, dense, chance } = front.data.tasks[task];
     const here = made.filter((one) => one.xaxis === `x${place}`), range = span(task, here);
     const seen = here.flatMap((one) => one.x.filter((_, k) => one.y[k] >= range[0]));
-    result[`xaxis${place}`] = xAxis(axis, seen, i >= tasks.length - columns);
+    result[`xaxis${place}`] = xAxis(axis, seen, i >= tasks.length - columns, front.data.tasks[task].at);
     result[`yaxis${place}`] = yAxis(range, i % columns === 0 || here.some((one) => one.customdata[0].searched)
       ? heightTitle(task, here, tasks.length > 1) : "");
     const levels = [dense === null ? [] : level(dense, place, "dense"), on("whole") ? level(chance, place, "chance") : []];
@@ -176,7 +185,9 @@ function leaveOut(tasks, made, laid) {
     for (const one of made.filter((trace) => trace.yaxis === `y${i + 1}`)) {
       const below = one.y.map((y) => y < low);
       count += below.filter(Boolean).length;
-      if (one.error_y.array) one.error_y.array = one.error_y.array.map((sd, k) => (below[k] ? null : sd));
+      for (const way of ["array", "arrayminus"]) {
+        if (one.error_y[way]) one.error_y[way] = one.error_y[way].map((length, k) => (below[k] ? null : length));
+      }
     }
     const where = tasks.length > 1 ? ` of ${front.data.tasks[task].name}` : "";
     return count ? [`${count} ${count === 1 ? "point" : "points"}${where} ${count === 1 ? "lies" : "lie"} below ${figure(low)} %`] : [];
@@ -204,11 +215,12 @@ async function draw() {
 function tell(p) {
   const panel = get("point");
   const axis = Number(get("axis").value);
-  const spread = p.sd === null || p.sd === undefined || axis === 1 ? "" : ` ± ${(100 * p.sd).toFixed(2)}`;
+  const sd = p.sd === null || p.sd === undefined || axis === 1 ? "" : ` ± ${(100 * p.sd).toFixed(2)}`;
+  const how = p.cut ? ", cut by magnitude" : p.own ? ", by its own zeros" : "";
   const said = {
     ...p,
     name: `${front.data.entries[p.e].name} on ${front.data.tasks[p.t].name}: `
-      + `${height(p, axis).toFixed(2)}${spread} % at ${figure(p.x[axis])}× ${front.data.axes[axis]}`,
+      + `${height(p, axis).toFixed(2)}${sd} % at ${figure(p.x[axis])}× ${front.data.axes[axis]}${how}`,
   };
   for (const part of panel.querySelectorAll("[data-of]")) part.textContent = said[part.dataset.of];
   panel.querySelector(".hint").hidden = true;
@@ -242,7 +254,7 @@ function listen() {
   target.on("plotly_hover", (event) => tell(event.points[0].customdata));
   target.on("plotly_click", (event) => tell(event.points[0].customdata));
   target.addEventListener("keydown", walk);
-  for (const id of ["axis", "log", "spread", "whole", "searched", "tasks", "entries"]) get(id)?.addEventListener("change", draw);
+  for (const id of ["axis", "log", "spread", "whole", "searched", "own", "tasks", "entries"]) get(id)?.addEventListener("change", draw);
   for (const button of document.querySelectorAll("#entries button")) {
     button.addEventListener("click", () => {
       for (const box of document.querySelectorAll("#entries input")) box.checked = Boolean(button.dataset.all);

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from sparsebench.bench.campaign.driver import run
-from sparsebench.bench.campaign.kept_models import front_models
+from sparsebench.bench.campaign.kept_models import board_models
 from sparsebench.bench.campaign.publish import ranked, report_folder
 from sparsebench.bench.exchange.pack import pack
 from sparsebench.bench.output_folder.campaign_id import take_campaign_id
@@ -79,7 +79,7 @@ def test_every_command_goes_on_or_says_why_not(
             assert status(out).condition == ("complete" if file.name != FILE else "stopped")
             records, said = StoredRecords(out), list[str]()
             report_folder(out, ranked(out, records), said.append)
-            front_models(out, records.light)
+            board_models(out, records.light)
             if file.name not in AUTHORITATIVE:
                 assert tables(out) == tables(whole), file.name
                 assert len(said) == (file.name == "methods.json" and kind != "deleted")

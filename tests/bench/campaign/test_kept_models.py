@@ -4,23 +4,27 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from sparsebench.bench.campaign.cleanup import clear_checkpoints
 from sparsebench.bench.campaign.driver import run
 from sparsebench.bench.campaign.kept_models import (
     KeptModels,
-    confirmed_fronts,
-    front_models,
-    keep_front_models,
+    board_models,
+    board_trainings,
+    keep_board_models,
 )
 from sparsebench.bench.models.model_file import ModelCard, read_card, write_model
 from sparsebench.bench.output_folder.layout import CHECKPOINTS, MODELS, model_files, model_path
 from sparsebench.bench.training.checkpointing import checkpoint_path
+from sparsebench.datasets.api import open_dataset
 from sparsebench.errors import SparsebenchError
 from sparsebench.records.hashing import digest
 from sparsebench.records.record import Record, parse
 from sparsebench.records.store import Store, load_records
+from sparsebench.reports.analysis.boards import boards
 
 Make = Callable[..., Record]
 
@@ -67,7 +71,7 @@ def test_where_the_best_was_not_saved_the_next_best_stays(make_record: Make, tmp
         store.append(record)
         shelf.take(record)
     assert list(model_files(tmp_path / MODELS)) == ["0000000000000000"]
-    assert list(front_models(tmp_path, list(store))) == ["0000000000000000"]
+    assert list(board_models(tmp_path, list(store))) == ["0000000000000000"]
 
 
 def test_in_the_end_only_the_fronts_models_are_left(make_record: Make, tmp_path: Path) -> None:
@@ -76,28 +80,57 @@ def test_in_the_end_only_the_fronts_models_are_left(make_record: Make, tmp_path:
     other = confirm(make_record, 2, "c", 1, val_accuracy=0.9, test_accuracy=0.7, compression=16)
     put(tmp_path, on, below, other)
     (tmp_path / MODELS / f".{below.id}.safetensors.17.part").write_bytes(b"a worker died")
-    keep_front_models(tmp_path, [on, below, other])
+    keep_board_models(tmp_path, [on, below, other])
     assert sorted(path.name for path in (tmp_path / MODELS).iterdir()) == [
         "0000000000000000.safetensors",
         "0000000000000002.safetensors",
     ]
 
 
-def test_a_campaign_keeps_one_model_for_every_point_of_its_fronts(finished: Path) -> None:
+def test_a_campaign_keeps_one_model_for_every_training_of_its_boards(finished: Path) -> None:
     records = load_records(finished)
-    points = confirmed_fronts(records)
-    assert len({(point.task, point.entry) for point in points}) >= 3, "of two entries on two tasks"
     models = model_files(finished / MODELS)
-    assert len(models) == len(points)
-    by_id = {record.id: record for record in records}
-    for point in points:
-        own = [outcome.record for outcome in point.outcomes if outcome.record.id in models]
-        assert len(own) == 1
-        assert own[0].val_accuracy == max(o.val_accuracy or 0 for o in point.outcomes)
-    for identity, path in models.items():
-        card = read_card(path)
-        assert card.id == identity
-        assert card.test_accuracy == by_id[identity].test_accuracy
+    shown = board_trainings(records)
+    assert {run.entry for training in shown for run in training.runs} == {"dense", "dwf-3"}
+    assert len(models) == len(shown)
+    every = {(board.task, e): p for board in boards(records) for e, p in board.points.items()}
+    for training in shown:
+        first = training.runs[0]
+        cells = [p for p in every[first.task, first.entry] if first.id in [o.record.id for o in p.outcomes]]
+        assert [p.at for p in cells] == list(training.at), "the cells of the board"
+        (kept,) = (run for run in training.runs if run.id in models)
+
+        def validation(run: Record, at: tuple[float, ...] = training.at) -> float:
+            return sum(point.val_accuracy for point in run.at_compressions if point.at in at)
+
+        assert validation(kept) == max(map(validation, training.runs))
+
+
+def test_the_curve_of_a_kept_model_follows_from_its_file_alone(finished: Path) -> None:
+    """The accuracies and the nonzeros that the record has at each compression, by numpy from the tensors."""
+    by_id = {record.id: record for record in load_records(finished)}
+    for identity, path in model_files(finished / MODELS).items():
+        record, card = by_id[identity], read_card(path)
+        data = open_dataset(record.dataset, **record.dataset_args)
+        batches = list(data.test.batches(1024, torch.device("cpu")))
+        x, y = (np.concatenate([part.numpy() for part in parts]) for parts in zip(*batches, strict=True))
+        with safe_open(path, "np") as file:
+            w = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        size = sum(w[name].size for name in card.prunable)
+        assert len(card.at_compressions) == 10
+        for point in card.at_compressions:
+            order = np.sort(np.concatenate([abs(w[name]).ravel() for name in card.prunable]))[::-1]
+            least = order[round(size / point.at) - 1]
+            cut = {n: np.where(abs(t) >= least, t, 0) if n in card.prunable else t for n, t in w.items()}
+            assert sum(np.count_nonzero(cut[name]) for name in card.prunable) == point.nonzeros
+            h = x.reshape(len(x), -1)
+            for layer in (1, 3, 5):
+                h = h @ cut[f"{layer}.weight"].T + cut[f"{layer}.bias"]
+                h = np.maximum(h, 0) if layer < 5 else h
+            assert (h.argmax(1) == y).mean() == pytest.approx(point.test_accuracy, abs=1.5 / len(y))
+        assert card.at_compressions == record.at_compressions
+        assert card.compression == size / card.at_compressions[0].nonzeros == record.compression_exact
+        assert card.test_accuracy == card.at_compressions[0].test_accuracy == record.test_accuracy_exact
 
 
 def test_a_disk_that_takes_no_model_costs_the_model_alone(tiny: Path, tracking: str, tmp_path: Path) -> None:
@@ -139,7 +172,7 @@ def test_what_this_program_did_not_write_stays(make_record: Make, tmp_path: Path
     else:
         theirs.write_bytes(b"somebody's own")
     KeptModels(tmp_path, Store(tmp_path)).take(on)
-    keep_front_models(tmp_path, [on, off, other])
+    keep_board_models(tmp_path, [on, off, other])
     assert {path.name for path in (tmp_path / MODELS).iterdir()} == {f"{on.id}.safetensors", theirs.name}
     assert model_path(tmp_path / "elsewhere" / MODELS, off.id).is_file()
 
@@ -149,10 +182,10 @@ def test_a_damaged_model_is_on_no_front(make_record: Make, tmp_path: Path) -> No
     put(tmp_path, one)
     path = model_path(tmp_path / MODELS, one.id)
     whole = path.read_bytes()
-    assert front_models(tmp_path, [one]) == {one.id: path}
+    assert board_models(tmp_path, [one]) == {one.id: path}
     for content in (b"", b"garbage", whole[: len(whole) // 2], whole[:-1]):
         path.write_bytes(content)
-        assert front_models(tmp_path, [one]) == {}
+        assert board_models(tmp_path, [one]) == {}
 
 
 def test_an_id_that_is_none_names_no_file(make_record: Make, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from sparsebench import SparsebenchError, export, load_records
-from sparsebench.bench.campaign.kept_models import front_models
+from sparsebench.bench.campaign.kept_models import board_models
 from sparsebench.bench.config.trial_spec import Trial
 from sparsebench.bench.export import formats
 from sparsebench.bench.export.load_snippet import input_description, load_lines
@@ -78,9 +78,9 @@ def test_the_printed_lines_reach_the_records_accuracy_in_a_fresh_interpreter(
             answer = cli("export", file, "--out", out)
             assert answer.code == 0, answer.err
             assert len(answer.out.splitlines()) == 3
-            assert f"test accuracy {100 * (record.test_accuracy or 0):.2f} %" in answer.err
+            assert f"test accuracy {100 * (record.test_accuracy_exact or 0):.2f} %" in answer.err
             Path(f"{out}.lines").write_text(answer.out)
-            expected[out] = record.test_accuracy
+            expected[out] = record.test_accuracy_exact
     test = trials.open_data("planted", None, ARGUMENTS).test
     batches = list(test.batches(1024, torch.device("cpu")))
     x, y = (torch.cat(parts).numpy() for parts in zip(*batches, strict=True))
@@ -113,6 +113,8 @@ def test_a_file_says_what_it_is(trained: dict[str, tuple[Path, Record]], tmp_pat
     card = ModelCard.model_validate_json(said)
     wanted = json.loads(record.to_json())
     del wanted["schema"]  # a card has a number of its own
+    wanted |= {name: wanted[f"{name}_exact"] for name in ("compression", "val_accuracy", "test_accuracy")}
+    wanted |= {"threshold": torch.finfo(torch.float32).eps, "speedup": None}
     shared = {name: value for name, value in json.loads(said).items() if name in wanted}
     assert shared == {name: wanted[name] for name in shared}
     assert {
@@ -125,6 +127,7 @@ def test_a_file_says_what_it_is(trained: dict[str, tuple[Path, Record]], tmp_pat
         "versions",
     } <= shared.keys()
     assert card.shape == (1, 16, 16)
+    assert card.prunable == tuple(layer.name for layer in record.layers)
     assert (card.mean, card.std) == ((0.0,), (1.0,))
     assert input_description(card) == "images: float32 (N, 1, 16, 16), as they are stored"
 
@@ -172,24 +175,24 @@ def test_the_lines_build_the_same_network(
 # From a run's folder
 
 
-def test_a_folder_lists_the_models_of_its_fronts_and_exports_one(
+def test_a_folder_lists_the_models_of_its_boards_and_exports_one(
     cli: Cli, finished: Path, tmp_path: Path
 ) -> None:
     listed = cli("export", finished)
     assert listed.code == 0
     by_id = {record.id: record for record in load_records(finished)}
-    models = front_models(finished, list(by_id.values()))
+    models = board_models(finished, list(by_id.values()))
     assert models
     assert all(identity in listed.out for identity in models)
     identity = next(iter(models))
     done = export(finished, identity[:12], tmp_path / "one.safetensors")
     assert done.differs is None
     assert done.card.id == identity
-    assert done.card.test_accuracy == by_id[identity].test_accuracy
+    assert done.card.test_accuracy == by_id[identity].test_accuracy_exact
     assert (tmp_path / "one.safetensors").stat().st_mode & 0o044, "others may read it"
 
 
-def test_a_trial_off_the_fronts_is_trained_again_bit_for_bit(
+def test_a_trial_off_the_boards_is_trained_again_bit_for_bit(
     cli: Cli, finished: Path, tmp_path: Path
 ) -> None:
     records = load_records(finished)
@@ -200,11 +203,11 @@ def test_a_trial_off_the_fronts_is_trained_again_bit_for_bit(
     assert "--retrain trains it again" in refused.err
     done = cli("export", finished, record.id, "--out", tmp_path / "x.pt", "--retrain")
     assert done.code == 0, done.err
-    assert "trained again, with the accuracy and compression of its record" in done.err
+    assert "trained again, with the accuracies and compression of its record" in done.err
     state = torch.load(tmp_path / "x.pt", weights_only=True)
-    assert state.sparsebench["test_accuracy"] == record.test_accuracy
-    counted = {layer.name: int(state[layer.name].count_nonzero()) for layer in record.layers}
-    assert counted == {layer.name: layer.nonzeros for layer in record.layers}
+    assert state.sparsebench["test_accuracy"] == record.test_accuracy_exact
+    above = {layer.name: int((state[layer.name].abs() >= record.threshold).sum()) for layer in record.layers}
+    assert above == {layer.name: layer.nonzeros for layer in record.layers}
 
 
 def test_a_record_that_is_not_reached_again_is_told(cli: Cli, finished: Path, tmp_path: Path) -> None:
@@ -214,7 +217,7 @@ def test_a_record_that_is_not_reached_again_is_told(cli: Cli, finished: Path, tm
     done = cli("export", tmp_path, record.id[:6], "--out", tmp_path / "x.safetensors", "--retrain")
     assert done.code == 0, done.err
     assert "it differs from its record in val_accuracy, threshold" in done.err
-    assert read_card(tmp_path / "x.safetensors").val_accuracy == record.val_accuracy
+    assert read_card(tmp_path / "x.safetensors").val_accuracy == record.val_accuracy_exact
 
 
 def test_what_cannot_be_exported_is_one_sentence(
@@ -236,7 +239,7 @@ def test_what_cannot_be_exported_is_one_sentence(
         (tmp_path / "none.safetensors", None, "x.pt", "there is no file"),
         (foreign, None, "x.pt", "sparsebench did not write it"),
         (broken, None, "x.pt", "is no safetensors file"),
-        (folder, None, "x.pt", "give the id of a trial"),
+        (folder, None, "x.pt", "give the label of an entry or the id of a trial"),
         (folder, "zzz", "x.pt", "no trial in"),
         (folder, "abc", "x.pt", "2 trials have an id that begins with 'abc'"),
         (folder, f"abc{1:013x}", "x.pt", f"trial abc{1:013x} failed: it has no model"),

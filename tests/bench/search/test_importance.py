@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 import pytest
-from sparsebench.bench.search.importance import LEAST_TRIALS, OBJECTIVES, importance
+from sparsebench.bench.search.importance import ASSIGNED, LEAST_TRIALS, OBJECTIVES, importance
 from sparsebench.records.record import Record
 
 
@@ -83,3 +83,16 @@ def test_it_needs_no_torch() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "False"
+
+
+def test_with_assigned_compressions_accuracy_there_is_the_one_objective() -> None:
+    """The accuracy falls with the assigned compression far more than with lr, and yet lr is what decides."""
+    aimed = []
+    for record in search():
+        aim = (4.0, 16.0, 64.0)[(record.trial or 0) % 3]
+        shown = {"at": aim, "val_accuracy": (record.val_accuracy or 0) / aim**0.5, "nonzeros": 9, "cut": True}
+        more = {"compressions": (4.0, 16.0, 64.0), "aim": aim, "at_compressions": [shown]}
+        aimed.append(Record.model_validate(record.model_dump(exclude={"schema_"}) | more))
+    shares = importance(aimed)["d-m"]
+    assert list(shares) == [ASSIGNED]
+    assert max(shares[ASSIGNED]["e"].items(), key=lambda item: item[1])[0] == "lr"

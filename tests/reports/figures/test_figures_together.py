@@ -70,7 +70,7 @@ def test_the_critical_difference_diagram_puts_names_at_their_ranks(six: list[Rec
     with paper_style():
         axes = draw_critical(result, style).axes[0]
     texts = [text.get_text() for text in axes.texts]
-    assert "mean rank over 6 tasks; critical difference 1.35" in texts
+    assert "mean rank by hypervolume over 6 tasks; critical difference 1.35" in texts
     scale = scale_of(axes)
     for standing in result.standings:
         assert f"{standing.entry}  {standing.mean_rank:.2f}" in texts
