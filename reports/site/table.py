@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ..analysis.leaderboard import LeaderboardRow, TaskLeaderboard
 from ..formatting import NOTHING, format_hypervolume, one_line
 from ..style import Style, style_for
-from ..tables import notes
+from ..tables import notes, wording
 from ..tables.columns import Column, columns, interval_columns
 from ..tables.notes import between
 from .page_names import Addresses
@@ -216,7 +216,7 @@ def page_notes(board: TaskLeaderboard) -> list[str]:
         'dense 98.2 ± 0.6 %, chance 10.0 %'
     """
     found = [notes.basis(board), notes.references(board), notes.budget(board), *notes.remarks(board)]
-    return [*found, notes.MARKS] if board.compressions else found
+    return [*found, wording.MARKS] if board.compressions else found
 
 
 def lines(board: TaskLeaderboard, number: int, at: Addresses, heads: Sequence[Heading],
