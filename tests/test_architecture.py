@@ -42,7 +42,7 @@ PACKAGES = """
 9 | bench.output_folder | bench.output_folder*    | methods.api bench.config
 9 | bench.exchange  | bench.exchange*             | methods.sparsity bench.config bench.system
 10 | bench.executors | bench.executors*           | methods.api datasets.api bench.config bench.system bench.models bench.training bench.output_folder
-10 | bench.export   | bench.export*               | bench.config bench.system bench.models bench.measurement bench.training bench.output_folder
+10 | bench.export   | bench.export*               | methods.sparsity bench.config bench.system bench.models bench.measurement bench.training bench.output_folder
 10 | bench.conformance | bench.conformance bench.conformance_nets | methods.api datasets.api datasets.on_device bench.config bench.measurement bench.training
 11 | bench.progress | bench.progress*             | bench.config bench.system bench.search bench.output_folder bench.executors
 12 | bench.campaign | bench.campaign*             | methods.api datasets.api reports.analysis reports.style reports.tables reports.write bench.config bench.system bench.models bench.measurement bench.training bench.search bench.tracking bench.output_folder bench.executors bench.progress

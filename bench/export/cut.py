@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from ...errors import SparsebenchError
-from ..measurement.curve import cut_to, kept_at
+from ...methods.sparsity import kept_at
+from ..measurement.curve import cut_to
 from ..models.model_file import ModelCard, cpu_state_dict
 from .load_snippet import build_network
 
