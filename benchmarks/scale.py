@@ -4,6 +4,7 @@ The records are made up, but valid in every check of `pack` and `merge`.
 """
 
 import json
+import math
 import random
 import shutil
 import subprocess
@@ -14,11 +15,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
+from sparsebench.bench.config.seeds import seed_of
 from sparsebench.bench.config.suite import Budget, Entry, Suite, Task
-from sparsebench.bench.config.trial_spec import Recipe, Trial
+from sparsebench.bench.config.trial_spec import COMPRESSIONS, Recipe, Trial
 from sparsebench.bench.training.trial import record_of
-from sparsebench.records.fields import Measurements, TrainingResult
+from sparsebench.methods.sparsity import kept_at
+from sparsebench.records.choice import choose
+from sparsebench.records.fields import CompressionPoint, Measurements, TrainingResult
 from sparsebench.records.record import Record
 from sparsebench.records.store import FILE
 from timing import write
@@ -45,13 +50,8 @@ class Size:
     tasks: int
     entries: int
     searched: int = 160
-    points: int = 8
-    seeds: int = 5
+    seeds: int = 4
     bulk: int = 1
-
-    @property
-    def records(self) -> int:
-        return self.tasks * self.entries * (self.searched + self.points * self.seeds)
 
 
 def suite_json(size: Size) -> str:
@@ -59,7 +59,7 @@ def suite_json(size: Size) -> str:
     labels = [("dense", "dense"), *((f"magnitude-{n}", "magnitude") for n in range(1, size.entries))]
     suite = Suite(
         name="scale",
-        budget=Budget(trials=size.searched, points=size.points, seeds=size.seeds),
+        budget=Budget(trials=size.searched, seeds=size.seeds),
         tasks=tuple(Task(dataset=f"d{n}", model=MODEL) for n in range(size.tasks)),
         entries=tuple(Entry(method=method, label=label) for label, method in labels),
     )
@@ -74,17 +74,16 @@ def made_up(size: Size) -> Iterator[Record]:
             rng = random.Random(f"{task} {entry}")
             places = [number / size.searched for number in range(size.searched)]
             searched = [_trial(task, entry, number, places[number], rng) for number in range(size.searched)]
-            for trial, x in zip(searched, places, strict=True):
-                yield _record(trial, entry, x, rng, size.bulk)
-            for number in range(0, size.searched, size.searched // size.points)[: size.points]:
-                for seed in range(1, size.seeds + 1):
-                    confirms = {
-                        "confirms": searched[number].id,
-                        "phase": "confirm",
-                        "number": None,
-                        "seed": seed,
-                    }
-                    again = searched[number].model_copy(update=confirms)
+            records = [
+                _record(trial, entry, x, rng, size.bulk) for trial, x in zip(searched, places, strict=True)
+            ]
+            yield from records
+            for number in sorted(
+                {best.trial or 0 for best in choose(records, (1.0, *COMPRESSIONS)).values()}
+            ):
+                for k in range(size.seeds):
+                    fresh = {"phase": "confirm", "number": None, "seed": seed_of(0, 0, "confirm", k)}
+                    again = searched[number].model_copy(update={"confirms": searched[number].id, **fresh})
                     yield _record(again, entry, places[number], rng, size.bulk)
 
 
@@ -95,7 +94,8 @@ def _trial(task: int, entry: int, number: int, x: float, rng: random.Random) -> 
         suite="scale", entry=f"magnitude-{entry}" if entry else "dense", dataset=f"d{task}",
         data_digest=f"{task:064x}", model=MODEL, recipe=Recipe(lr=lr, weight_decay=decay), number=number,
         method="magnitude" if entry else "dense", knobs=knobs, phase="search",
-        params={"lr": lr, "weight_decay": decay, **knobs},
+        params={"lr": lr, "weight_decay": decay}, seed=seed_of(0, 0, "search", number),
+        compressions=COMPRESSIONS, aim=COMPRESSIONS[number % len(COMPRESSIONS)],
     )  # fmt: skip
 
 
@@ -105,16 +105,26 @@ def _record(trial: Trial, entry: int, x: float, rng: random.Random, bulk: int) -
         0.999, max(0.0, 0.1 + 0.88 / (1 + 10 ** (4 * x - 2.5 - entry / 100)) + rng.gauss(0, 0.004))
     )
     accuracy = accuracy if entry else 0.98 + rng.gauss(0, 0.003)
-    layers = [
+    layers: list[dict[str, Any]] = [
         {"name": f"{n}.weight", "shape": (300, 784), "nonzeros": max(1, round(235_200 / ratio))}
         for n in range(LAYERS * bulk)
     ]
     compression = 235_200 / max(1, round(235_200 / ratio))
+    kept, total = sum(layer["nonzeros"] for layer in layers), 235_200 * len(layers)
+    points = [
+        CompressionPoint(
+            at=c, val_accuracy=(left := max(0.0, accuracy - 0.1 * max(0.0, math.log10(c / ratio)))),
+            nonzeros=min(kept, kept_at(c, total)), cut=kept > kept_at(c, total),
+            test_accuracy=None if trial.phase == "search" else left,
+        )
+        for c in (1.0, *COMPRESSIONS)
+    ]  # fmt: skip
     curve = [_row(n / (CURVE_ROWS * bulk), accuracy, ratio, rng) for n in range(1, CURVE_ROWS * bulk + 1)]
     measured = Measurements(
         classes=10, val_accuracy=accuracy, compression=compression, layers=layers, threshold=0.0,
         test_accuracy=None if trial.phase == "search" else accuracy - 0.002, speedup=max(1.0, ratio**0.8),
         compression_exact=compression, val_accuracy_exact=accuracy, total_compression=max(1.0, ratio * 0.99),
+        at_compressions=points,
     )  # fmt: skip
     result = TrainingResult(
         curve=curve, steps=7050, budget={"train": 7050}, training_flops_ratio=1.0, training_memory_ratio=1.5,
@@ -181,8 +191,8 @@ def measured(place: Path, size: Size, ready: Path | None = None) -> dict[str, di
 
 SIZES = {
     "50,000 records": Size(tasks=10, entries=25),
-    "200 entries on 12 tasks": Size(tasks=12, entries=200, searched=8, points=4, seeds=3),
-    "100 records of a megabyte": Size(tasks=2, entries=2, searched=10, points=5, seeds=3, bulk=300),
+    "200 entries on 12 tasks": Size(tasks=12, entries=200, searched=8, seeds=3),
+    "100 records of a megabyte": Size(tasks=2, entries=2, searched=10, seeds=3, bulk=300),
 }
 
 

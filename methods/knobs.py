@@ -25,8 +25,8 @@ class Knob:
         maximum: The largest value that is allowed at all.
         choices: The values allowed, instead of a range; numbers match within a thousandth.
         searched: False fixes the knob in searches, whatever its range.
-        operating: True for the knob that moves a method along its front of accuracy against compression:
-            searches start from anchors spread over its range.
+        operating: True for the knob that moves a method towards sparser networks: searches start from anchors
+            spread over its range.
         doc: One line of help.
         idle: Values of other knobs, by name, with any of which this one has no effect; where another is fixed
             at such a value, a search does not vary this one.

@@ -214,8 +214,9 @@ def run(
         display: What shows the progress, such as a `LiveTable`; None shows nothing.
         **keywords: Single options, the fields of `RunOptions`, each in place of that of `options`.
             What runs: `methods` (only these entries, by label or method); `trials` of each search, `epochs`
-            of a trial and `seeds` of a confirmed point, in place of the suite's; `plugins` (Python files);
-            `extend=True` continues a campaign whose suite has gained entries, tasks, trials or seeds.
+            of a trial and `seeds` of a confirmed training, in place of the suite's; `plugins` (Python files);
+            `extend=True` continues a campaign whose suite has gained entries, tasks, trials, seeds or
+            searches.
             Where it runs: `devices` (`cuda:0,cuda:2` or `cpu:4`; by default every GPU, else the CPU cores),
             `per_device` trials at once on a GPU, `time_limit` in seconds for a trial (a day by default),
             `executor="ray"` with the `address` of a cluster.

@@ -115,8 +115,8 @@ def estimate(suite: str, options: RunOptions) -> Cost:
     Example:
         >>> cost = estimate("quickstart", RunOptions(methods=["dense"], trials=8, devices="cpu:1"))
         >>> (task,) = cost.tasks
-        >>> task.search, task.confirm, task.steps_a_trial  # confirmed: 1 point with 3 seeds
-        (8, 3, 770)
+        >>> task.search, task.confirm, task.steps_a_trial  # confirmed: 5 trainings at most, 3 seeds each
+        (8, 15, 770)
     """
     # Where it would run
     resolved, resources = options.resolve(suite), options.resources

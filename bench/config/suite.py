@@ -98,8 +98,8 @@ class Suite(_Table):
     Attributes:
         name: Letters, digits, dots, dashes and underscores; the default output folder is named after it.
         summary: One line for `sparsebench list suites`; it decides nothing.
-        seed: Seed of all searches; confirming trials use the `budget.seeds` seeds after it.
-        budget: Trials, seeds and points of each entry on each task.
+        seed: The seed from which those of all trials follow.
+        budget: Trials, seeds and searches of each entry on each task, and the common compressions.
         tasks: The tasks, of distinct names.
         entries: The configured methods, of distinct labels.
 

@@ -107,7 +107,8 @@ class Trial(TrialFields):
             "method": [self.method, self.method_version, self.knobs],
             "phase": self.phase,
         }
-        if self.phase != "single":  # which no campaign looks for: it keeps the identity that it had
+        # What no campaign looks for keeps the identity that it had, and so do trials of earlier versions.
+        if self.phase != "single" and self.compressions:
             content["compressions"] = list(self.compressions)
         return content
 

@@ -32,7 +32,7 @@ class KnobDoc(BaseModel):
         scale: How the range is sampled: "linear", "log", "minus_log" or "density"; None without a range.
         allowed: Smallest and largest valid value, None for an open end; None where both ends are open.
         choices: The valid values of a categorical knob; empty for other knobs.
-        operating: Whether the knob moves the method along its front of accuracy and compression.
+        operating: Whether the knob moves the method towards sparser networks.
         doc: One line on what the knob does.
 
     Example:

@@ -94,7 +94,7 @@ class TrialFields(BaseModel):
         knobs: Every knob of the method with its value, defaults included.
         params: The values that the search chose, under Optuna's names; empty for a single trial.
         seed: Seeds initialisation, data order, augmentation and whatever the method draws.
-        phase: "search"; "confirm" for a chosen point with a fresh seed; "single" for `sparsebench train`.
+        phase: "search"; "confirm" for a chosen training with a fresh seed; "single" for `sparsebench train`.
         confirms: The id of the search trial whose point a confirming trial repeats; None for other trials.
         compressions: The common compressions at which the finished model is measured, beside 1.
         aim: The common compression that the search assigned to the trial; None outside searches.

@@ -38,6 +38,12 @@ LABELS: dict[str, Any] = {
 }  # fmt: skip
 
 
+OLD = {
+    "search": ("0fabe7c32d46e2a5", "6b6356dc48fef343"),
+    "confirm": ("522c2be8ec2670de", "29a8012699e88184"),
+}
+
+
 def test_every_field_is_known_to_these_tests() -> None:
     assert set(RECIPE) == set(Recipe.model_fields)
     assert {*DECIDING, *LABELS, "recipe", "seed"} == set(Trial.model_fields)
@@ -61,7 +67,7 @@ def test_labels_are_no_part_of_the_identity(make_trial: Make, field: str) -> Non
     assert (one.id, one.config) == (other.id, other.config)
 
 
-def test_single_trials_have_the_identities_that_they_had_before_there_were_common_compressions() -> None:
+def test_trials_keep_the_identities_that_they_had_before_there_were_common_compressions() -> None:
     trial = Trial(
         suite="single", entry="dwf", dataset="digits", data_digest="abc", model="lenet_300_100", method="dwf",
         recipe=Recipe(epochs=1, lr=0.3, weight_decay=0.0), knobs={"lam": 3e-4, "depth": 3, "eps": 0.1},
@@ -70,6 +76,10 @@ def test_single_trials_have_the_identities_that_they_had_before_there_were_commo
     for compressions in ((), (4.0, 64.0)):
         one = trial.model_copy(update={"compressions": compressions})
         assert (one.id, one.config) == ("d7ec1813ac7c30bc", "7b769c56aa450e9a")  # as version 0.2 gave them
+    for phase, before in OLD.items():
+        old = trial.model_copy(update={"phase": phase})
+        assert (old.id, old.config) == before  # of an earlier version, without common compressions
+        assert old.model_copy(update={"compressions": (4.0,)}).id != old.id
 
 
 def test_seeds_share_the_config_and_nothing_else(make_trial: Make) -> None:
