@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -155,12 +154,19 @@ def write_folder(folder: Path, size: Size) -> Path:
 def write_halves(whole: Path, size: Size) -> list[Path]:
     """Writes the tasks of a folder into two folders."""
     halves = [whole.with_name(f"half-{number}") for number in range(2)]
-    with (whole / FILE).open("rb") as lines:
-        for half, count in zip(halves, ((size.tasks + 1) // 2, None), strict=True):
-            half.mkdir()
-            (half / "suite.json").write_bytes((whole / "suite.json").read_bytes())
-            with (half / FILE).open("wb") as file:
-                file.writelines(islice(lines, count and count * size.records // size.tasks))
+    middle = f'"dataset":"d{(size.tasks + 1) // 2}"'.encode()
+    for half in halves:
+        half.mkdir()
+        (half / "suite.json").write_bytes((whole / "suite.json").read_bytes())
+    with (
+        (whole / FILE).open("rb") as lines,
+        (halves[0] / FILE).open("wb") as first,
+        (halves[1] / FILE).open("wb") as second,
+    ):
+        file = first
+        for line in lines:
+            file = second if middle in line else file  # the tasks stand in their order
+            file.write(line)
     return halves
 
 
