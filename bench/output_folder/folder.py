@@ -126,7 +126,8 @@ class OutputFolder:
             self._check_records()
             return
         there = read_identity(self.path)
-        if not there["suite"].get("budget", {}).get("compressions"):
+        budget = there["suite"].get("budget")
+        if isinstance(budget, dict) and not budget.get("compressions"):
             raise SparsebenchError(
                 f"{str(self.path)!r} was begun by a version without common compressions: it can be reported "
                 "and merged with others of its kind, and not continued; choose another --out"

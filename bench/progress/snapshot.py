@@ -170,12 +170,16 @@ def front_summary(records: Iterable[Record | TrialOutcome]) -> FrontSummary | No
     found = [r for r in records if r.status == "ok" and r.val_accuracy is not None]
     if not found:
         return None
-    # Networks that learned nothing are on no front, and still have an accuracy to show.
+    # Only the best at each compression can be on a front. Networks that learned nothing are on none, and
+    # still have an accuracy to show.
+    highest = dict[float, tuple[float, float]]()
+    for r in found:
+        chance = chance_of(r, "validation") or 0.0
+        for compression, accuracy in _places(r):
+            if accuracy >= highest.get(compression, (0.0,))[0]:
+                highest[compression] = accuracy, chance
     points = [
-        (x, accuracy)
-        for r in found
-        for x, accuracy in _places(r)
-        if learned(accuracy, chance_of(r, "validation") or 0.0)
+        (math.log10(c), accuracy) for c, (accuracy, chance) in highest.items() if learned(accuracy, chance)
     ]
 
     def best(decades: float) -> float | None:
@@ -190,10 +194,10 @@ def front_summary(records: Iterable[Record | TrialOutcome]) -> FrontSummary | No
 
 
 def _places(record: Record | TrialOutcome) -> list[tuple[float, float]]:
-    """Returns log10 compression and validation accuracy of a record's points."""
+    """Returns compression and validation accuracy of a record's points."""
     if record.at_compressions:
-        return [(math.log10(point.at), point.val_accuracy) for point in record.at_compressions]
-    return [(record.log_compression, record.val_accuracy or 0.0)]
+        return [(point.at, point.val_accuracy) for point in record.at_compressions]
+    return [(record.compression or 1.0, record.val_accuracy or 0.0)]
 
 
 def duration(seconds: float) -> str:

@@ -17,7 +17,6 @@ name = "tiny"
 [budget]
 trials = 3
 seeds = 2
-points = 2
 generation = 2
 [[tasks]]
 dataset = "planted"

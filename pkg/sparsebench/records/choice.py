@@ -73,9 +73,10 @@ def choose(searched: Iterable[R], compressions: Sequence[float]) -> dict[float, 
     """
     records = sorted((r for r in searched if r.status != "failed"), key=lambda record: record.trial or 0)
     found, first = dict[float, R](), dict[str, R]()
+    shown = [(points_of(record), record) for record in records]
     for c in compressions:
-        there = [(points_of(record).get(c), record) for record in records]
-        ranked = [((-p.val_accuracy, p.nonzeros), record) for p, record in there if p is not None]
+        there = [(points[c], record) for points, record in shown if c in points]
+        ranked = [((-p.val_accuracy, p.nonzeros), record) for p, record in there]
         if ranked:
             best = min(ranked, key=lambda pair: pair[0])[1]
             found[c] = first.setdefault(best.config, best)

@@ -9,9 +9,11 @@ from typing import Any
 import optuna
 import pytest
 from sparsebench.bench.campaign.driver import run
+from sparsebench.bench.config.seeds import seed_of
 from sparsebench.bench.output_folder.campaign_id import take_campaign_id
 from sparsebench.bench.tracking.client import Tracker, default_uri
 from sparsebench.errors import SparsebenchError
+from sparsebench.records.choice import choose
 from sparsebench.records.record import Record
 from sparsebench.records.store import FILE, load_records
 
@@ -34,12 +36,15 @@ def test_every_entry_is_searched_and_confirmed_on_every_task(finished: Path, tas
     records = load_records(finished)
     search, confirm = of(records, task, entry, "search"), of(records, task, entry, "confirm")
     assert sorted(r.trial or 0 for r in search) == [0, 1, 2]
-    assert {r.seed for r in search} == {0}
-    points = Counter(r.confirms for r in confirm)
-    assert set(points) <= {r.id for r in search}
-    assert 1 <= len(points) <= 2
-    assert set(points.values()) == {2}
-    assert {r.seed for r in confirm} == {1, 2}
+    assert [r.seed for r in sorted(search, key=lambda r: r.trial or 0)] == [
+        seed_of(0, 0, "search", number) for number in range(3)
+    ]
+    best = choose(search, (1.0, *search[0].compressions))  # the nine of the default, and 1
+    assert len(best) == 10
+    repeats = Counter(r.confirms for r in confirm)
+    assert set(repeats) == {r.id for r in best.values()}
+    assert set(repeats.values()) == {2}
+    assert {r.seed for r in confirm} == {seed_of(0, 0, "confirm", k) for k in range(2)}
 
 
 def test_test_data_are_read_for_chosen_trials_alone(finished: Path) -> None:

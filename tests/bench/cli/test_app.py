@@ -146,12 +146,12 @@ def test_dry_run_says_what_would_run_and_writes_nothing(
     answer = cli("run", tiny, "--dry-run", "--devices", "cpu:2", "--seeds", 5)
     assert answer.code == 0
     rows = [line.split() for line in answer.out.splitlines()]
-    assert ["planted-lenet_300_100", "99.2", "%", "2", "6", "≤", "15", "32"] in [row[:8] for row in rows]
-    assert "tiny: at most 42 trials" in answer.out
+    assert ["planted-lenet_300_100", "99.2", "%", "2", "6", "≤", "30", "32"] in [row[:8] for row in rows]
+    assert "tiny: at most 72 trials" in answer.out
     assert "2 slots (cpu)" in answer.out
     on_ray = cli("run", tiny, "--dry-run", "--executor", "ray", "--seeds", 5)
     assert "one slot of this machine (" in on_ray.out
-    assert "tiny: at most 42 trials" in on_ray.out
+    assert "tiny: at most 72 trials" in on_ray.out
     assert "address" in cli("run", tiny, "--dry-run", "--address", "auto").err
     assert list(tmp_path.iterdir()) == []
 

@@ -1,12 +1,15 @@
 """What no reader of TOML takes is one sentence with the file's name, whatever it is."""
 
 import json
+import re
 import tomllib
 from pathlib import Path
 
 import pytest
 from sparsebench.bench.campaign.options import RunOptions
+from sparsebench.bench.config.ignored import ignored
 from sparsebench.bench.config.suite import Entry, Suite, load_suite
+from sparsebench.bench.config.suite_override import override
 from sparsebench.errors import SparsebenchError
 
 SUITE = 'name = "a"\n[[tasks]]\ndataset = "digits"\nmodel = "lenet5"\n%s\n[[entries]]\nmethod = "dense"\n'
@@ -79,3 +82,33 @@ def test_another_encoding_is_said_and_a_byte_order_mark_is_read(tmp_path: Path) 
         load_suite(path)
     path.write_text(SUITE % "", encoding="utf-8-sig")
     assert load_suite(path).name == "a"
+
+
+@pytest.mark.parametrize(
+    ("budget", "message"),
+    [
+        ("compressions = []", "budget.compressions: name at least one"),
+        ("compressions = [1, 4]", "budget.compressions.0: Input should be greater than 1"),
+        ("compressions = [4, 4.0]", "a compression is given twice, '4'"),
+        ("searches = 0", "budget.searches: Input should be greater than or equal to 1"),
+    ],
+)
+def test_a_budget_that_measures_nothing_is_refused(tmp_path: Path, budget: str, message: str) -> None:
+    (tmp_path / "mine.toml").write_text(
+        f'name = "mine"\n[budget]\n{budget}\n[[tasks]]\ndataset = "digits"\nmodel = "lenet_300_100"\n'
+        '[[entries]]\nmethod = "dense"\n'
+    )
+    with pytest.raises(SparsebenchError, match=re.escape(message)):
+        load_suite(tmp_path / "mine.toml")
+
+
+def test_settings_that_have_no_effect_are_told(tmp_path: Path) -> None:
+    (tmp_path / "old.toml").write_text(
+        'name = "old"\n[budget]\npoints = 3\n[[tasks]]\ndataset = "digits"\nmodel = "lenet_300_100"\n'
+        '[[entries]]\nmethod = "gmp"\nsparsity = { low = 0.5, high = 0.9 }\n'
+    )
+    suite = load_suite(tmp_path / "old.toml")
+    points, target = ignored(suite)
+    assert points.startswith("budget.points has no effect") and "sparsity of entry 'gmp'" in target
+    assert ignored(override(suite, seeds=1)) == [points, target]
+    assert "points" not in suite.model_dump_json()

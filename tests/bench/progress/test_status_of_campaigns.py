@@ -24,7 +24,7 @@ Make = Callable[..., Record]
 
 SUITE_TEXT = """
 name = "small"
-budget = { trials = 4, seeds = 1, points = 2, generation = 2 }
+budget = { trials = 4, seeds = 1, compressions = [16], generation = 2 }
 [[tasks]]
 dataset = "planted"
 model = "lenet_300_100"

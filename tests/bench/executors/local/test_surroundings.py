@@ -19,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("workers")
 
 SUITE = """
 name = "jumps"
-budget = { trials = 2, seeds = 1, points = 1, generation = 1 }
+budget = { trials = 2, seeds = 1, generation = 1 }
 entries = [{ method = "dense" }, { method = "jumping" }]
 [[tasks]]
 dataset = "planted"
@@ -114,7 +114,8 @@ def test_a_campaign_in_a_daemonic_process_whose_clock_jumps(
     done = python(DAEMON, tmp_path, tracking)
     assert done.returncode == 0, done.stderr
     records = load_records(tmp_path / "out")
-    assert len(records) == 6
+    assert [record.phase for record in records].count("search") == 4
+    assert 6 <= len(records) <= 8  # of each entry one training or both are the best somewhere
     assert all(record.status == "ok" and 0 < record.seconds < 120 for record in records)
     assert not any(word in done.stdout + done.stderr for word in (" days", "24.0 h"))
 
