@@ -1,4 +1,4 @@
-"""Knobs that are said to do nothing beside a value of another: there they do nothing, and are not searched."""
+"""Knobs that are said to do nothing beside a value of another: they do nothing there and are not searched."""
 
 from typing import Any
 
