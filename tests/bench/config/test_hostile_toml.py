@@ -88,9 +88,9 @@ def test_another_encoding_is_said_and_a_byte_order_mark_is_read(tmp_path: Path) 
     ("budget", "message"),
     [
         ("compressions = []", "budget.compressions: name at least one"),
-        ("compressions = [1, 4]", "budget.compressions.0: Input should be greater than 1"),
+        ("compressions = [1, 4]", "budget.compressions.0: input should be greater than 1"),
         ("compressions = [4, 4.0]", "a compression is given twice, '4'"),
-        ("searches = 0", "budget.searches: Input should be greater than or equal to 1"),
+        ("searches = 0", "budget.searches: input should be greater than or equal to 1"),
     ],
 )
 def test_a_budget_that_measures_nothing_is_refused(tmp_path: Path, budget: str, message: str) -> None:
