@@ -87,7 +87,7 @@ class SoftThreshold(Sparsifier):
     )
     decay: float = knob(
         12.0,
-        low=3.0,
+        low=1.0,
         high=48.0,
         log=True,
         minimum=0.0,
