@@ -1,12 +1,10 @@
 """The local MLflow server of `sparsebench ui DIR`: the pages of one output folder, on this machine alone."""
 
 import contextlib
-import ipaddress
 import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +21,7 @@ from urllib.request import Request, urlopen
 
 from ...errors import SparsebenchError, printable
 from ..system.mlflow_address import VARIABLE
+from ..system.ports import free_port, is_loopback
 from ..system.sqlite_file import damage
 from . import guarded_app
 from .chart_view import TAG, unknown_to, view_path
@@ -64,8 +63,21 @@ class Running(NamedTuple):
             return bytes(answer.read())
 
 
+def say_now(line: str) -> None:
+    """Prints a line at once: whoever reads it through a pipe needs it while the server runs.
+
+    Args:
+        line: The line.
+
+    Example:
+        >>> say_now("Ctrl-C ends it")
+        Ctrl-C ends it
+    """
+    print(line, flush=True)
+
+
 def serve(
-    folder: Path, port: int = 5000, host: str = "127.0.0.1", open_browser: bool = False, say: Notify = print
+    folder: Path, port: int = 5000, host: str = "127.0.0.1", open_browser: bool = False, say: Notify = say_now
 ) -> None:
     """Serves an output folder's MLflow database until Ctrl-C or SIGTERM, then ends the server's process.
 
@@ -117,7 +129,7 @@ def serve(
 
 @contextlib.contextmanager
 def running(
-    folder: Path, port: int = 5000, host: str = "127.0.0.1", say: Notify = print
+    folder: Path, port: int = 5000, host: str = "127.0.0.1", say: Notify = say_now
 ) -> Iterator[Running]:
     """Starts an MLflow server on an output folder's database, and ends its process group on exit.
 
@@ -141,7 +153,7 @@ def running(
         sparsebench.errors.SparsebenchError: '0.0.0.0' is not a loopback address: ...
     """
     # The address and the database.
-    if not _loopback(host):
+    if not is_loopback(host):
         raise SparsebenchError(f"{host!r} is not a loopback address: what it sends is not encrypted")
     folder = Path(folder).absolute()
     if not (folder / DATABASE).exists():
@@ -177,42 +189,6 @@ def _views(server: Running) -> dict[str, str]:
         for experiment in found
         if any(tag["key"] == TAG for tag in experiment.get("tags", []))
     }
-
-
-def free_port(host: str, wanted: int) -> int:
-    """Returns a port that a server can listen on.
-
-    Args:
-        host: IPv4 or IPv6 address, or a name.
-        wanted: Preferred port.
-
-    Returns:
-        The preferred port if it is free, otherwise one that the operating system chooses.
-
-    Raises:
-        SparsebenchError: No port of the host can be bound.
-
-    Example:
-        >>> with socket.create_server(("127.0.0.1", 0)) as server:
-        ...     taken = server.getsockname()[1]
-        ...     free_port("127.0.0.1", taken) != taken
-        True
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for port in (wanted, 0):
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server itself does
-            with contextlib.suppress(OSError):
-                probe.bind((host, port))
-                return int(probe.getsockname()[1])
-    raise SparsebenchError(f"no free port on {host}")
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _start(

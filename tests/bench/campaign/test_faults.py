@@ -17,8 +17,9 @@ from processes import children
 from sparsebench.bench.campaign.driver import Result, run
 from sparsebench.bench.output_folder.campaign_id import take_campaign_id
 from sparsebench.bench.progress.snapshot import CampaignSnapshot
+from sparsebench.bench.system.ports import free_port
 from sparsebench.bench.tracking.client import Tracker, default_uri
-from sparsebench.bench.tracking.server import free_port, running
+from sparsebench.bench.tracking.server import running
 from sparsebench.errors import SparsebenchError
 from sparsebench.records.record import parse
 from sparsebench.records.store import FILE, load_records

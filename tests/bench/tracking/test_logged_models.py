@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sparsebench.bench.system.ports import free_port
 from sparsebench.bench.tracking.client import Tracker
 from sparsebench.bench.tracking.publisher import StudySummary, default_uri, publish_missing, publish_studies
-from sparsebench.bench.tracking.server import free_port
 from sparsebench.records.record import Record
 
 pytestmark = [

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sparsebench.bench.system.ports import free_port
 from sparsebench.bench.tracking.client import Tracker
 from sparsebench.bench.tracking.publisher import (
     Publisher,
@@ -19,16 +20,15 @@ from sparsebench.bench.tracking.publisher import (
     publish_missing,
     publish_studies,
 )
-from sparsebench.bench.tracking.server import free_port, running
+from sparsebench.bench.tracking.server import running
 from sparsebench.bench.tracking.trial_values import curve_of, dense_accuracy, metrics_of, params_of, run_name
 from sparsebench.records.fields import Layer
 from sparsebench.records.record import Record
 from synthetic_records import identity
 
-pytestmark = [
-    # SQLAlchemy 2.1 deprecates a loader that MLflow 3.17 still names in its tables.
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
-]
+# SQLAlchemy 2.1 deprecates a loader that MLflow 3.17 still names in its tables.
+WARNING = "ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"
+pytestmark = pytest.mark.filterwarnings(WARNING)
 
 OWN = "0" * 32  # the id of the campaign in the fixture `folder`
 COLOURS = {"dwf-3": "#D55E00", "dense": "#000000", "odd": "not a colour"}

@@ -20,22 +20,21 @@ from chromium import FOUND, PATIENCE, Chromium
 from PIL import Image
 from processes import descendants, ended
 from sparsebench.bench.campaign import publish
+from sparsebench.bench.system.ports import free_port
 from sparsebench.bench.tracking import chart_view as mlflow_views
 from sparsebench.bench.tracking.chart_view import deflate, page_state, view_path
 from sparsebench.bench.tracking.client import Tracker
 from sparsebench.bench.tracking.publisher import default_uri, publish_missing
-from sparsebench.bench.tracking.server import free_port, running, serve, wait_until_up
+from sparsebench.bench.tracking.server import running, serve, wait_until_up
 from sparsebench.bench.tracking.study_runs import run_path
 from sparsebench.errors import SparsebenchError
 from sparsebench.records.record import Record
 from sparsebench.records.store import load_records
 from synthetic_records import identity
 
-pytestmark = [
-    pytest.mark.slow,
-    # SQLAlchemy 2.1 deprecates a loader that MLflow 3.17 still names in its tables.
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
-]
+# SQLAlchemy 2.1 deprecates a loader that MLflow 3.17 still names in its tables.
+WARNING = "ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings(WARNING)]
 
 needs_chromium = pytest.mark.skipif(FOUND is None, reason="chromium is not installed")
 OWN = "0" * 32  # the id of a campaign
@@ -107,8 +106,8 @@ def pages(folder: Path) -> Iterator[tuple[subprocess.Popen[str], list[str], int]
     """The running command on a port that is taken, what it said, and that port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        command = [sys.executable, "-u", "-P", "-c", SERVE, str(folder), str(port)]
-        environment = os.environ | {"MLFLOW_TRACKING_URI": "http://mlflow.invalid"}
+        command = [sys.executable, "-P", "-c", SERVE, str(folder), str(port)]
+        environment = os.environ | {"MLFLOW_TRACKING_URI": "http://mlflow.invalid", "PYTHONUNBUFFERED": ""}
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         assert process.stdout is not None
         said: list[str] = []
