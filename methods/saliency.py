@@ -14,7 +14,7 @@ from .api import ParamGroup, Plan, Probe, Sparsifier, keep_count, knob, register
 from .at_init import masked_groups, open_up
 from .masks import global_top
 from .net import Net
-from .second_derivative import twice_differentiable
+from .second_derivative import implemented, twice_differentiable
 
 TEMPERATURE = 200.0
 
@@ -144,7 +144,9 @@ def hessian_gradient(net: Net, batches: list[tuple[Tensor, Tensor]]) -> list[Ten
             with twice_differentiable(value):
                 live = _gradients(net, value, graph=True)
             z = torch.stack([(a * b).sum() for a, b in zip(g, live, strict=True)]).sum()
-            for sum_, part in zip(product, _gradients(net, z), strict=True):
+            with implemented():
+                second = _gradients(net, z)
+            for sum_, part in zip(product, second, strict=True):
                 sum_.add_(part)
     return product
 

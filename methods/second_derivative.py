@@ -57,11 +57,41 @@ def twice_differentiable(value: Tensor) -> Iterator[None]:
         for handle in handles:
             handle.remove()  # type: ignore[attr-defined]
     if lost:
-        verb = "has" if len(lost) == 1 else "have"
-        raise SparsebenchError(
-            f"{', '.join(sorted(lost))} {verb} no second derivative, which the score needs of every "
-            "operator: use a model without, or another method"
-        )
+        raise _refusal(lost)
+
+
+@contextmanager
+def implemented() -> Iterator[None]:
+    """Names the operator whose second derivative PyTorch does not have, where the second one is taken.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        SparsebenchError: An operator has no second derivative.
+
+    Example:
+        >>> with implemented():
+        ...     raise NotImplementedError("the derivative for '_cdist_backward' is not implemented.")
+        Traceback (most recent call last):
+            ...
+        sparsebench.errors.SparsebenchError: Cdist has no second derivative, ...
+    """
+    try:
+        yield
+    except NotImplementedError as error:
+        found = re.search(r"derivative for '_?(\w+?)(_backward)?'", str(error))
+        if found is None:
+            raise
+        raise _refusal({found[1].title().replace("_", "")}) from error
+
+
+def _refusal(operators: set[str]) -> SparsebenchError:
+    verb = "has" if len(operators) == 1 else "have"
+    return SparsebenchError(
+        f"{', '.join(sorted(operators))} {verb} no second derivative, which the score needs of every "
+        "operator: use a model without, or another method"
+    )
 
 
 def _lost(gradient: Tensor | None) -> bool:

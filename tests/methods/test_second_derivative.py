@@ -100,7 +100,8 @@ def test_the_score_is_right_or_refused_by_the_operators_name(name: str) -> None:
     try:
         found = hessian_gradient(Net(model, ["0.weight", "1.weight"], torch.Generator()), [(x, y)])
     except SparsebenchError as error:
-        assert str(error).startswith(f"{name} has no second derivative")
+        named = {"EuclideanDist": ("EuclideanDist", "Cdist")}.get(name, (name,))  # its derivative is Cdist's
+        assert str(error).partition(" has no second derivative")[0] in named
         return
     assert name not in REFUSED
     g = gradient()

@@ -96,6 +96,13 @@ def _pairs() -> Iterator[Setting]:
             if isinstance(value, bool | int | str | list) or hasattr(type(value), "__members__"):
                 put(value)
                 yield Setting(f"torch's {name}", get, put)
+    for kernel in ("flash", "math", "mem_efficient", "cudnn", "fa3", "overrideable"):
+        name = f"_get_{kernel}_sdp_enabled"
+        if hasattr(torch._C, name):
+            yield Setting(
+                f"attention's {kernel} kernel",
+                getattr(torch._C, name), getattr(torch._C, f"_set_sdp_use_{kernel}"),
+            )  # fmt: skip
     if hasattr(torch._C, "_get_fp32_precision_getter"):
         for place in _PRECISION:
             get, put = torch._C._get_fp32_precision_getter, torch._C._set_fp32_precision_setter

@@ -174,7 +174,12 @@ def test_train_sets_back_what_a_method_has_changed_and_tells_it(plugin: str) -> 
         return found.model_copy(update=FREE)
 
     expected = trained("dense")
-    before = time.tzname, signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+    def state() -> tuple[Any, ...]:
+        attention = torch.backends.cuda.math_sdp_enabled(), torch._C._get_sdp_priority_order()
+        return time.tzname, signal.pthread_sigmask(signal.SIG_BLOCK, ()), attention
+
+    before = state()
     for name in IN_PROCESS:
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
@@ -186,4 +191,4 @@ def test_train_sets_back_what_a_method_has_changed_and_tells_it(plugin: str) -> 
             assert any("has changed the process, which is set back" in str(one.message) for one in told), name
         assert trained("dense") == expected, name
     assert torch.is_grad_enabled()
-    assert (time.tzname, signal.pthread_sigmask(signal.SIG_BLOCK, ())) == before
+    assert state() == before
