@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.distributions import BaseDistribution
 
+    from .finished_study import Outcome
+
 OBJECTIVES = ("validation accuracy", "compression")
 LEAST_TRIALS = 16  # with fewer the result is chance
 BEST = 0.1  # the share of trials that count as good
@@ -20,7 +22,6 @@ WIDE = 10.0  # ratio of the bounds from which on a range counts as searched on a
 PREFIXES = ("compression_for_", "minus_")  # of Optuna's parameters for knobs on a transformed scale
 
 Shares = dict[str, dict[str, dict[str, float]]]
-Outcome = tuple[Mapping[str, Any], Sequence[float]]  # what was tried, and a value an objective
 
 
 def importance(records: Iterable[Record]) -> dict[str, Shares]:
@@ -71,7 +72,7 @@ def deferred_importance(records: Iterable[Record]) -> dict[str, Callable[[], Sha
     return {task: partial(_of_task, searches) for task, searches in tried.items()}
 
 
-def _of_task(searches: Mapping[str, Sequence[Outcome]]) -> Shares:
+def _of_task(searches: "Mapping[str, Sequence[Outcome]]") -> Shares:
     found: Shares = {}
     for entry, outcomes in searches.items():
         for objective, shares in _of_search(outcomes).items():
@@ -79,7 +80,7 @@ def _of_task(searches: Mapping[str, Sequence[Outcome]]) -> Shares:
     return found
 
 
-def _of_search(outcomes: Sequence[Outcome]) -> dict[str, dict[str, float]]:
+def _of_search(outcomes: "Sequence[Outcome]") -> dict[str, dict[str, float]]:
     """Returns the shares of one entry's knobs on one task, by objective."""
     if len(outcomes) < LEAST_TRIALS:  # before the import of Optuna, which takes a second
         return {}
