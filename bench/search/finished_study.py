@@ -9,6 +9,7 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 Outcome = tuple[Mapping[str, Any], Sequence[float]]
+"""What was tried, and a value an objective."""
 
 
 def finished_study(outcomes: Sequence[Outcome], ranges: Mapping[str, BaseDistribution]) -> optuna.Study:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.distributions import BaseDistribution
 
+    from .finished_study import Outcome
+
 OBJECTIVES = ("validation accuracy", "compression")  # of searches without assigned compressions
 ASSIGNED = "validation accuracy at the assigned compression"
 LEAST_TRIALS = 16  # with fewer the result is chance
@@ -22,7 +24,6 @@ WIDE = 10.0  # ratio of the bounds from which on a range counts as searched on a
 PREFIXES = ("compression_for_", "minus_")  # of Optuna's parameters for knobs on a transformed scale
 
 Shares = dict[str, dict[str, dict[str, float]]]
-Outcome = tuple[Mapping[str, Any], Sequence[float]]  # what was tried, and a value an objective
 
 
 class Tried(NamedTuple):
@@ -125,7 +126,7 @@ def _of_search(outcomes: Sequence[Tried]) -> dict[str, dict[str, float]]:
     return {objective: found for objective, found in shares.items() if found}
 
 
-def _judged(tried: Sequence[Tried]) -> tuple[Sequence[str], list[Outcome]]:
+def _judged(tried: Sequence[Tried]) -> "tuple[Sequence[str], list[Outcome]]":
     """Returns the objectives of a search, and of each trial what was tried and its values."""
     aimed = [(one.aim, one.at_aim) for one in tried if one.aim is not None]
     if len(aimed) < len(tried):

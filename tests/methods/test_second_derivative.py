@@ -16,30 +16,6 @@ CENTRES = torch.linspace(-1, 1, 80, dtype=torch.float64).view(5, 16)
 GRID = torch.linspace(-0.9, 0.9, 50, dtype=torch.float64).view(1, 5, 5, 2)
 
 
-class Once(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x)
-        return x.sin()
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return gradient * ctx.saved_tensors[0].cos()
-
-
-class Ungraphed(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x)
-        return x.sin()
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        with torch.no_grad():
-            return gradient * ctx.saved_tensors[0].cos()
-
-
 class Scaled(torch.autograd.Function):
     """An operator of somebody's that is differentiable twice."""
 
@@ -51,6 +27,14 @@ class Scaled(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return gradient * ctx.saved_tensors[0].cos()
+
+
+class Once(Scaled):
+    backward = staticmethod(once_differentiable(Scaled.backward))
+
+
+class Ungraphed(Scaled):
+    backward = staticmethod(torch.no_grad()(Scaled.backward))
 
 
 def sampled(x: Tensor) -> Tensor:

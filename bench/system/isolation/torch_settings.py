@@ -1,5 +1,6 @@
 """Settings of torch that hold for a whole process, each with the functions that read and set it."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -88,7 +89,8 @@ def _pairs() -> Iterator[Setting]:
     """Yields torch's switches: each pair of `_get_NAME` and `_set_NAME` with a plain value or a choice."""
     for getter in sorted(name for name in dir(torch._C) if name.startswith("_get_")):
         name = getter.removeprefix("_get_")
-        get, put = getattr(torch._C, getter), getattr(torch._C, f"_set_{name}", None)
+        setter = re.sub(r"^(\w+)_sdp_enabled$", r"sdp_use_\1", name)  # a kernel of attention
+        get, put = getattr(torch._C, getter), getattr(torch._C, f"_set_{setter}", None)
         if put is None or name in _OTHERWISE:
             continue
         with suppress(Exception):  # one that takes arguments, or that this build does not have
@@ -96,13 +98,6 @@ def _pairs() -> Iterator[Setting]:
             if isinstance(value, bool | int | str | list) or hasattr(type(value), "__members__"):
                 put(value)
                 yield Setting(f"torch's {name}", get, put)
-    for kernel in ("flash", "math", "mem_efficient", "cudnn", "fa3", "overrideable"):
-        name = f"_get_{kernel}_sdp_enabled"
-        if hasattr(torch._C, name):
-            yield Setting(
-                f"attention's {kernel} kernel",
-                getattr(torch._C, name), getattr(torch._C, f"_set_sdp_use_{kernel}"),
-            )  # fmt: skip
     if hasattr(torch._C, "_get_fp32_precision_getter"):
         for place in _PRECISION:
             get, put = torch._C._get_fp32_precision_getter, torch._C._set_fp32_precision_setter
