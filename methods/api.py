@@ -118,6 +118,12 @@ class Sparsifier:
         """The target sparsity over all prunable weights; None where sparsity is an outcome."""
         return getattr(self, "sparsity", None)
 
+    def lam_limit(self) -> float:
+        """The largest λ that a search derives from a decay budget: the end of the range of `lam`."""
+        limit = knobs_of(type(self))["lam"].high
+        assert limit is not None, "a method with a decay budget has a range of lam"
+        return limit
+
     def warm_up(self) -> None:
         """Computes what a process needs once for all trials, such as a compiled kernel, on the CPU.
 

@@ -49,7 +49,7 @@ class DeepWeightFactorization(Sparsifier):
         15.0, 1.0, 40.0, "log", minimum=0.0, maximum=1e4, operating=True, doc="B = 2λ·Σ_t η_t/(1-μ)"
     )
 
-    lam: float = strength(3e-4, 1e-5, 8e-3, "λ, the strength of Σ|w|^(2/D)")
+    lam: float = strength(3e-4, 1e-5, 1.2e-2, "λ, the strength of Σ|w|^(2/D)")
     depth: int = knob(2, low=2, high=4, maximum=16, doc="D, the number of factors")
     eps: float = knob(
         0.1,
@@ -65,6 +65,13 @@ class DeepWeightFactorization(Sparsifier):
         self._note_decay_budget(net, plan)
         net.factorize(self.depth, lambda name, w: self.initial(net, w))
         return [net.factors(l2=2 * self.lam / self.depth), net.others()]
+
+    def lam_limit(self) -> float:
+        """The end of the range of `lam` at depth 2, and (2/D)² of it at depth D.
+
+        Above it no weight was left in the sweeps of docs/search_ranges.md, whatever the steps and their size.
+        """
+        return super().lam_limit() * (2 / self.depth) ** 2
 
     def warm_up(self) -> None:
         fused.move_by_c(self.depth)

@@ -31,14 +31,14 @@ def lam_of(budget: float, recipe: Recipe, rounds: Sequence[Round], steps: int) -
     return float(f"{budget / (2 * total):.4g}")
 
 
-def within_lam(knob: Knob, lam: Knob, recipe: Recipe, rounds: Sequence[Round], steps: int) -> Knob:
-    """Returns the knob of B, whose range ends where λ would leave its own range.
+def within_lam(knob: Knob, limit: float, recipe: Recipe, rounds: Sequence[Round], steps: int) -> Knob:
+    """Returns the knob of B, whose range ends where λ would exceed its limit.
 
     In few steps a large B asks for a λ at which no weight is left, whatever the steps.
 
     Args:
         knob: The knob of the decay budget.
-        lam: The knob of λ.
+        limit: The largest λ, see `Sparsifier.lam_limit`.
         recipe: The recipe with the default learning rate.
         rounds: The rounds of the method.
         steps: The steps of the training.
@@ -50,10 +50,10 @@ def within_lam(knob: Knob, lam: Knob, recipe: Recipe, rounds: Sequence[Round], s
         >>> from sparsebench.methods.plan import Round
         >>> budget = Knob(15.0, 1.0, 40.0, "log", operating=True)
         >>> recipe = Recipe(lr=0.1, weight_decay=0.0, schedule="constant")
-        >>> within_lam(budget, Knob(1e-3, 1e-5, 1e-2, "log"), recipe, [Round()], steps=500).high
+        >>> within_lam(budget, 1e-2, recipe, [Round()], steps=500).high
         10.0
     """
-    assert recipe.lr is not None and knob.low is not None and knob.high is not None and lam.high is not None
+    assert recipe.lr is not None and knob.low is not None and knob.high is not None
     total = eta_sum(recipe.schedule, recipe.warmup, recipe.lr, rounds, steps, recipe.momentum)
-    high = min(knob.high, max(4 * knob.low, float(f"{2 * lam.high * total:.4g}")))
+    high = min(knob.high, max(4 * knob.low, float(f"{2 * limit * total:.4g}")))
     return replace(knob, high=high, default=min(knob.default, high))

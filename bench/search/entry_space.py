@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...datasets.api import full_batches
-from ...methods.api import Knob, configure, knobs_of, registry
+from ...methods.api import Knob, configure, registry
 from ..config.search_space import (
     DECAY_BUDGET,
     free_knobs,
@@ -57,9 +57,10 @@ class EntrySpace:
         values = {name: knob.default for name, knob in self.knobs.items() if name != DECAY_BUDGET}
         knobs, rest = split_settings(self.cls, {**values, **self._fixed})
         recipe = settle_recipe(self.task.recipe, self.cls, rest)
-        rounds = configure(self.entry.method, knobs).rounds()
-        lam = knobs_of(self.cls)["lam"]
-        return within_lam(self.knobs[DECAY_BUDGET], lam, recipe, rounds, self._steps(recipe))
+        method = configure(self.entry.method, knobs)
+        return within_lam(
+            self.knobs[DECAY_BUDGET], method.lam_limit(), recipe, method.rounds(), self._steps(recipe)
+        )
 
     def _steps(self, recipe: Recipe) -> int:
         return recipe.epochs * full_batches(self.images, recipe.batch_size)
