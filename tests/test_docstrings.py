@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow  # on one Python, with its newest packages
 Definition = ast.FunctionDef | ast.ClassDef
 
 # Commands of the command line: their docstring is their help, and typer lists their options.
-COMMANDS = {"bench.cli.app"}
+COMMANDS = {"bench.cli.app", *(m for m in modules() if m.startswith("bench.cli.commands"))}
 # What no example can run, and why.
 WITHOUT_EXAMPLE = {
     "bench.executors.local.server.main": "it is the life of a server process",
