@@ -25,6 +25,7 @@ PACKAGES = """
 1 | methods         | methods methods.*           |
 1 | datasets        | datasets datasets.*         |
 2 | reports.text    | reports reports.formatting reports.accuracy_scale |
+2 | reports.verified | reports.verified     |
 3 | reports.analysis | reports.analysis*          |
 4 | reports.style   | reports.style               | reports.analysis reports.text
 5 | reports.tables  | reports.tables*             | reports.analysis reports.text
@@ -43,10 +44,11 @@ PACKAGES = """
 9 | bench.exchange  | bench.exchange*             | methods.sparsity bench.config bench.system
 10 | bench.executors | bench.executors*           | methods.api datasets.api bench.config bench.system bench.models bench.training bench.output_folder
 10 | bench.export   | bench.export*               | methods.sparsity bench.config bench.system bench.models bench.measurement bench.training bench.output_folder
+10 | bench.verification | bench.verification*  | datasets.api reports.verified bench.config bench.data bench.models bench.measurement bench.exchange bench.output_folder
 10 | bench.conformance | bench.conformance bench.conformance_nets | methods.api datasets.api datasets.on_device bench.config bench.measurement bench.training
 11 | bench.progress | bench.progress*             | bench.config bench.system bench.search bench.output_folder bench.executors
 12 | bench.campaign | bench.campaign*             | methods.api datasets.api reports.analysis reports.style reports.tables reports.write bench.config bench.system bench.models bench.measurement bench.training bench.search bench.tracking bench.output_folder bench.executors bench.progress
-13 | bench.cli      | bench.cli*                  | methods.api datasets.api reports.tables bench.config bench.system bench.models bench.training bench.tracking bench.exchange bench.executors bench.export bench.progress bench.campaign
+13 | bench.cli      | bench.cli*                  | methods.api datasets.api reports.tables bench.config bench.system bench.data bench.models bench.training bench.tracking bench.exchange bench.verification bench.executors bench.export bench.progress bench.campaign
 14 | public         | __init__                    | methods.api datasets.api bench.training bench.export bench.campaign
 """  # noqa: E501 (a table is read by its columns)
 
@@ -61,7 +63,7 @@ OWNERS = {
     "mlflow": "bench.tracking",
     "ray": "bench.executors.ray_cluster.client bench.executors.ray_cluster.private_head",
     "torch": "methods datasets bench.system bench.data bench.models bench.measurement bench.training "
-    "bench.executors bench.export bench.conformance bench.campaign.dry_run bench.cli.run",
+    "bench.executors bench.export bench.verification bench.conformance bench.campaign.dry_run bench.cli.run",
     "torchvision": "datasets",
     "sklearn": "datasets",
     "timm": "bench.models",

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sparsebench.bench.config.method_docs import describe_method
 from sparsebench.bench.config.trial_spec import Recipe, Trial
-from sparsebench.bench.exchange.archive import LIMITS, METHODS
 from sparsebench.bench.exchange.archive_writer import write_archive
+from sparsebench.bench.exchange.manifest import LIMITS, METHODS
 from sparsebench.bench.exchange.merge import merge
 from sparsebench.bench.exchange.pack import IncompatibleResults, pack
 from sparsebench.errors import SparsebenchError

@@ -1,6 +1,7 @@
 """The command line: its commands in the order of the help, and how an error ends it."""
 
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -33,7 +34,7 @@ def _root(
         raise typer.Exit(2)
 
 
-for _name, _command in {
+COMMANDS: dict[str, Callable[..., None]] = {
     "run": training.run,
     "train": training.train,
     "list": lookup.list_,
@@ -45,8 +46,10 @@ for _name, _command in {
     "export": results.export,
     "pack": sharing.pack,
     "merge": sharing.merge,
+    "verify": sharing.verify,
     "ui": results.ui,
-}.items():
+}
+for _name, _command in COMMANDS.items():
     app.command(name=_name)(_command)
 
 

@@ -1,7 +1,7 @@
-"""The archive format for results: a ZIP file of at most four known members, read as untrusted input.
+"""The archive format for results: a ZIP file of four known members and of models, read as untrusted input.
 
-Nothing is extracted to disk, executed or unpickled. Members are read by name, up to a size limit; the records
-are a stream, of which memory holds a line.
+Nothing is executed or unpickled. Members are read by name, up to a size limit; the records are a stream, of
+which memory holds a line, and so are the models: only who verifies one copies it to a file.
 An archive with any other member, or whose content differs from its manifest, is refused as a whole.
 """
 
@@ -14,68 +14,17 @@ from dataclasses import dataclass
 from hashlib import sha256
 from io import BufferedReader, RawIOBase
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from ... import method_docs
 from ...errors import SparsebenchError
 from ...records.store import FILE
-from ...validation import validation_message
+from .manifest import LIMITS, MANIFEST, MIB, MODEL, Manifest, limit_of, model_member, read_manifest
 
-MANIFEST = "manifest.json"
-METHODS = method_docs.FILE
-SUITE = "suite.json"
-MIB = 1 << 20
-LIMITS = {MANIFEST: MIB, SUITE: 4 * MIB, METHODS: MIB, FILE: 16 << 30}  # bytes of each member, unpacked
 MOST_PACKED = (1 << 31) - 16 * MIB  # from 2 GiB on a ZIP file has a second table of contents
 BLOCK = 1 << 20
-DIRECTORY = 64 << 10  # bytes; the central directory of four members has some three hundred
+DIRECTORY = 128 << 10  # bytes; of a model the central directory has some eighty
 DAY = (1980, 1, 1, 0, 0, 0)  # the same records give the same archive
 END, END64 = b"PK\x05\x06", b"PK\x06\x07"
-
-Count = Annotated[int, Field(ge=0, le=LIMITS[FILE])]
-
-
-class Member(BaseModel):
-    """Size and hash of one file of an archive, as its manifest lists them.
-
-    Attributes:
-        bytes: Length of the unpacked file in bytes, at most the limit for the records file (256 MiB).
-        sha256: SHA-256 of the unpacked content, 64 lower-case hexadecimal digits.
-
-    Example:
-        >>> Member(bytes=2, sha256=sha256(b"{}").hexdigest()).sha256[:8]
-        '44136fa3'
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-    bytes: Count
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-
-
-class Manifest(BaseModel):
-    """Table of the files of an archive with their sizes and hashes, and a description of their origin.
-
-    Attributes:
-        format: Marker of the file type; no other value is accepted.
-        version: Version of the archive format.
-        files: Size and hash of each packed file, by its name; the manifest itself is not listed.
-        provenance: Origin of the results (suites, versions, devices) for human readers; no code relies on it.
-
-    Example:
-        >>> from sparsebench.bench.exchange.archive_writer import write_archive
-        >>> path = write_archive(Path("mine.zip"), {"records.jsonl": b"{}"}, {"packed_by": "a test"})
-        >>> manifest = read_archive(path).manifest
-        >>> manifest.files["records.jsonl"].bytes, manifest.provenance
-        (2, {'packed_by': 'a test'})
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-    format: Literal["sparsebench-results"] = "sparsebench-results"
-    version: Literal[1] = 1
-    files: dict[Literal["records.jsonl", "suite.json", "methods.json"], Member]
-    provenance: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -107,18 +56,36 @@ class Archive:
             The stream. Reading raises `SparsebenchError` where the content exceeds its limit, is no intact
             ZIP data or, at its end, is not what was packed.
         """
-        with zipfile.ZipFile(self.path) as archive, _CheckedStream(archive, FILE, self.manifest) as stream:
+        with self._opened(FILE) as stream:
+            yield stream
+
+    @contextmanager
+    def model(self, identity: str) -> Iterator[BufferedReader]:
+        """Context manager that opens the model of a trial as a stream, as `records` does.
+
+        Args:
+            identity: The trial's id; `manifest.models` has those of which there is a model.
+
+        Yields:
+            The stream, whose end tells whether the content is what was packed.
+        """
+        with self._opened(model_member(identity)) as stream:
+            yield stream
+
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[BufferedReader]:
+        with zipfile.ZipFile(self.path) as archive, _CheckedStream(archive, name, self.manifest) as stream:
             yield BufferedReader(stream, BLOCK)
 
 
 def read_archive(path: Path) -> Archive:
-    """Returns an archive, of which all but the records is checked against its length and hash.
+    """Returns an archive, of which all but records and models is checked against its length and hash.
 
     Args:
         path: An existing file, of any origin.
 
     Returns:
-        The archive; its records are checked when they are read.
+        The archive; its records and models are checked when they are read.
 
     Raises:
         SparsebenchError: The file is not such an archive, exceeds a size limit, or was changed after packing.
@@ -140,9 +107,12 @@ def read_archive(path: Path) -> Archive:
         infos = {info.filename: info for info in _checked(archive.infolist())}
         if MANIFEST not in infos or FILE not in infos:
             raise SparsebenchError(f"it holds no {MANIFEST} or no {FILE}: make it with `sparsebench pack`")
-        manifest = _manifest(_content(archive, MANIFEST))
-        if {MANIFEST, *manifest.files} != set(infos):
+        manifest = read_manifest(_content(archive, MANIFEST))
+        if {MANIFEST, *manifest.members} != set(infos):
             raise SparsebenchError("it does not hold what its manifest lists")
+        for name, member in manifest.members.items():
+            if infos[name].file_size != member.bytes:
+                raise SparsebenchError(f"{name} in it is not what was packed: its length differs")
         small = set(manifest.files) - {FILE}
         return Archive(path, manifest, {name: _content(archive, name, manifest) for name in sorted(small)})
 
@@ -163,7 +133,8 @@ class _CheckedStream(RawIOBase):
 
     def __init__(self, archive: zipfile.ZipFile, name: str, manifest: Manifest | None = None) -> None:
         self._name, self._length, self._hash = name, 0, sha256()
-        self._expected = manifest.files.get(name) if manifest else None  # type: ignore[call-overload]
+        self._limit = limit_of(name)
+        self._expected = manifest.members.get(name) if manifest else None
         with _intact_zip():
             self._member = archive.open(name)
 
@@ -172,11 +143,11 @@ class _CheckedStream(RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         with _intact_zip():
-            content = self._member.read(min(len(buffer), LIMITS[self._name] + 1 - self._length))
+            content = self._member.read(min(len(buffer), self._limit + 1 - self._length))
         self._length += len(content)
         self._hash.update(content)
-        if self._length > LIMITS[self._name]:
-            raise SparsebenchError(f"a file in it has more than {LIMITS[self._name] // MIB:,} MiB")
+        if self._length > self._limit:
+            raise SparsebenchError(f"a file in it has more than {self._limit // MIB:,} MiB")
         found, wanted = (self._length, self._hash.hexdigest()), self._expected
         if not content and wanted and (wanted.bytes, wanted.sha256) != found:
             raise SparsebenchError(f"{self._name} in it is not what was packed: its hash differs")
@@ -211,7 +182,7 @@ def _checked(infos: list[zipfile.ZipInfo]) -> Iterator[zipfile.ZipInfo]:
     seen: set[str] = set()
     for info in infos:
         name = info.filename
-        if name not in LIMITS:
+        if name not in LIMITS and not MODEL.fullmatch(name):
             raise SparsebenchError(f"it holds {name[:80]!a}, which has no place in an archive of results")
         if name in seen:
             raise SparsebenchError(f"it holds {name} twice")
@@ -219,14 +190,7 @@ def _checked(infos: list[zipfile.ZipInfo]) -> Iterator[zipfile.ZipInfo]:
             raise SparsebenchError(f"{name} in it is not a plain file")
         if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise SparsebenchError(f"{name} in it is encrypted, or compressed in an unsupported way")
-        if info.file_size > LIMITS[name]:
-            raise SparsebenchError(f"{name} in it has more than {LIMITS[name] // MIB} MiB")
+        if info.file_size > limit_of(name):
+            raise SparsebenchError(f"{name} in it has more than {limit_of(name) // MIB:,} MiB")
         seen.add(name)
         yield info
-
-
-def _manifest(content: bytes) -> Manifest:
-    try:
-        return Manifest.model_validate_json(content)
-    except ValidationError as error:
-        raise SparsebenchError(f"its {MANIFEST} is damaged: {validation_message(error)}") from error

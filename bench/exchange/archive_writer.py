@@ -9,19 +9,27 @@ from typing import Any
 
 from ...errors import SparsebenchError
 from ...files import replacing
-from .archive import DAY, LIMITS, MANIFEST, MIB, MOST_PACKED, Manifest, Member, read_archive
+from .archive import DAY, MOST_PACKED, read_archive
+from .manifest import MANIFEST, MIB, MODEL, Manifest, Member, limit_of
 
 Content = bytes | Callable[[], Iterable[bytes]]
 
 
-def write_archive(path: Path, files: Mapping[str, Content], provenance: Mapping[str, Any]) -> Path:
+def write_archive(
+    path: Path,
+    files: Mapping[str, Content],
+    provenance: Mapping[str, Any],
+    test_sets: Mapping[str, str] | None = None,
+) -> Path:
     """Writes files and a manifest of their hashes into one archive; equal content gives equal bytes.
 
     Args:
         path: The archive to write. An existing file is replaced only if it is an archive of results itself.
         files: Contents by name: bytes, or a function that returns the parts of a content. It is called twice,
-            and nothing of it stays in memory. The names are `records.jsonl`, `suite.json`, `methods.json`.
+            and nothing of it stays in memory. The names are `records.jsonl`, `suite.json`, `methods.json`,
+            and those that `model_member` gives models.
         provenance: JSON-like description of the origin, stored in the manifest for human readers.
+        test_sets: Digest of the test set of each task, where there are models.
 
     Returns:
         The path that was written.
@@ -38,8 +46,12 @@ def write_archive(path: Path, files: Mapping[str, Content], provenance: Mapping[
     """
     _check_target(path)
     members = {name: _measured(name, _parts(content)) for name, content in files.items()}
-    manifest = Manifest(files=members, provenance=dict(provenance))  # type: ignore[arg-type]
-    everything = {MANIFEST: manifest.model_dump_json(indent=1).encode(), **files}
+    models = {found[1]: members[name] for name in members if (found := MODEL.fullmatch(name))}
+    manifest = Manifest(
+        files={name: one for name, one in members.items() if not MODEL.fullmatch(name)},  # type: ignore[misc]
+        models=models, test_sets=dict(test_sets or {}), provenance=dict(provenance),
+    )  # fmt: skip
+    everything = {MANIFEST: manifest.to_json(), **files}
     try:
         with replacing(path) as temporary:
             with zipfile.ZipFile(temporary, "w") as archive:
@@ -62,13 +74,14 @@ def _measured(name: str, parts: Iterable[bytes]) -> Member:
     for part in parts:
         hashed.update(part)
         length += len(part)
-        if length > LIMITS[name]:
-            raise SparsebenchError(_too_large(name, LIMITS[name]))
+        if length > limit_of(name):
+            raise SparsebenchError(_too_large(name, limit_of(name)))
     return Member(bytes=length, sha256=hashed.hexdigest())
 
 
 def _too_large(name: str, limit: int) -> str:
-    return f"{name} has more than {limit // MIB:,} MiB: pack fewer tasks at a time, with --task"
+    few = "pack fewer tasks or entries at a time, with --task and --entry"
+    return f"{name} has more than {limit // MIB:,} MiB: {few}"
 
 
 def _write_member(archive: zipfile.ZipFile, name: str, size: int, content: Content) -> None:

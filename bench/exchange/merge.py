@@ -13,8 +13,8 @@ from ...method_docs import Methods, methods_json
 from ...records.record import Record
 from ...records.store import FILE
 from ...records.stored import StoredRecords
-from .archive import METHODS, SUITE
 from .compatibility import Source, compatibility_errors, duplicate_searches, unequal_budgets
+from .manifest import METHODS, SUITE
 from .pack import IncompatibleResults, _count, provenance, without_seal
 from .reader import read_source
 

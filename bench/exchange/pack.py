@@ -2,8 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,9 +12,10 @@ from ...method_docs import methods_json
 from ...records.record import Record
 from ...records.store import FILE
 from ..system.environment import versions
-from .archive import METHODS, SUITE
+from .archive import BLOCK
 from .archive_writer import Content, write_archive
 from .compatibility import Source, compatibility_errors
+from .manifest import METHODS, SUITE, model_member
 from .reader import read_folder
 
 ENDING = ".sparsebench.zip"
@@ -48,32 +49,60 @@ class PackResult(NamedTuple):
         path: The archive that was written.
         records: Number of records in it.
         unsealed: Number of those whose line has no seal, so that an edit would not show.
+        models: Number of models in it.
 
     Example:
-        >>> path, count, unsealed = PackResult(Path("mine.sparsebench.zip"), records=12, unsealed=0)
-        >>> f"{path}: {count} records"
+        >>> done = PackResult(Path("mine.sparsebench.zip"), records=12, unsealed=0)
+        >>> f"{done.path}: {done.records} records"
         'mine.sparsebench.zip: 12 records'
     """
 
     path: Path
     records: int
     unsealed: int
+    models: int = 0
 
 
-def pack(folder: Path, out: Path | None = None, tasks: Sequence[str] = ()) -> PackResult:
+@dataclass(frozen=True)
+class PackedModels:
+    """The models that go into an archive, and what their accuracies were measured on.
+
+    Attributes:
+        files: The safetensors file of each, by the id of its trial; of records that are not packed they are
+            left out.
+        test_sets: Digest of the test set, by task.
+
+    Example:
+        >>> PackedModels().files
+        {}
+    """
+
+    files: Mapping[str, Path] = field(default_factory=dict)
+    test_sets: Mapping[str, str] = field(default_factory=dict)
+
+
+def pack(
+    folder: Path,
+    out: Path | None = None,
+    tasks: Sequence[str] = (),
+    entries: Sequence[str] = (),
+    models: PackedModels | None = None,
+) -> PackResult:
     """Packs a folder's records, suite and method descriptions into one archive with hashes and provenance.
 
     Args:
         folder: Output folder of a campaign, or of `merge`.
         out: The archive to write; by default `<folder>.sparsebench.zip` beside the folder.
         tasks: Names of the tasks to pack, for a folder that is too large for one archive; by default all.
+        entries: Labels of the entries to pack, as of an author who submits one; by default all.
+        models: The models to pack with the records; by default none.
 
     Returns:
         The archive's path and the numbers of its records.
 
     Raises:
         SparsebenchError: `folder` is no folder, or the archive cannot be written.
-        UnknownName: The folder has no records of such a task.
+        UnknownName: The folder has no records of such a task or entry.
         IncompatibleResults: The folder has no records, or records that `merge` would refuse.
 
     Example:
@@ -90,28 +119,106 @@ def pack(folder: Path, out: Path | None = None, tasks: Sequence[str] = ()) -> Pa
     reasons += compatibility_errors([source]) if not reasons else ()
     if reasons:
         raise IncompatibleResults(f"nothing was packed: {_count(reasons)} in {str(folder)!r}", reasons)
-    if tasks:
-        source = _of_tasks(source, tasks)
+    source = part_of(source, tasks, entries)
+    suite = (folder / SUITE).read_bytes() if (folder / SUITE).is_file() else None
+    target = Path(out) if out else folder.resolve().with_name(folder.resolve().name + ENDING)
+    found = models or PackedModels()
+    contents = {identity: _file_content(path) for identity, path in found.files.items()}
+    return pack_source(source, target, suite, contents, found.test_sets)
+
+
+def pack_source(
+    source: Source,
+    target: Path,
+    suite: bytes | None,
+    models: Mapping[str, Content],
+    test_sets: Mapping[str, str],
+) -> PackResult:
+    """Packs the records of a source, or of a part of one, into an archive.
+
+    Args:
+        source: What was read of a folder or an archive.
+        target: The archive to write.
+        suite: The content of its `suite.json`; None where it has none.
+        models: The contents of models by the ids of their trials; those of other records are left out.
+        test_sets: Digests of test sets by task; those of other tasks are left out.
+
+    Returns:
+        The archive's path and the numbers of its records and models.
+
+    Raises:
+        SparsebenchError: The archive cannot be written.
+
+    Example:
+        >>> from sparsebench.bench.training.trial import failed
+        >>> _ = Path(FILE).write_text(failed(trial, "out of memory", device="cpu").to_json())
+        >>> pack_source(read_folder(Path())[0], Path("mine.sparsebench.zip"), None, {}, {}).records
+        1
+    """
     copied, wanted = source.lines, {record.id for record in source.records}
     assert copied is not None, "a source that was read has the lines of its records"
     files: dict[str, Content] = {FILE: lambda: (line for _, line in copied.copied(wanted))}
-    if (folder / SUITE).is_file():
-        files[SUITE] = (folder / SUITE).read_bytes()
+    if suite is not None:
+        files[SUITE] = suite
     if source.method_docs:
         files[METHODS] = methods_json(dict(source.method_docs)).encode()
-    target = Path(out) if out else folder.resolve().with_name(folder.resolve().name + ENDING)
+    packed = {identity: content for identity, content in models.items() if identity in wanted}
+    files |= {model_member(identity): packed[identity] for identity in sorted(packed)}
+    tasks = {record.task for record in source.records}
+    tested = {task: found for task, found in sorted(test_sets.items()) if packed and task in tasks}
     told = {"packed_with": versions(), **provenance(source.records)}
-    return PackResult(write_archive(target, files, told), len(source.records), len(source.unsealed))
+    path = write_archive(target, files, told, tested)
+    return PackResult(path, len(source.records), len(source.unsealed), len(packed))
 
 
-def _of_tasks(source: Source, tasks: Sequence[str]) -> Source:
-    """Returns the part of a source that some tasks have."""
-    known = {record.task for record in source.records}
-    for task in tasks:
-        if task not in known:
-            raise UnknownName("task", task, known)
-    kept = [record for record in source.records if record.task in tasks]
-    return replace(source, records=kept, unsealed=source.unsealed & {record.id for record in kept})
+def part_of(source: Source, tasks: Sequence[str], entries: Sequence[str] = ()) -> Source:
+    """Returns the part of a source that some tasks and entries have.
+
+    Args:
+        source: What was read of a folder or an archive.
+        tasks: Names of the tasks; none for all.
+        entries: Labels of the entries; none for all.
+
+    Returns:
+        A source of their records alone.
+
+    Raises:
+        UnknownName: The source has no records of such a task or entry.
+
+    Example:
+        >>> source = Source("mine", records)
+        >>> len(source.records), len(part_of(source, [], ["dense"]).records)
+        (48, 16)
+    """
+    for what, names in (("task", tasks), ("entry", entries)):
+        known = {getattr(record, what) for record in source.records}
+        for name in names:
+            if name not in known:
+                raise UnknownName(what, name, known)
+    if not tasks and not entries:
+        return source
+    kept = [
+        record
+        for record in source.records
+        if (not tasks or record.task in tasks) and (not entries or record.entry in entries)
+    ]
+    if not kept:
+        raise SparsebenchError(f"{source.name} has no records of these entries on these tasks")
+    used = {record.method for record in kept}
+    described = {name: text for name, text in source.method_docs.items() if name in used}
+    unsealed = source.unsealed & {record.id for record in kept}
+    return replace(source, records=kept, unsealed=unsealed, method_docs=described)
+
+
+def _file_content(path: Path) -> Callable[[], Iterator[bytes]]:
+    """Returns what yields a file in parts, each time that it is called."""
+
+    def parts() -> Iterator[bytes]:
+        with path.open("rb") as file:
+            while part := file.read(BLOCK):
+                yield part
+
+    return parts
 
 
 def _count(reasons: Sequence[str]) -> str:

@@ -19,8 +19,9 @@ from ...records.selection import light_records
 from ...records.store import EDITED, FILE
 from ...validation import odd_name, validation_message
 from ..config.suite import Suite, with_compressions
-from .archive import LIMITS, METHODS, SUITE, read_archive
+from .archive import read_archive
 from .compatibility import Source
+from .manifest import LIMITS, METHODS, SUITE
 from .record_checks import record_errors, source_errors
 from .record_lines import LONGEST_LINE, Opener, RecordLines, bounded_lines
 

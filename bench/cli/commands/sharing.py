@@ -5,9 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ..options import (
-    OutFolder,
-)
+from ..options import AsJson, DataArgs, DataRoot, OutFolder, Plugins, TrialDevice, parse_values
 
 
 def pack(
@@ -16,11 +14,16 @@ def pack(
         Path | None, typer.Option(help="Archive to write.", show_default="<folder>.sparsebench.zip")
     ] = None,
     task: Annotated[list[str] | None, typer.Option(help="Pack only this task (repeatable).")] = None,
+    entry: Annotated[list[str] | None, typer.Option(help="Pack only this entry (repeatable).")] = None,
+    models: Annotated[
+        bool, typer.Option("--models", help="Pack the models of the boards too, for `sparsebench verify`.")
+    ] = False,
+    data: DataRoot = None,
 ) -> None:
     """Pack the records of a run, with their provenance, into one archive for `sparsebench merge`."""
     from ..exchange import print_pack
 
-    print_pack(folder, out, task or ())
+    print_pack(folder, out, task or (), entry or (), models=models, data=data)
 
 
 def merge(
@@ -31,3 +34,23 @@ def merge(
     from ..exchange import print_merge
 
     print_merge(sources, out)
+
+
+def verify(
+    source: Annotated[Path, typer.Argument(help="Archive made by `pack --models`, or output folder.")],
+    data: DataRoot = None,
+    data_arg: DataArgs = None,
+    device: TrialDevice = None,
+    json: AsJson = False,
+    plugin: Plugins = None,
+) -> None:
+    """Measure the models of an archive again and compare them with its records; nothing in it is run."""
+    from ...system.devices import check_device
+    from ...system.isolation.plugins import load_plugins
+    from ...verification.verify import Place
+    from ..exchange import print_verification
+
+    load_plugins(plugin or [])
+    place = Place(data, parse_values(data_arg or [], "--data-arg"), check_device(device))
+    if not print_verification(source, place, as_json=json):
+        raise typer.Exit(1)

@@ -11,8 +11,9 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from sparsebench.bench.exchange.archive import LIMITS, MANIFEST, SUITE, Archive, read_archive
+from sparsebench.bench.exchange.archive import Archive, read_archive
 from sparsebench.bench.exchange.archive_writer import write_archive
+from sparsebench.bench.exchange.manifest import LIMITS, MANIFEST, SUITE
 from sparsebench.errors import SparsebenchError
 from sparsebench.records.store import FILE
 
