@@ -21,6 +21,7 @@ setup(
         "sparsebench": ["py.typed"],
         "sparsebench.methods": ["*.c"],
         "sparsebench.bench": ["suites/*.toml", "suites/entries/*.toml"],
+        "sparsebench.bench.board": ["templates/*"],
         "sparsebench.reports.site": ["templates/*.html", "assets/*.css", "assets/*.js", "assets/*.LICENSE"],
     },
 )

@@ -7,9 +7,10 @@ from ...commands import path_word
 from ...gc_pause import paused_gc
 from ...records.record import Record
 from ...records.stored import in_memory, latest
-from ...reports.analysis.boards import boards
+from ...reports.analysis.boards import boards, with_states
 from ...reports.analysis.leaderboard import TaskLeaderboard
 from ...reports.style import shown, style_of
+from ...reports.verified import read_states
 from ...reports.write import write_report
 from ..config.suite import Suite
 from ..output_folder.campaign_id import own_campaign_id
@@ -126,7 +127,8 @@ def ranked(folder: Path, records: Sequence[Record]) -> list[TaskLeaderboard]:
     """Returns the leaderboards of an output folder, of which everything that is written or printed is made.
 
     Args:
-        folder: The output folder; its suite, if it has one, says where hypervolumes are cut off.
+        folder: The output folder; its suite, if it has one, says where hypervolumes are cut off, and its
+            verification.json what is known of results beyond their records.
         records: Its records in the order written; of each identity the latest counts.
 
     Returns:
@@ -139,7 +141,7 @@ def ranked(folder: Path, records: Sequence[Record]) -> list[TaskLeaderboard]:
         >>> [[row.entry for row in found.rows] for found in ranked(folder, records)]
         [['dwf-3', 'magnitude', 'dense']]
     """
-    return boards(counted(folder, records), x_max(folder))
+    return with_states(boards(counted(folder, records), x_max(folder)), read_states(folder))
 
 
 def report_folder(folder: Path, found: Sequence[TaskLeaderboard], say: Notify = lambda _: None) -> list[Path]:

@@ -8,7 +8,7 @@ import typer
 
 from ...errors import SparsebenchError, printable
 from ...gc_pause import skip_last_collection
-from .commands import lookup, results, sharing, training
+from .commands import boards, lookup, results, sharing, training
 
 app = typer.Typer(
     name="sparsebench",
@@ -47,10 +47,12 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "pack": sharing.pack,
     "merge": sharing.merge,
     "verify": sharing.verify,
+    "submit": boards.submit,
     "ui": results.ui,
 }
 for _name, _command in COMMANDS.items():
     app.command(name=_name)(_command)
+app.add_typer(boards.board, name="board")
 
 
 def main() -> None:

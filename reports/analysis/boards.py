@@ -11,6 +11,7 @@ from ...learning import chance_on
 from ...records.pareto import X_MAX, front
 from ...records.record import Record
 from ...records.stored import reader_of
+from ..verified import States
 from . import measures
 from .common_points import common_points, compressions_of, own_points
 from .comparison import differences
@@ -49,6 +50,32 @@ def boards(records: Iterable[Record], x_max: float | Mapping[str, float] = X_MAX
             whole=reader_of(records),
         )
         for task, found in tasks.items()
+    ]
+
+
+def with_states(found: Sequence[TaskLeaderboard], states: States) -> list[TaskLeaderboard]:
+    """Returns leaderboards whose rows say what is known of their results beyond the records.
+
+    Args:
+        found: The leaderboards of the tasks.
+        states: What is known, by task and entry.
+
+    Returns:
+        The same leaderboards; of entries that are not among the states nothing is known.
+
+    Example:
+        >>> [board] = with_states([board], {"made_up-net": {"dwf-3": "weights verified"}})
+        >>> [(row.entry, row.verified) for row in board.rows][:2]
+        [('dwf-3', 'weights verified'), ('magnitude', None)]
+    """
+    if not states:
+        return list(found)
+    return [
+        replace(
+            board,
+            rows=[replace(r, verified=states.get(board.task, {}).get(r.entry)) for r in board.rows],
+        )
+        for board in found
     ]
 
 

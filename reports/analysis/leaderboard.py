@@ -7,6 +7,7 @@ from typing import Any
 
 from ...records.record import Record
 from ...records.stored import unchanged
+from ..verified import State
 from . import measures
 from .intervals import Interval
 from .measures import References
@@ -68,6 +69,7 @@ class LeaderboardRow:
         steps: The most optimizer steps of a run.
         seconds: Mean seconds of a run.
         training_flops_ratio: Mean training FLOPs of runs that did not diverge, relative to dense training.
+        verified: What is known of its results beyond their records; None where nobody has looked.
 
     Example:
         >>> row = board.row("dwf-3")
@@ -127,6 +129,7 @@ class LeaderboardRow:
     seconds: float = 0.0
     training_flops_ratio: float | None = None
     training_flops_ratio_interval: Interval | None = None
+    verified: State | None = None
 
     @property
     def merit(self) -> float:

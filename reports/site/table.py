@@ -25,8 +25,8 @@ MEANING = {
     "speed-up": "theoretical, in multiply-accumulates, at the compression within 5 points of dense",
     "fail/div/coll": "runs that failed, diverged or collapsed",
     COST: "multiply-accumulates of training relative to dense training",
+    wording.STATE: wording.STATES.removeprefix(f"{wording.STATE}: "),
 }
-
 
 MEASURED = {
     "rank": "by score; ≈: not distinguishable from the entry above",

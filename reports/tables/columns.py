@@ -105,7 +105,7 @@ def columns(board: TaskLeaderboard) -> list[Column]:
         inner = Column(f"to {shown[-2]:g}", lambda row: _inner(row), 45) if len(shown) > 1 else None
         found += [score, *([inner] if inner else []), *accuracies, replace(area, need=50), *_own(board)]
         counts = [Column("knobs", lambda row: str(row.free_knobs), 30), Column("trainings", _trainings, 31)]
-        return [*found, *counts, Column("fail/div/coll", _mishaps, 40)]
+        return [*found, *counts, *_states(board), Column("fail/div/coll", _mishaps, 40)]
     found += [area, *accuracies]
     if board.scale is not None:
         found += [
@@ -122,8 +122,14 @@ def columns(board: TaskLeaderboard) -> list[Column]:
         found.append(
             Column("speed-up", lambda row: NOTHING if row.baseline else format_ratio(row.speedup), 50)
         )
-    found.append(Column("fail/div/coll", _mishaps, 85))
-    return found
+    return [*found, *_states(board), Column("fail/div/coll", _mishaps, 85)]
+
+
+def _states(board: TaskLeaderboard) -> list[Column]:
+    """The column of what is known of the results beyond their records; none where nobody has looked."""
+    if all(row.verified is None for row in board.rows):
+        return []
+    return [Column(wording.STATE, lambda row: row.verified or NOTHING, 52, right=False)]
 
 
 def _own(board: TaskLeaderboard) -> list[Column]:

@@ -9,6 +9,7 @@ from ..formatting import escape_markdown, format_hypervolume
 from . import notes
 from .columns import Column, columns, interval_columns
 from .equal_trainings import equal_trainings, said, texts, titles
+from .wording import STATES
 
 
 def to_markdown(found: Sequence[TaskLeaderboard], figures: Mapping[str, Sequence[str]] | None = None) -> str:
@@ -42,6 +43,8 @@ def to_markdown(found: Sequence[TaskLeaderboard], figures: Mapping[str, Sequence
     lines += [*_over_tasks(found), *_pictures("all tasks", shown.get("", ()))]
     lines += ["## How to read this", ""]
     texts = {text: None for board in found for text in notes.explanations(board)}
+    if any(row.verified for board in found for row in board.rows):
+        texts[STATES] = None
     lines += [f"- {text}" for text in texts]
     return "\n".join(lines) + "\n"
 

@@ -82,3 +82,9 @@ PARTLY = (
     "compressed less (total_compression in the records)."
 )
 CHANCE = "No record says how many classes this task has: chance is taken as 0."
+
+STATE = "evidence"  # the heading
+STATES = (
+    "evidence: records only; weights verified (models were counted and measured again); retrained by others "
+    "(trainings of another submitter agree with it within the interval of the difference)"
+)

@@ -1,6 +1,7 @@
 """Results with models in a moment: entries on planted data, searched once and confirmed with two seeds."""
 
 import json
+import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -22,17 +23,23 @@ TASK = "planted-lenet_300_100"
 METHODS = {"dense": {}, "magnitude": {"sparsity": 0.5}, "l1": {"lam": 1e-4}}
 
 
-def suite(entries: Iterable[str], seeds: int = 2) -> Suite:
-    """The suite that the results are of."""
-    return Suite.model_validate(
-        {
-            "name": "planted",
-            "budget": {"trials": 1, "seeds": seeds, "compressions": COMPRESSIONS},
-            "tasks": [{"dataset": "planted", "model": "lenet_300_100", "data_args": DATA,
-                       "recipe": {"epochs": 2, "batch_size": 32}}],
-            "entries": [{"method": entry} for entry in entries],
-        }
-    )  # fmt: skip
+def suite_toml(entries: Iterable[str], seeds: int = 2) -> str:
+    """The suite that the results are of, as a user writes it."""
+    head = f"""
+name = "planted"
+budget = {{ trials = 1, seeds = {seeds}, compressions = {list(COMPRESSIONS)} }}
+[[tasks]]
+dataset = "planted"
+model = "lenet_300_100"
+data_args = {{ n = {DATA["n"]}, valid = {DATA["valid"]} }}
+recipe = {{ epochs = 2, batch_size = 32 }}
+"""
+    return head + "".join(f'[[entries]]\nmethod = "{entry}"\n' for entry in entries)
+
+
+def suite(entries: Iterable[str]) -> Suite:
+    """The same, validated."""
+    return Suite.model_validate(tomllib.loads(suite_toml(entries)))
 
 
 def results(

@@ -20,7 +20,7 @@ Edit = Callable[[dict[str, Any]], None]
 def test_two_machines_become_one_leaderboard(tmp_path: Path) -> None:
     one = folder(tmp_path / "one", made("first") + made("both"), suite_of("first", "both"))
     two = folder(tmp_path / "two", made("second") + made("both"), suite_of("second", "both"))
-    archive, count, _ = pack(two, tmp_path / "two.zip")
+    archive, count, *_ = pack(two, tmp_path / "two.zip")
     assert count == 8
     merged = merge([one, archive], tmp_path / "all")
     assert [r.entry for r in merged.records] == ["first"] * 4 + ["both"] * 4 + ["second"] * 4
@@ -49,7 +49,7 @@ def test_a_choice_of_tasks_is_packed_and_the_parts_make_the_whole(tmp_path: Path
     whole = folder(tmp_path / "whole", lines, suite)
     parts = []
     for number, task in enumerate(("toy-net", "other-net")):
-        archive, count, _ = pack(whole, tmp_path / f"{number}.zip", [task])
+        archive, count, *_ = pack(whole, tmp_path / f"{number}.zip", [task])
         assert count == 4
         one = merge([archive], tmp_path / f"part{number}")
         assert {record.task for record in one.records} == {task}
@@ -234,7 +234,7 @@ def test_a_torn_last_line_is_left_out_and_old_results_stay(tmp_path: Path) -> No
 def test_a_real_campaign_packs_and_merges(finished: Path, tmp_path: Path) -> None:
     records = latest(load_records(finished))
     assert [record_errors(record) for record in records] == [[]] * len(records)
-    archive, count, unsealed = pack(finished, tmp_path / "real.zip")
+    archive, count, unsealed, _ = pack(finished, tmp_path / "real.zip")
     again = pack(finished, tmp_path / "again.zip").path
     assert (count, unsealed) == (len(records), 0) and archive.read_bytes() == again.read_bytes()
     merged = merge([archive], tmp_path / "all")
