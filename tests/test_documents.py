@@ -35,14 +35,24 @@ def is_row(line: str) -> bool:
 
 
 def test_the_readmes_table_is_what_the_records_of_its_run_give(repository, tmp_path):
-    run = repository / "reports" / "results" / "mnist-lenet300"
-    merged = sparsebench("merge", str(run / "records.sparsebench.zip"), "--out", "merged", cwd=tmp_path)
+    board = repository / "reports" / "results"
+    run, [archive] = board / "mnist-lenet300", board.glob("tasks/mnist-*/*/results.sparsebench.zip")
+    merged = sparsebench("merge", str(archive), "--out", "merged", cwd=tmp_path)
     assert merged.returncode == 0, merged.stderr
     found = first_table((tmp_path / "merged" / "leaderboard.md").read_text())
     assert found == first_table((run / "leaderboard.md").read_text())
     shown = first_table((repository / "README.md").read_text())
     assert len(shown) == len(found) == 26
     assert shown == [{title: row[title] for title in shown[0]} for row in found]
+
+
+def test_the_repositorys_results_are_a_board(repository, tmp_path):
+    board = repository / "reports" / "results"
+    checked = sparsebench("board", "check", str(board), cwd=tmp_path)
+    assert checked.returncode == 0, checked.stderr
+    assert checked.stdout.count("| records only |") == 26
+    rules = repository / "bench" / "board" / "templates" / "RULES.md"
+    assert (board / "RULES.md").read_text() == rules.read_text()
 
 
 def test_the_readmes_method_of_twenty_lines_runs(repository, tmp_path):

@@ -12,6 +12,7 @@ from ...errors import SparsebenchError, printable
 from ...files import write_atomic
 from ...reports.formatting import slug
 from ..exchange.archive import BLOCK, Archive, read_archive
+from ..exchange.compatibility import Source
 from ..exchange.manifest import SUITE
 from ..exchange.pack import ENDING, IncompatibleResults, pack_source, part_of
 from ..exchange.reader import read_source
@@ -52,12 +53,11 @@ def add_archive(
         raise IncompatibleResults(f"the board does not take {archive.name}", reasons)
     moment = (now or datetime.now(UTC)).replace(microsecond=0)
     with TemporaryDirectory(prefix="sparsebench-") as temporary:
+        blank = SubmissionFile(task="-", by=printable(by, 200), added=moment, sha256="0" * 64)
         made = [
-            _made(Path(temporary), archive, task, SubmissionFile(
-                task=task, by=printable(by, 200), added=moment, sha256="0" * 64,
-            ))
+            _made(Path(temporary), archive, source, blank.model_copy(update={"task": task}))
             for task in dict.fromkeys(record.task for record in source.records)
-        ]  # fmt: skip
+        ]
         held = {one.told.sha256 for one in board.submissions()}
         if again := [one.folder.name for one in made if one.told.sha256 in held]:
             raise SparsebenchError(f"the board has {', '.join(again)} already")
@@ -70,17 +70,20 @@ def add_archive(
         ]
 
 
-def _made(folder: Path, archive: Path, task: str, told: SubmissionFile) -> Submission:
-    """Writes the part of an archive that a task has into a folder that is named after it."""
-    source, _ = read_source(archive)
-    whole = read_archive(archive)
-    contents = {identity: partial(_parts, whole, identity) for identity in whole.manifest.models}
+def _made(folder: Path, archive: Path, source: Source, told: SubmissionFile) -> Submission:
+    """Lays an archive, or the part of it that a task has, into a folder that is named after it."""
     path = folder / "part.zip"
-    pack_source(part_of(source, [task]), path, whole.files.get(SUITE), contents, whole.manifest.test_sets)
+    if {record.task for record in source.records} == {told.task}:
+        shutil.copyfile(archive, path)
+    else:
+        whole = read_archive(archive)
+        contents = {identity: partial(_parts, whole, identity) for identity in whole.manifest.models}
+        suite, tested = whole.files.get(SUITE), whole.manifest.test_sets
+        pack_source(part_of(source, [told.task]), path, suite, contents, tested)
     with path.open("rb") as file:
         digest = file_digest(file, "sha256").hexdigest()
     stem = slug(archive.name.removesuffix(ENDING).removesuffix(".zip"))[:60]
-    own = folder / TASKS / slug(task) / f"{stem}-{digest[:8]}"
+    own = folder / TASKS / slug(told.task) / f"{stem}-{digest[:8]}"
     own.mkdir(parents=True)
     path.rename(own / RESULTS)
     return Submission(own, told.model_copy(update={"sha256": digest}))

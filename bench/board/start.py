@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ...errors import SparsebenchError, printable
 from ...files import write_atomic
-from ..config.suite import load_suite
+from ..config.suite import load_suite, shipped
 from ..system.environment import versions
 from .layout import BOARD, SUITES, Board, BoardFile, read_board, suite_text
 
@@ -48,12 +48,15 @@ def start_board(
     """
     if folder.exists() and any(path.name != ".git" for path in folder.iterdir()):
         raise SparsebenchError(f"{str(folder)!r} is not empty: a board is begun in a folder of its own")
-    frozen = {suite.name: suite_text(suite) for suite in map(load_suite, suites)}
+    read = {suite.name: (suite, source) for source in suites for suite in [load_suite(source)]}
+    frozen = {suite.name: suite_text(suite) for suite, _ in read.values()}
     title = printable(name or folder.resolve().name, 200) or "Board"
     digests = {suite: sha256(content).hexdigest() for suite, content in frozen.items()}
     told = BoardFile(name=title, suites=digests)
     for suite, content in frozen.items():
         write_atomic(folder / SUITES / f"{suite}.json", content)
+        source = read[suite][1]
+        write_atomic(folder / SUITES / f"{suite}.toml", shipped().get(source, Path(source)).read_bytes())
     wanted = requirement or f"sparsebench=={versions()['sparsebench']}"
     for template, path in FILES.items():
         text = (TEMPLATES / template).read_text(encoding="utf-8")

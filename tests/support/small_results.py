@@ -2,7 +2,8 @@
 
 import json
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,43 +18,41 @@ from sparsebench.records.fields import CompressionPoint
 from sparsebench.records.record import Record
 from sparsebench.records.store import FILE, load_records
 
-DATA = {"n": 320, "valid": 64}
+DATA = {"planted": {"n": 320, "valid": 64}, "digits": {"valid": 64}}
+MODEL = "lenet_300_100"
 COMPRESSIONS = (4.0, 16.0)
-TASK = "planted-lenet_300_100"
-METHODS = {"dense": {}, "magnitude": {"sparsity": 0.5}, "l1": {"lam": 1e-4}}
+TASK = f"planted-{MODEL}"
+METHODS = {"dense": {}, "magnitude": {"sparsity": 0.5}}
+ENTRIES = tuple(METHODS)
 
 
-def suite_toml(entries: Iterable[str], seeds: int = 2) -> str:
+def suite_toml(*datasets: str) -> str:
     """The suite that the results are of, as a user writes it."""
-    head = f"""
-name = "planted"
-budget = {{ trials = 1, seeds = {seeds}, compressions = {list(COMPRESSIONS)} }}
+    tasks = [
+        f"""
 [[tasks]]
-dataset = "planted"
-model = "lenet_300_100"
-data_args = {{ n = {DATA["n"]}, valid = {DATA["valid"]} }}
+dataset = "{name}"
+model = "{MODEL}"
+data_args = {{ {", ".join(f"{key} = {value}" for key, value in DATA[name].items())} }}
 recipe = {{ epochs = 2, batch_size = 32 }}
 """
-    return head + "".join(f'[[entries]]\nmethod = "{entry}"\n' for entry in entries)
+        for name in datasets or ("planted",)
+    ]
+    budget = f"budget = {{ trials = 1, seeds = 2, compressions = {list(COMPRESSIONS)} }}\n"
+    entries = [f'[[entries]]\nmethod = "{entry}"\n' for entry in ENTRIES]
+    return 'name = "small"\n' + budget + "".join([*tasks, *entries])
 
 
-def suite(entries: Iterable[str]) -> Suite:
-    """The same, validated."""
-    return Suite.model_validate(tomllib.loads(suite_toml(entries)))
-
-
-def results(
-    folder: Path, entries: Iterable[str] = ("dense", "magnitude"), seeds: Iterable[int] = (1, 2)
-) -> Path:
-    """An output folder of these entries, as a campaign leaves it: the model of each training's first seed."""
-    made, seeds = suite(entries), list(seeds)
-    task, digest = made.tasks[0], open_dataset("planted", **DATA).digest
-    folder.mkdir(parents=True)
+def results(folder: Path, seeds: Sequence[int] = (1, 2), datasets: Sequence[str] = ("planted",)) -> Path:
+    """An output folder of all entries, as a campaign leaves it: the model of each training's first seed."""
+    made = Suite.model_validate(tomllib.loads(suite_toml(*datasets)))
+    digests = {f"{name}-{MODEL}": open_dataset(name, **DATA[name]).digest for name in datasets}
+    (folder / MODELS).mkdir(parents=True)
     lines = []
-    for entry in made.entries:
+    for task, entry in product(made.tasks, made.entries):
         base: dict[str, Any] = {
-            "suite": made.name, "entry": entry.label, "dataset": "planted", "dataset_args": DATA,
-            "data_digest": digest, "model": "lenet_300_100", "method": entry.method,
+            "suite": made.name, "entry": entry.label, "dataset": task.dataset, "dataset_args": task.data_args,
+            "data_digest": digests[task.name], "model": task.model, "method": entry.method,
             "knobs": METHODS[entry.method], "compressions": COMPRESSIONS, "aim": 4.0,
             "recipe": Recipe(**{**task.recipe.model_dump(), "lr": 0.1, "weight_decay": 0.0}),
         }  # fmt: skip
@@ -61,14 +60,11 @@ def results(
         lines.append(found)
         for seed in seeds:
             again = Trial(**base, phase="confirm", confirms=found.id, seed=seed)
-            save = model_path(folder / MODELS, again.id) if seed == seeds[0] else None
-            if save is not None:
-                save.parent.mkdir(exist_ok=True)
-            lines.append(run(again, save=save))
+            lines.append(run(again, save=model_path(folder / MODELS, again.id) if seed == seeds[0] else None))
     write_records(folder, lines)
     identity = {
         "suite": made.model_dump(mode="json", exclude={"summary"}),
-        "data": {TASK: digest},
+        "data": digests,
         "methods": {record.method: record.method_version for record in lines},
     }
     (folder / "suite.json").write_text(json.dumps(identity))

@@ -23,24 +23,23 @@ from sparsebench.records.stored import StoredRecords
 from sparsebench.reports.analysis.leaderboard import TaskLeaderboard
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-ENTRIES = ("dense", "magnitude")
 
 
 @pytest.fixture(scope="module")
 def ada(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return results(tmp_path_factory.mktemp("ada") / "run", ENTRIES)
+    return results(tmp_path_factory.mktemp("ada") / "run")
 
 
 @pytest.fixture(scope="module")
 def bob(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same suite on another machine, with seeds of its own."""
-    return results(tmp_path_factory.mktemp("bob") / "run", ENTRIES, seeds=(3, 4))
+    return results(tmp_path_factory.mktemp("bob") / "run", seeds=(3, 4))
 
 
 @pytest.fixture
 def board(tmp_path: Path) -> Board:
-    suite = tmp_path / "planted.toml"
-    suite.write_text(suite_toml(ENTRIES))
+    suite = tmp_path / "small.toml"
+    suite.write_text(suite_toml())
     return start_board(tmp_path / "board", "Small nets", [str(suite)])
 
 
@@ -171,7 +170,7 @@ def another_task(board: Board, archive: Path) -> None:
 
 def changed_suite(board: Board, archive: Path) -> None:
     forged(board, archive)
-    path = board.root / "suites" / "planted.json"
+    path = board.root / "suites" / "small.json"
     path.write_text(path.read_text().replace('"epochs": 2', '"epochs": 3'))
 
 
@@ -224,3 +223,15 @@ def test_without_suites_the_first_submission_decides(ada: Path, bob: Path, tmp_p
     with pytest.raises(IncompatibleResults) as caught:
         add_archive(board, packed(bob, tmp_path / "early.zip"), "Bob", now=early)
     assert "before ada-" in caught.value.reasons[0]
+
+
+def test_an_archive_of_two_tasks_becomes_two_submissions(tmp_path: Path) -> None:
+    suite = tmp_path / "small.toml"
+    suite.write_text(suite_toml("planted", "digits"))
+    board = start_board(tmp_path / "board", suites=[str(suite)])
+    run = results(tmp_path / "run", datasets=("planted", "digits"))
+    made = add_archive(board, packed(run, tmp_path / "both.zip"), "Ada", now=NOW)
+    assert [one.told.task for one in made] == [TASK, TASK.replace("planted", "digits")]
+    assert all(set(one.told.states.values()) == {"weights verified"} for one in made)
+    found = check_board(board.root, shown)
+    assert found.ok and found.report.count("## ") == 2

@@ -1,6 +1,8 @@
 """A submission from a user's folder to the pages of a board, with bare repositories for a host."""
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,11 +11,10 @@ from typing import Any
 
 import pytest
 import yaml
-from small_results import TASK, edited, packed, raised, results, suite_toml
+from small_results import edited, packed, raised, results, suite_toml
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
-ENTRIES = ("dense", "magnitude")
 BIN = Path(sys.executable).parent
 
 
@@ -70,45 +71,35 @@ def pull_request(upstream: Path, fork: Path, branch: str, to: Path) -> Path:
     return to
 
 
-def test_from_a_folder_of_results_to_a_row_on_the_board(tmp_path: Path, cli: Any) -> None:
-    run = results(tmp_path / "run", ENTRIES)
-    (tmp_path / "planted.toml").write_text(suite_toml(ENTRIES))
-    # The maintainers begin a board, the user has a fork of it
-    begun = cli("board", "init", "board", "--name", "Small nets", "--suite", "planted.toml")
-    assert shell(begun.out.splitlines()[1].removeprefix("next: "), tmp_path).returncode == 0
-    upstream, fork = tmp_path / "upstream.git", tmp_path / "fork.git"
-    assert (
-        shell(
-            f"git clone -q --bare board {upstream} && git clone -q --bare board {fork}", tmp_path
-        ).returncode
-        == 0
-    )
-    # The user packs and submits, and pushes with the line that is printed
-    assert cli("pack", run, "--models", "--out", "mine.sparsebench.zip").code == 0
-    done = cli("submit", "mine.sparsebench.zip", "--to", fork, "--device", "cpu")
-    assert done.code == 0, done.err
-    told, push, _ = done.out.splitlines()
-    branch = told.split("branch ")[1].split()[0]
-    assert shell(push, tmp_path).returncode == 0
-    # Continuous integration looks at the merge, the maintainers accept it
-    checkout = pull_request(upstream, fork, branch, tmp_path / "checkout")
-    status, messages, report = ci(checkout, tmp_path)
-    assert status == 0, messages
-    assert f"## {TASK}".replace("_", "\\_") in report and "| new | dense | dense |" in report
-    assert "weights verified" in report
-    assert shell("git push -q origin HEAD:main", checkout).returncode == 0
-    # The pages
-    [build] = steps(checkout, "site.yml", "site")
-    assert shell(build, checkout, RUNNER_TEMP=str(tmp_path)).returncode == 0
-    page = (tmp_path / "public" / "index.html").read_text()
-    assert f'<a href="{TASK}/site/index.html">' in page and "Small nets" in page
-    assert "weights verified" in (tmp_path / "public" / TASK / "leaderboard.md").read_text()
-    assert (
-        "weights verified" in (tmp_path / "public" / TASK / "site" / f"data-rows-task-{TASK}.js").read_text()
-    )
+@pytest.mark.slow
+def test_the_commands_of_the_page_lead_from_nothing_to_a_row(
+    repository: Path, tmp_path: Path, cli: Any
+) -> None:
+    """They are taken from the page as a reader would, and run in their order; then what a host would run."""
+    page = (repository / "docs" / "board.md").read_text()
+    blocks = re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL)
+    assert len(blocks) == 6
+    done = shell("\n".join(blocks), tmp_path)
+    assert done.returncode == 0, done.stderr
+    task = "digits-lenet_300_100"
+    report = (tmp_path / "report.md").read_text()
+    assert f"## {task}".replace("_", "\\_") in report
+    assert len(re.findall(r"\| new \| .* \| weights verified \|", report)) == 2
+    public = tmp_path / "public"
+    assert f'<a href="{task}/site/index.html">' in (public / "index.html").read_text()
+    assert "weights verified" in (public / task / "leaderboard.md").read_text()
+    assert "weights verified" in (public / task / "site" / f"data-rows-task-{task}.js").read_text()
+    rows = json.loads((public / task / "leaderboard.json").read_text())["tasks"][0]["rows"]
+    assert {row["verified"] for row in rows} == {"weights verified"}
+    # Continuous integration on the same merge, and on the main branch
+    status, messages, again = ci(tmp_path / "merged", tmp_path)
+    assert status == 0 and again == report, messages
+    [build] = steps(tmp_path / "merged", "site.yml", "site")
+    built = shell(build, tmp_path / "merged", RUNNER_TEMP=str(tmp_path / "pages"))
+    assert built.returncode == 0 and (tmp_path / "pages" / "public" / "index.html").is_file(), built.stderr
     # The same submission once more
-    again = cli("submit", "mine.sparsebench.zip", "--to", upstream, "--clone", "again", "--device", "cpu")
-    assert again.code == 2 and "already" in again.err and not Path("again").exists()
+    twice = cli("submit", "mine.sparsebench.zip", "--to", "board.git", "--clone", "again", "--device", "cpu")
+    assert twice.code == 2 and "already" in twice.err and not Path("again").exists()
 
 
 @pytest.fixture(scope="module")
@@ -118,9 +109,9 @@ def accepted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from sparsebench.bench.board.start import start_board
 
     folder = tmp_path_factory.mktemp("accepted")
-    (folder / "planted.toml").write_text(suite_toml(ENTRIES))
-    board = start_board(folder / "board", suites=[str(folder / "planted.toml")])
-    run = results(folder / "run", ENTRIES)
+    (folder / "small.toml").write_text(suite_toml())
+    board = start_board(folder / "board", suites=[str(folder / "small.toml")])
+    run = results(folder / "run")
     add_archive(board, packed(run, folder / "ada.zip"), "Ada")
     commit = "git init -q -b main && git add . && git -c user.name=A -c user.email=a@b commit -q -m Begin"
     assert shell(commit, board.root).returncode == 0
@@ -148,7 +139,7 @@ def test_a_commit_may_add_submissions_alone(accepted: Path, tmp_path: Path, cli:
 
 def test_a_forged_archive_fails_the_check_of_its_pull_request(accepted: Path, tmp_path: Path) -> None:
     """It comes with a commit that also changes the workflow, under the eyes of nobody's program."""
-    run = edited(results(tmp_path / "run", ENTRIES, seeds=(5, 6)), raised)
+    run = edited(results(tmp_path / "run", seeds=(5, 6)), raised)
     archive = packed(run, tmp_path / "forged.zip")
     fork = tmp_path / "fork"
     assert shell(f"git clone -q {accepted} {fork}", tmp_path).returncode == 0
@@ -176,7 +167,7 @@ def test_git_without_a_name_is_told_what_to_do(
     accepted: Path, tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-    archive = packed(results(tmp_path / "run", ENTRIES, seeds=(7, 8)), tmp_path / "mine.zip")
+    archive = packed(results(tmp_path / "run", seeds=(7, 8)), tmp_path / "mine.zip")
     done = cli("submit", archive, "--to", accepted, "--device", "cpu")
     assert done.code == 2 and "git config --global user.name" in done.err
     assert not Path("mine-board").exists()
