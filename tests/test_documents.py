@@ -1,13 +1,19 @@
-"""What the documents say is true: fields are described, the README's example runs."""
+"""What the documents say is true: fields are described, and what they show runs."""
 
 import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import dropwhile, takewhile
 from pathlib import Path
+from typing import Any
 
+import pytest
+from pages import Block, blocks, commands, follow
+from sparsebench.bench.cli.app import app as typer_app
 from sparsebench.records.record import Record
+from typer.main import get_command
 
 
 def sparsebench(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -55,31 +61,51 @@ def test_the_repositorys_results_are_a_board(repository, tmp_path):
     assert (board / "RULES.md").read_text() == rules.read_text()
 
 
-def test_the_readmes_method_of_twenty_lines_runs(repository, tmp_path):
+def test_the_readmes_method_of_twenty_lines_runs(repository, tmp_path, cli, monkeypatch):
     """The block is taken from the page as a reader would, saved, and trained by the command beside it."""
-    text = (repository / "README.md").read_text()
-    block = re.search(r"```python\n(# iht\.py\n.*?)```", text, flags=re.DOTALL)
-    assert block is not None
-    code = block.group(1)
-    assert len([line for line in code.splitlines() if line.strip()]) <= 22
-    (tmp_path / "iht.py").write_text(code)
-    listed = sparsebench("list", "methods", "--json", "--plugin", "iht.py", cwd=tmp_path)
-    assert "iht" in [row["name"] for row in json.loads(listed.stdout)]
-    words = [
-        "train",
-        "--dataset",
-        "digits",
-        "--model",
-        "lenet_300_100",
-        "--method",
-        "iht",
-        "--plugin",
-        "iht.py",
-    ]
-    done = sparsebench(
-        *words, "--set", "sparsity=0.95", "--set", "batch_size=32", "--device", "cpu", cwd=tmp_path
-    )
-    assert done.returncode == 0, done.stderr
-    record = json.loads(done.stdout)
+    found = [block for block in blocks(repository / "README.md") if "iht" in block.text]
+    assert [block.file for block in found] == ["iht.py", None]
+    assert len([line for line in found[0].text.splitlines() if line.strip()]) <= 22
+    monkeypatch.chdir(tmp_path)
+    answers = follow_page(found, tmp_path, cli)
+    record = json.loads(answers[0].out)
     assert record["missed_by"] == 0
     assert record["test_accuracy"] > 0.9
+
+
+def follow_page(found: list[Block], folder: Path, cli: Callable[..., Any]) -> list[Any]:
+    """The answers to the commands of sparsebench that a page gives, each of which has to succeed."""
+    answers = []
+
+    def type_in(words: list[str]) -> None:
+        if words[0] == "sparsebench":
+            answers.append(cli(*words[1:]))
+            assert answers[-1].code == 0, (words, answers[-1].err)
+        else:
+            assert words[0] == "pytest", f"no page types {words[0]}"
+            done = subprocess.run([sys.executable, "-m", *words], cwd=folder, capture_output=True, text=True)
+            assert done.returncode == 0, done.stdout
+
+    follow(found, folder, type_in)
+    return answers
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["tour", "add-a-method", "add-a-dataset", "add-a-model", "add-a-suite"])
+def test_a_page_can_be_followed_from_top_to_bottom(page, repository, tmp_path, cli, monkeypatch):
+    """Each file that it shows is saved, and each command that it gives is typed, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    source = repository / "docs" / f"{page}.md"
+    answers = follow_page(blocks(source), tmp_path, cli)
+    assert len(answers) == len(list(commands(source))) > 0
+
+
+PAGES = [*Path(__file__).parents[1].glob("*.md"), *Path(__file__).parents[1].glob("docs/*.md")]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if any(commands(page))], ids=lambda page: page.name)
+def test_the_commands_of_a_page_have_the_options_that_they_are_given(page):
+    app = get_command(typer_app)
+    for words in commands(page):
+        command = app.commands[words[0]]
+        command.make_context(words[0], words[1:], resilient_parsing=False).close()
