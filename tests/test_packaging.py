@@ -1,43 +1,18 @@
 """What a user installs: a wheel built from the source tree, looked into and imported from."""
 
-import os
-import shutil
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+from distributions import ROOMS, build, copy_sources, python
 
 pytestmark = pytest.mark.smoke
-
-ROOMS = ("methods", "datasets", "bench", "reports")
-SOURCES = (*ROOMS, "pkg", "pyproject.toml", "setup.py", "README.md", "LICENSE")
-BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
-
-
-def python(code: str, *args: str, cwd: Path, path: Path | None = None) -> str:
-    """Run code in an interpreter that, as for an installed program, does not look into the working folder."""
-    command = [sys.executable, "-P", "-c", code, *args]
-    environment = {**os.environ, **({"PYTHONPATH": str(path)} if path else {})}
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout.strip()
 
 
 @pytest.fixture(scope="module")
 def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built offline from a copy, so that what lies about in the tree has no part in it."""
-    tree, out = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("wheel")
-    for name in SOURCES:
-        source = repository / name
-        if source.is_dir():
-            shutil.copytree(source, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, tree / name)
-    python(BUILD, str(out), cwd=tree)
-    (built,) = out.glob("sparsebench-*-py3-none-any.whl")
-    return built
+    tree = copy_sources(repository, tmp_path_factory.mktemp("tree"))
+    return build("wheel", tree, tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")

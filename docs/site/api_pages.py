@@ -1,4 +1,4 @@
-"""The reference from the docstrings: a page for each group of modules that users and authors of plugins import."""
+"""The reference from the docstrings: pages of the modules that users and authors of plugins import."""
 
 from importlib import import_module
 from pathlib import Path
@@ -33,7 +33,10 @@ PAGES = {
     ),
     "conformance": ("Conformance suite", "bench.conformance"),
     "suites": ("Suites and trials", "bench.config.suite bench.config.budget bench.config.trial_spec"),
-    "models": ("Models and their files", "bench.models.factory bench.models.networks bench.models.model_file"),
+    "models": (
+        "Models and their files",
+        "bench.models.factory bench.models.model_file",
+    ),
     "measurement": (
         "Measurement",
         "bench.measurement.accuracy bench.measurement.curve bench.measurement.compression "
@@ -41,8 +44,9 @@ PAGES = {
     ),
     "reports": (
         "From records to numbers and figures",
-        "reports.analysis.boards reports.analysis.leaderboard reports.analysis.points reports.analysis.scores "
-        "reports.analysis.comparison reports.analysis.pairwise reports.figures.front reports.write",
+        "reports.analysis.boards reports.analysis.leaderboard reports.analysis.points "
+        "reports.analysis.scores reports.analysis.comparison reports.analysis.pairwise "
+        "reports.figures.front reports.write",
     ),
     "base": ("Registry, errors, files", "registry errors method_docs"),
 }

@@ -1,8 +1,8 @@
 """The documentation as a site: `tox -e docs` builds it with Sphinx from the repository's root.
 
-The pages are the Markdown files that a forge shows too, so their links are the forge's. What is made at build time:
-the contents beside each page (`contents`), a page for each method (`method_pages`), and the reference from the
-docstrings (`api_pages`, `docstrings`).
+The pages are the Markdown files that a forge shows too, so their links are the forge's. Made at build time:
+the contents beside each page (`contents`), a page for each method (`method_pages`), and the reference from
+the docstrings (`api_pages`, `docstrings`).
 """
 
 import sys
@@ -20,16 +20,18 @@ root_doc = "docs/index"
 include_patterns = ["*.md", "docs/**", "reports/results/**", "benchmarks/README.md"]
 exclude_patterns = ["docs/site", "**/.*"]
 extensions = [
-    "myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "contents", "docstrings", "method_pages", "api_pages",
+    "myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon",
+    "contents", "docstrings", "method_pages", "api_pages",
 ]  # fmt: skip
 myst_enable_extensions = ["attrs_block", "colon_fence"]
 myst_heading_anchors = 4
 napoleon_use_ivar = True
+smartquotes = False  # an apostrophe may be part of an equation
 
 # Notebooks are run in a folder of their own; one that fails is an error.
 nb_execution_mode = "force"
 nb_execution_in_temp = True
-nb_execution_timeout = 300
+nb_execution_timeout = 600  # seconds a cell: a busy machine is slow
 nb_execution_raise_on_error = True
 nb_output_stderr = "remove"
 

@@ -1,4 +1,4 @@
-"""A page for each method, from the registry: equation, knobs, reference, class, and its fronts on published studies."""
+"""A page for each method, from the registry: equation, knobs, reference, class, fronts on our studies."""
 
 import os
 import re
@@ -7,7 +7,6 @@ from typing import Any
 
 from sparsebench.bench.config.method_docs import describe_method
 from sparsebench.bench.config.suite import load_suite, shipped
-from sparsebench.errors import SparsebenchError
 from sparsebench.methods.api import registry
 from studies import Study, draw_front, studies
 from template import render
@@ -86,7 +85,9 @@ def setting(given: Any) -> str:
 def fronts_of(method: str, found: list[Study], folder: Path) -> list[dict[str, str]]:
     """The pictures of a method's fronts, drawn into the folder, each with the page of its study."""
     shown = [study for study in found if study.entries_of(method)]
-    drawn = [draw_front(s, method, folder / f"{method}-{s.archive.parent.name}-{s.board.task}.svg") for s in shown]
+    drawn = [
+        draw_front(s, method, folder / f"{method}-{s.archive.parent.name}-{s.board.task}.svg") for s in shown
+    ]
     return [
         {"picture": path.name, "study": study.archive.parent.name, "page": study_page(study.archive, folder)}
         for path, study in zip(drawn, shown, strict=True)

@@ -39,7 +39,9 @@ def studies(results: Path) -> Iterator[Study]:
         if problems:
             raise SparsebenchError("\n".join(problems))
         tasks = source.suite.tasks if source.suite else ()
-        yield from (Study(archive, board) for board in boards(source.records, {t.name: t.x_max for t in tasks}))
+        yield from (
+            Study(archive, board) for board in boards(source.records, {t.name: t.x_max for t in tasks})
+        )
 
 
 def draw_front(study: Study, method: str, path: Path) -> Path:

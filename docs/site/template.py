@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 @cache
 def templates() -> Environment:
     folder = FileSystemLoader(Path(__file__).parent / "templates")
-    return Environment(loader=folder, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701
+    return Environment(loader=folder, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
 def render(template: str, **values: Any) -> str:
