@@ -13,6 +13,7 @@ import pytest
 from pages import Block, blocks, commands, follow
 from sparsebench.bench.cli.app import app as typer_app
 from sparsebench.records.record import Record
+from typer.core import TyperGroup
 from typer.main import get_command
 
 
@@ -105,7 +106,8 @@ PAGES = [*Path(__file__).parents[1].glob("*.md"), *Path(__file__).parents[1].glo
 
 @pytest.mark.parametrize("page", [page for page in PAGES if any(commands(page))], ids=lambda page: page.name)
 def test_the_commands_of_a_page_have_the_options_that_they_are_given(page):
-    app = get_command(typer_app)
     for words in commands(page):
-        command = app.commands[words[0]]
-        command.make_context(words[0], words[1:], resilient_parsing=False).close()
+        command, rest = get_command(typer_app), words
+        while isinstance(command, TyperGroup):
+            command, rest = command.commands[rest[0]], rest[1:]
+        command.make_context(" ".join(words), rest).close()

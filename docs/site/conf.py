@@ -39,6 +39,7 @@ nb_output_stderr = "remove"
 html_theme = "furo"
 html_title = f"sparsebench {version}"
 html_copy_source = False
+html_show_search_summary = False  # it fetches pages, which no browser allows from disk
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 templates_path = ["templates"]
