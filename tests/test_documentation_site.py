@@ -106,7 +106,7 @@ def test_a_method_has_a_page_with_its_equation_knobs_and_reference(method: str, 
 
 
 def test_a_method_of_the_published_study_has_a_picture_of_its_fronts(site: Path) -> None:
-    drawn = {path.name.partition("-mnist-lenet300-")[0]: path for path in (site / "_images").glob("*.svg")}
+    drawn = {path.name.partition("-mnist-lenet300")[0]: path for path in (site / "_images").glob("*.svg")}
     assert set(drawn) == set(registry)
     labels = {f"dwf-{depth}" for depth in (2, 3, 4)}
     assert all(label in drawn["dwf"].read_text() for label in labels)

@@ -95,9 +95,9 @@ def fronts_of(method: str, found: list[Study], folder: Path) -> list[dict[str, s
 
 
 def study_page(archive: Path, folder: Path) -> str:
-    """The page that describes a study: the README.md beside its archive, else the archive itself."""
-    page = archive.with_name("README.md")
-    return os.path.relpath(page if page.is_file() else archive, folder)
+    """The page that describes a study: the nearest README.md, beside its archive or above it."""
+    page = next(place / "README.md" for place in archive.parents if (place / "README.md").is_file())
+    return os.path.relpath(page, folder)
 
 
 def write_pages(app: Any) -> None:
