@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import printable
+from ...errors import SparsebenchError, printable
 from ...records.record import Record
 from ...reports.verified import State
 from ..exchange.compatibility import Source, compatibility_errors
@@ -48,7 +48,7 @@ def examine(board: Board, new: Sequence[Submission], place: Place | None = None)
         What came of it.
 
     Raises:
-        SparsebenchError: The board is damaged, or the data of a model are missing here.
+        SparsebenchError: The board is damaged.
 
     Example:
         >>> from sparsebench.bench.board.start import start_board
@@ -59,7 +59,11 @@ def examine(board: Board, new: Sequence[Submission], place: Place | None = None)
     before = [one for one in board.submissions() if one.folder not in folders]
     problems, states, sources = list[str](), dict[Path, dict[str, State]](), dict[Path, Source]()
     for one in new:
-        found = verify(one.archive, place)
+        try:
+            found = verify(one.archive, place)
+        except SparsebenchError as error:  # a dataset that is not here, or that nobody knows
+            problems.append(f"{one.archive}: it cannot be verified here: {error}")
+            continue
         problems += found.problems
         if found.ok:
             states[one.folder] = found.states.get(one.told.task, {})

@@ -8,6 +8,7 @@ from typing import IO, Any
 
 import torch
 
+from ...commands import base_of
 from ...datasets.api import Data
 from ...errors import SparsebenchError, printable
 from ...reasons import reason
@@ -178,7 +179,12 @@ def _checked(
         check_arguments("dataset", recorded_arguments(record).dataset_args)
     except SparsebenchError as error:
         return [str(error)]
-    data = _data(record, place, foreign)
+    try:
+        data = _data(record, place, None if foreign else base_of(source.name), foreign=foreign)
+    except SparsebenchError:
+        raise  # what is missing here says nothing about the model
+    except (RuntimeError, ValueError, TypeError, MemoryError) as error:
+        return [f"its data cannot be opened ({reason(error)})"]
     if data.digest != record.data_digest:
         return [f"its data have the digest {record.data_digest[:12]!a}…, those here {data.digest[:12]!a}…"]
     if tested.get(record.task, (here := test_digest(data))) != here:
@@ -198,7 +204,7 @@ def _whole(source: Source, light: Record) -> Record:
     return parse(line.decode(), source.name)
 
 
-def _data(record: Record, place: Place, foreign: bool) -> Data:
+def _data(record: Record, place: Place, base: str | None, *, foreign: bool) -> Data:
     args = {**recorded_arguments(record).dataset_args, **place.data_args}
     for name, value in args.items() if foreign else ():
         given = name in place.data_args
@@ -207,7 +213,7 @@ def _data(record: Record, place: Place, foreign: bool) -> Data:
                 f"the data of {printable(record.task)} lie at {printable(value, 100)!r} on another machine: "
                 f"say where they lie here, with --data-arg {printable(name, 60)}=PATH"
             )
-    return open_data(record.dataset, place.data, args)
+    return open_data(record.dataset, place.data, args, base)
 
 
 def _elsewhere(value: str) -> bool:

@@ -19,10 +19,14 @@ def pack(
         bool, typer.Option("--models", help="Pack the models of the boards too, for `sparsebench verify`.")
     ] = False,
     data: DataRoot = None,
+    plugin: Plugins = None,
 ) -> None:
     """Pack the records of a run, with their provenance, into one archive for `sparsebench merge`."""
+    from ...system.isolation.plugins import load_plugins
     from ..exchange import print_pack
 
+    if models:  # their test sets are read
+        load_plugins(plugin or [])
     print_pack(folder, out, task or (), entry or (), models=models, data=data)
 
 

@@ -86,7 +86,7 @@ def forged(board: Board, archive: Path, **told: Any) -> Path:
     """Lays an archive onto a board as nobody's program would, with a submission.json that fits it."""
     content = archive.read_bytes()
     digest = sha256(content).hexdigest()
-    folder = board.root / TASKS / TASK / f"forged-{digest[:8]}"
+    folder = board.root / TASKS / told.get("task", TASK) / f"forged-{digest[:8]}"
     folder.mkdir(parents=True)
     (folder / RESULTS).write_bytes(content)
     states = {"dense": "weights verified", "magnitude": "weights verified"}
@@ -119,6 +119,12 @@ def no_suite(folder: Path) -> None:
     (folder / "suite.json").unlink()
 
 
+def unknown_data(folder: Path) -> None:
+    edited(folder, lambda record: {"dataset": "nowhere"})
+    suite = (folder / "suite.json").read_text()
+    (folder / "suite.json").write_text(suite.replace("planted", "nowhere"))
+
+
 REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
     "a raised accuracy": (raise_accuracy, "its test_accuracy is"),
     "too few seeds": (few_seeds, "was confirmed with 1 seeds, the least is 2"),
@@ -126,6 +132,7 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
         train_longer,
         "the recipe's epochs on planted-lenet_300_100 is 3, in the board's suite",
     ),
+    "data that nobody knows": (unknown_data, "it cannot be verified here: unknown dataset 'nowhere'"),
     "no suite": (no_suite, "it has no suite.json, which says the budget"),
 }
 
@@ -142,7 +149,7 @@ def test_results_that_do_not_fit_are_refused_at_both_doors(
         add_archive(board, archive, "Mallory")
     assert said in "\n".join(caught.value.reasons)
     assert list(board.submissions()) == []
-    forged(board, archive)
+    forged(board, archive, task="nowhere-lenet_300_100" if change is unknown_data else TASK)
     found = check_board(board.root, shown)
     assert not found.ok and said in "\n".join(found.problems)
     assert found.report.startswith("The board refuses this:") and said in found.report
@@ -165,7 +172,7 @@ def another_hash(board: Board, archive: Path) -> None:
 
 
 def another_task(board: Board, archive: Path) -> None:
-    forged(board, archive, task="mnist-lenet5")
+    forged(board, archive).parent.rename(board.root / TASKS / "mnist-lenet5")
 
 
 def changed_suite(board: Board, archive: Path) -> None:

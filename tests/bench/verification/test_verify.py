@@ -208,6 +208,14 @@ def test_ten_gigabytes_in_the_table_of_contents_are_refused_unread(mine: Path) -
         assert said in "\n".join(verify(path).problems)
 
 
+def test_ten_gigabytes_in_a_second_table_of_contents_are_refused_unread(mine: Path) -> None:
+    path = packed(mine, mine.with_suffix(".zip"))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.filelist[-1].file_size = 10_000_000_000
+        archive._didModify = True  # type: ignore[attr-defined]
+    assert "has more than 4,096 MiB" in "\n".join(verify(path).problems)
+
+
 def test_a_model_of_no_record_and_another_test_set_are_found(mine: Path) -> None:
     model = first_of(mine).read_bytes()
     lines = (mine / "records.jsonl").read_bytes()
