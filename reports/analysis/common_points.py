@@ -5,13 +5,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from ...learning import learned
-from ...records.choice import choose, points_of
+from ...records.choice import choose, points_of, settle
 from ...records.record import Record
 from .grouping import seed_result
 from .points import Point, SeedResult, Source
 
 Failures = dict[str, int]
-Runs = dict[tuple[int, str | None], list[Record]]  # by search and by the training that they confirm
+Runs = dict[int, dict[str | None, list[Record]]]  # by search and by the training that they confirm
 
 
 def compressions_of(records: Sequence[Record]) -> tuple[float, ...]:
@@ -39,8 +39,8 @@ def common_points(
 ) -> tuple[dict[str, list[Point]], Failures]:
     """Returns the points of each entry of a task at compression 1 and at each common compression.
 
-    For each compression every search chooses a training, on validation data. The point is made of the runs
-    that confirm it; of an entry without any, of the chosen trainings themselves.
+    For each compression every search chooses a training, on validation data: see `choose` and `settle`. The
+    point is made of the runs that confirm it; of an entry without any, of the chosen trainings themselves.
 
     Args:
         records: The records of one task, of one phase or of all.
@@ -61,19 +61,21 @@ def common_points(
     points, failures = dict[str, list[Point]](), Failures()
     for entry, own in by_entry.items():
         searched: dict[int, list[Record]] = defaultdict(list)
-        runs: Runs = defaultdict(list)
+        runs: Runs = defaultdict(lambda: defaultdict(list))
         for record in own:
             if record.phase == "confirm":
-                runs[record.replicate, record.confirms].append(record)
+                runs[record.replicate][record.confirms].append(record)
             else:
                 searched[record.replicate].append(record)
         chosen = {replicate: choose(found, (1.0, *compressions)) for replicate, found in searched.items()}
-        found = [_point(c, chosen, runs, chance) for c in (1.0, *compressions)]
+        shown = {replicate: settle(best, runs.get(replicate, {})) for replicate, best in chosen.items()}
+        found = [_point(c, shown, runs, chance) for c in (1.0, *compressions)]
         points[entry] = [point for point in found if point is not None]
         counting = {record.id for best in chosen.values() for record in best.values()}
         failures[entry] = sum(
             record.status == "failed"
-            for (_, key), group in runs.items()
+            for repeats in runs.values()
+            for key, group in repeats.items()
             if key in counting
             for record in group
         )
@@ -87,7 +89,7 @@ def _point(
     an entry without any confirmation the chosen trainings themselves; None without a result."""
     source: Source = "test" if runs else "validation"
     there = [
-        (replicate, best[c], runs.get((replicate, best[c].id), []) if runs else [best[c]])
+        (replicate, best[c], runs.get(replicate, {}).get(best[c].id, []) if runs else [best[c]])
         for replicate, best in chosen.items()
         if c in best
     ]

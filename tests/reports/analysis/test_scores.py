@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
@@ -44,13 +45,21 @@ def trained(entry: str, number: int, validation: Accuracies, replicate: int = 0,
 
 
 def confirmed(
-    entry: str, number: int, seed: int, test: Accuracies, replicate: int = 0, **more: Any
+    entry: str,
+    number: int,
+    seed: int,
+    test: Accuracies,
+    replicate: int = 0,
+    validation: Accuracies | None = None,
+    **more: Any,
 ) -> Record:
+    """A confirming run with its accuracies at 1, 4 and 16; on validation data those of the test set, if not
+    given."""
     given = {
         "id": f"{entry}-{replicate}-{number}-{seed}", "config": f"{entry}{number}", "seed": seed,
         "confirms": f"{entry}-{replicate}-{number}", "val_accuracy": test[0], "test_accuracy": test[0],
         "compression": 1.0, "compressions": C, "replicate": replicate,
-        "at_compressions": points(test, test),
+        "at_compressions": points(validation or test, test),
     }  # fmt: skip
     return record(entry=entry, method=more.pop("method", entry), **{**given, **more})
 
@@ -76,7 +85,8 @@ def test_a_score_by_hand() -> None:
     board = board_of(
         *dense(), trained("l1", 0, (0.8, 0.7, 0.6)), trained("l1", 1, (0.9, 0.8, 0.2)),
         confirmed("l1", 0, 900, (0.7, 0.7, 0.5)), confirmed("l1", 0, 901, (0.7, 0.7, 0.7)),
-        confirmed("l1", 1, 900, (0.8, 0.6, 0.9)), confirmed("l1", 1, 901, (0.8, 0.8, 0.9)),
+        *(confirmed("l1", 1, 900 + n, test, validation=(0.9, 0.8, 0.2))
+          for n, test in enumerate([(0.8, 0.6, 0.9), (0.8, 0.8, 0.9)])),
     )  # fmt: skip
     row = board.row("l1")
     assert board.compressions == C and board.dense == pytest.approx(0.9) and board.x_max == math.log10(16)
@@ -98,10 +108,13 @@ def test_no_maximum_is_taken_over_test_values() -> None:
     """Permuted test accuracies are other numbers of the same trainings."""
     search = [trained("l1", n, (0.9 - n / 50, 0.8 - n / 50, 0.5 + n / 50)) for n in range(5)]
     runs = [
-        confirmed("l1", n, seed, (0.9, 0.5 + n / 20 + seed / 1e4, 0.4 + n / 30))
+        confirmed(
+            "l1", n, seed, (0.9, 0.5 + n / 20 + seed / 1e4, 0.4 + n / 30),
+            validation=(0.9 - n / 50, 0.8 - n / 50, 0.5 + n / 50),
+        )
         for n in range(5)
         for seed in (1, 2)
-    ]
+    ]  # fmt: skip
 
     def shown(runs: Sequence[Record]) -> list[tuple[float | None, str, list[str]]]:
         board = board_of(*dense(), *search, *runs)
@@ -112,12 +125,14 @@ def test_no_maximum_is_taken_over_test_values() -> None:
         (1, search[0].id), (4, search[0].id), (16, search[4].id),
     ]  # fmt: skip
     for seed in range(5):
-        values = [(one.test_accuracy, one.at_compressions) for one in runs]
+        values = [(one.test_accuracy, [p.test_accuracy for p in one.at_compressions]) for one in runs]
         random.Random(seed).shuffle(values)
         shuffled = [
-            one.model_copy(update={"test_accuracy": test, "at_compressions": curve})
+            one.model_copy(update={"test_accuracy": test, "at_compressions": [
+                replace(p, test_accuracy=a) for p, a in zip(one.at_compressions, curve, strict=True)
+            ]})
             for one, (test, curve) in zip(runs, values, strict=True)
-        ]
+        ]  # fmt: skip
         assert shown(shuffled) == expected
 
 
@@ -193,7 +208,9 @@ def test_each_search_chooses_for_itself() -> None:
         *dense(searches=2), trained("l1", 0, (0.9, 0.8, 0.1), 0), trained("l1", 1, (0.9, 0.1, 0.8), 0),
         trained("l1", 0, (0.9, 0.1, 0.8), 1), trained("l1", 1, (0.9, 0.8, 0.1), 1),
         *(
-            confirmed("l1", n, 7 + 2 * k + n, (0.9, 0.2 + n / 10, 0.4 + n / 10), k)
+            confirmed("l1", n, 7 + 2 * k + n, (0.9, 0.2 + n / 10, 0.4 + n / 10), k, validation=(
+                (0.9, 0.8, 0.1) if n == k else (0.9, 0.1, 0.8)
+            ))
             for n in (0, 1) for k in (0, 1)
         ),
     ]  # fmt: skip
