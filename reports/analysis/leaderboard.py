@@ -46,10 +46,12 @@ class LeaderboardRow:
         cut_at: Whether most of its runs were cut to each common compression, without retraining.
         unlearned_at: Whether its networks have learned nothing at each.
         best_at: Whether no entry is significantly better at each.
-        chosen_from: The number of trainings of one search that each cell was chosen from: those aimed at it,
-            or all of a method that has no target.
+        chosen_from: The number of trainings of one search that each cell was chosen from, at compression 1
+            too: those aimed at it of a targeted entry, else all.
+        targeted: Whether its trainings had the compressions that they were assigned as their targets.
         free_knobs: The number of knobs that its search varied.
-        searches: The number of its independent searches.
+        searches: The number of its independent searches, of an unconfirmed entry those that have begun.
+        confirmations: The number of trainings that confirm, those behind no cell included.
         within: Largest measured compression with accuracy at most each of `TOLERANCES` below dense.
         learned: Whether a point has learned something; else all areas are 0 and `best_accuracy` is marked.
         best_accuracy: Accuracy of the most accurate point.
@@ -100,8 +102,10 @@ class LeaderboardRow:
     unlearned_at: dict[float, bool] = field(default_factory=dict)
     best_at: dict[float, bool] = field(default_factory=dict)
     chosen_from: dict[float, int] = field(default_factory=dict)
+    targeted: bool = False
     free_knobs: int = 0
     searches: int = 1
+    confirmations: int = 0
     within: dict[float, float | None] = field(default_factory=dict)
     within_interval: dict[float, Interval | None] = field(default_factory=dict)
     within_exact: dict[float, float | None] = field(default_factory=dict)

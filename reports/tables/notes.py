@@ -88,14 +88,16 @@ def budget(board: TaskLeaderboard) -> str:
         1.00 to 1.00.
     """
     done = [row for row in board.rows if row.points]
-    trials = span(row.search_trials for row in board.rows)
-    steps = span(row.steps for row in done)
-    text = f"Budget of each entry: {trials} search trials, {steps} optimizer steps a run."
+    trials, several = span(row.search_trials for row in board.rows), units(board) == "searches"
+    within = f" in {span(row.searches for row in done)} searches" if several else ""
+    lasted = [row for row in done if row.diverged + row.failed < row.runs]  # the others stopped early
+    steps = {row.steps for row in lasted or done}
+    text = f"Budget of each entry: {trials} search trials{within}, {span(steps)} optimizer steps a run."
     ratios = sorted(r.training_flops_ratio for r in done if r.training_flops_ratio is not None)
     if ratios:
         text += f" Training FLOPs relative to dense: {ratios[0]:.2f} to {ratios[-1]:.2f}."
     text += _cells(board)
-    if len({row.search_trials for row in board.rows}) > 1 or len({row.steps for row in done}) > 1:
+    if len({row.search_trials for row in board.rows}) > 1 or len(steps) > 1:
         text += " The budgets differ between entries: compare with care."
     return text
 
@@ -104,15 +106,17 @@ def _cells(board: TaskLeaderboard) -> str:
     """The sentence on how many trainings each cell was chosen from."""
     if not board.compressions:
         return ""
-    aimed = [
-        n for row in board.rows for n in row.chosen_from.values() if n < row.search_trials // row.searches
-    ]
-    every = [n for row in board.rows for n in row.chosen_from.values()]
+    aimed, all_ = (
+        [row.chosen_from[c] for row in board.rows if row.targeted == kind for c in board.compressions]
+        for kind in (True, False)
+    )
+    each = " of each search" if units(board) == "searches" else ""
     if not aimed:
-        return f" Each cell was chosen from {span(every)} trainings."
+        return f" Each cell was chosen from {span(all_)} trainings{each}."
+    rest = f", one of a method without from all {span(all_)}" if all_ else ""
     return (
-        f" A cell of a method with a target was chosen from {span(aimed)} trainings that aimed at it and "
-        f"from what the others show there, one of a method without from all {max(every)}."
+        f" A cell of a method with a target was chosen from the {span(aimed)} trainings{each} that aimed "
+        f"at it and from what the others show there{rest}."
     )
 
 
@@ -167,7 +171,8 @@ def explanations(board: TaskLeaderboard) -> list[str]:
         '≈ before a rank: not distinguishable from the entry above (t'
     """
     texts = MEASURED if board.compressions else WHAT
-    general = [text.format(limit=10**board.x_max) if "{limit" in text else text for text in texts]
+    unit = {"seeds": "seed", "searches": "search"}[units(board)]
+    general = [text.format(limit=10**board.x_max, unit=unit) if "{limit" in text else text for text in texts]
     if board.source != "test":
         return general
     intervals = INTERVALS.format(units=units(board)) + ("" if board.compressions else WITHIN)
@@ -187,7 +192,8 @@ def units(board: TaskLeaderboard) -> str:
         >>> units(board)
         'seeds'
     """
-    return "searches" if any(row.searches > 1 for row in board.rows) else "seeds"
+    shown = [row for row in board.rows if row.source == board.source and row.points]
+    return "searches" if any(row.searches > 1 for row in shown) else "seeds"
 
 
 def ties(board: TaskLeaderboard) -> str:
@@ -204,7 +210,9 @@ def ties(board: TaskLeaderboard) -> str:
         '≈ before a rank: not distinguishable from the entry above (t'
     """
     merits = f"scores of {units(board)}" if board.compressions else "hypervolumes of the seeds' own fronts"
-    return TIES.format(merits=merits, covers=SEARCHING if units(board) == "searches" else RETRAINING)
+    return TIES.format(
+        merits=merits, units=units(board), covers=SEARCHING if units(board) == "searches" else RETRAINING
+    )
 
 
 def _balanced(board: TaskLeaderboard) -> list[str]:

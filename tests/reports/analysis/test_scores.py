@@ -100,7 +100,7 @@ def test_a_score_by_hand() -> None:
     assert row.score_interval.high == pytest.approx(row.score + half)
     assert row.score_interval.low == pytest.approx(max(0.0, row.score - half))
     assert row.accuracy_at_sd == pytest.approx({4: 0.1 * math.sqrt(2), 16: 0.1 * math.sqrt(2)})
-    assert row.cut_at == {4: True, 16: True} and row.chosen_from == {4: 2, 16: 2}
+    assert row.cut_at == {4: True, 16: True} and row.chosen_from == {1: 2, 4: 2, 16: 2}
     assert (row.free_knobs, row.searches, row.search_trials) == (1, 1, 2)
 
 
@@ -203,6 +203,25 @@ def test_with_several_searches_the_replicate_is_the_search() -> None:
     assert board.ranked == ["strong", "weak"] and board.row("weak").tied is False
 
 
+def test_a_search_without_confirmation_is_not_shown_beside_a_confirmed_one() -> None:
+    """As of a campaign that was interrupted in its second search: intervals stay over seeds."""
+    records = dense()
+    for entry in ("one", "two"):
+        records += [
+            trained(entry, 0, (0.9, 0.8, 0.5)),
+            *(confirmed(entry, 0, s, (0.9, 0.8, 0.5)) for s in (8, 9)),
+        ]
+    begun = trained("two", 0, (0.95, 0.9, 0.9), replicate=1)
+    board = board_of(*records, begun)
+    for entry in ("one", "two"):
+        assert board.row(entry).searches == 1 and board.row(entry).confirmations == 2
+        assert [[*point.units] for point in board.points[entry]] == [[8, 9]] * 3
+    assert notes.units(board) == "seeds" and board.row("two").search_trials == 2
+    both = board_of(*records, begun, confirmed("two", 0, 10, (0.95, 0.9, 0.9), replicate=1))
+    assert [*both.points["two"][1].units] == [0, 1] and [*both.points["one"][1].units] == [0]
+    assert notes.units(both) == "searches" and both.row("one").score_interval is None
+
+
 def test_each_search_chooses_for_itself() -> None:
     records = [
         *dense(searches=2), trained("l1", 0, (0.9, 0.8, 0.1), 0), trained("l1", 1, (0.9, 0.1, 0.8), 0),
@@ -237,7 +256,12 @@ def test_the_best_of_a_column_is_marked_with_what_is_not_significantly_different
 def test_a_cell_of_a_method_with_a_target_says_how_many_aimed_at_it() -> None:
     aimed = [trained("gmp", n, (0.9, 0.8, 0.7), target=C[n % 2]) for n in range(5)]
     row = board_of(*dense(), *aimed, confirmed("gmp", 0, 900, (0.9, 0.8, 0.7))).row("gmp")
-    assert row.chosen_from == {4: 3, 16: 2}
+    assert row.chosen_from == {1: 5, 4: 3, 16: 2} and row.targeted
+    fixed = [
+        trained("fixed", n, (0.9, 0.8, 0.7), target=4.0) for n in range(5)
+    ]  # whatever they were assigned
+    row = board_of(*dense(), *fixed).row("fixed")
+    assert row.chosen_from == {1: 5, 4: 5, 16: 5} and not row.targeted
 
 
 def test_compressions_are_those_that_all_records_of_a_task_have() -> None:
