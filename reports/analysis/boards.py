@@ -99,8 +99,7 @@ def _board_at(task: str, records: list[Record], compressions: tuple[float, ...])
     source: Source = (
         "test" if any(p.source == "test" for own in points.values() for p in own) else "validation"
     )
-    whole = [p for own in points.values() for p in own if p.method == DENSE and p.at == 1]
-    baseline = dense_point({"": whole})
+    baseline = dense_point(points)
     dense, dense_sd = (baseline.accuracy.mean, baseline.accuracy.sd) if baseline else (None, None)
     x_max = math.log10(max(compressions))
     draft = TaskLeaderboard(
@@ -115,7 +114,7 @@ def _board_at(task: str, records: list[Record], compressions: tuple[float, ...])
 
 
 def dense_point(points: Mapping[str, Sequence[Point]]) -> Point | None:
-    """Returns the tuned dense baseline of a task: the point of method "dense" best on validation.
+    """Returns the tuned dense baseline of a task: the point of method "dense" best on validation, whole.
 
     Args:
         points: The operating points by entry.
@@ -127,7 +126,7 @@ def dense_point(points: Mapping[str, Sequence[Point]]) -> Point | None:
         >>> [round(number, 3) for number in dense_point(board.points).xy]  # log10 compression, accuracy
         [0.0, 0.982]
     """
-    found = [p for group in points.values() for p in group if p.method == DENSE]
+    found = [p for group in points.values() for p in group if p.method == DENSE and p.at in (None, 1.0)]
     found = [p for p in found if p.source == "test"] or found
     return max(found, key=lambda p: (p.val_accuracy or 0.0, len(p.outcomes), p.accuracy.mean), default=None)
 

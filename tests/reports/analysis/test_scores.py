@@ -12,7 +12,7 @@ from scipy.stats import t as student
 from scipy.stats import ttest_rel
 from sparsebench.records.fields import CompressionPoint
 from sparsebench.records.record import Record
-from sparsebench.reports.analysis.boards import boards
+from sparsebench.reports.analysis.boards import boards, dense_point
 from sparsebench.reports.analysis.common_points import compressions_of
 from sparsebench.reports.analysis.leaderboard import TaskLeaderboard
 from sparsebench.reports.tables import notes
@@ -262,6 +262,19 @@ def test_a_cell_of_a_method_with_a_target_says_how_many_aimed_at_it() -> None:
     ]  # whatever they were assigned
     row = board_of(*dense(), *fixed).row("fixed")
     assert row.chosen_from == {1: 5, 4: 5, 16: 5} and not row.targeted
+
+
+def test_the_dense_baseline_is_whole_even_where_a_cut_is_better() -> None:
+    better = trained("dense", 0, (0.90, 0.95, 0.1), classes=2)
+    runs = [
+        confirmed("dense", 0, s, (0.85, 0.9, 0.1), test_chance=0.76, test_balanced_accuracy=0.7)
+        for s in (1, 2)
+    ]
+    board = board_of(better, *runs)
+    point = dense_point(board.points)
+    assert board.dense == pytest.approx(0.85) and point is not None and point.at == 1
+    assert [p.balanced_accuracy for p in board.points["dense"]] == [pytest.approx(0.7), None, None]
+    assert board.imbalanced and "dense 70.0 %" in " ".join(notes.remarks(board))
 
 
 def test_compressions_are_those_that_all_records_of_a_task_have() -> None:
