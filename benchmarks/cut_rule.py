@@ -89,8 +89,8 @@ def draw(found: dict[str, dict[str, list[float]]], path: Path) -> None:
     ]
     sns.set_theme(style="whitegrid", context="paper")
     grid = sns.relplot(
-        pd.DataFrame(rows), x="compression", y="test accuracy, %", hue="kept by", style="kept by", col="entry",
-        col_wrap=3, kind="line", markers=True, height=2.2, aspect=1.3,
+        pd.DataFrame(rows), x="compression", y="test accuracy, %", hue="kept by", style="kept by",
+        col="entry", col_wrap=3, kind="line", markers=True, height=2.2, aspect=1.3,
     )  # fmt: skip
     grid.set(xscale="log", xticks=COMPRESSIONS, xticklabels=[str(c) for c in COMPRESSIONS])
     grid.set_titles("{col_name}")

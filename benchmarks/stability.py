@@ -31,8 +31,8 @@ def board_of(records: Sequence[Record], task: str, search: int) -> TaskLeaderboa
 
 
 def cells(found: Sequence[TaskLeaderboard]) -> dict[tuple[str, float], list[float | None]]:
-    """The accuracies of each entry at each common compression, one a board."""
-    entries = [row.entry for row in found[0].rows]
+    """The accuracies of each entry at each common compression, one a board; the baseline is none of them."""
+    entries = [row.entry for row in found[0].rows if not row.baseline]
     return {
         (entry, c): [board.row(entry).accuracy_at.get(c) for board in found]
         for entry in entries
@@ -82,7 +82,7 @@ def measures(records: Sequence[Record], task: str) -> dict[str, Any]:
     at_largest = [flag for (_, c), values in table.items() if c == largest for flag in apart(values)]
     best = {key: max((v for v in values if v is not None), default=0.0) for key, values in table.items()}
     short = [v is None or v < best[key] - APART for key, values in table.items() for v in values]
-    scores = {row.entry: [board.row(row.entry).score or 0.0 for board in found] for row in found[0].rows}
+    scores = {entry: [board.row(entry).score or 0.0 for board in found] for entry, _ in table}
     different, reversed_ = turned(found)
     trainings = [
         sum(r.entry == entry and r.task == task for r in records) / len(searches) for entry in scores
