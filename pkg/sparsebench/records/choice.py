@@ -74,14 +74,17 @@ def choose(searched: Iterable[R], compressions: Sequence[float]) -> dict[float, 
         {4: 0, 64: 1}
     """
     records = sorted((r for r in searched if r.status != "failed"), key=lambda record: record.trial or 0)
+    best = dict[float, tuple[tuple[float, int], R]]()
+    for record in records:
+        for point in record.at_compressions:
+            order = -point.val_accuracy, point.nonzeros
+            if point.at not in best or order < best[point.at][0]:
+                best[point.at] = order, record
     found, first = dict[float, R](), dict[str, R]()
-    shown = [(points_of(record), record) for record in records]
     for c in compressions:
-        there = [(points[c], record) for points, record in shown if c in points]
-        ranked = [((-p.val_accuracy, p.nonzeros), record) for p, record in there]
-        if ranked:
-            best = min(ranked, key=lambda pair: pair[0])[1]
-            found[c] = first.setdefault(best.config, best)
+        if c in best:
+            record = best[c][1]
+            found[c] = first.setdefault(record.config, record)
         elif diverged := [record for record in records if record.status == "diverged"]:
             found[c] = diverged[0]
     return found
