@@ -13,6 +13,7 @@ from .measures import References
 from .pairwise import Pairs, compare_pairs
 from .points import Point, Source
 from .scores import repeated_scores
+from .search_spread import SearchSpread
 
 DENSE = "dense"  # the method of a dense baseline
 IMBALANCED = 1.5
@@ -154,6 +155,7 @@ class TaskLeaderboard:
         records: The records of the task that the rows were computed from.
         compressions: The common compressions, at which every number is measured; empty of older records.
         own: The points that the methods reached by themselves, by entry, at the validated threshold.
+        spreads: How far scores scatter over searches, by entry, where one search is compared and it is known.
         whole: Returns the whole record for one of `records`, which may lack its curve and its layers.
 
     Example:
@@ -172,6 +174,7 @@ class TaskLeaderboard:
     records: list[Record]
     compressions: tuple[float, ...] = ()
     own: dict[str, list[Point]] = field(default_factory=dict)
+    spreads: dict[str, SearchSpread] = field(default_factory=dict)
     whole: Callable[[Record], Record] = unchanged
 
     def __getstate__(self) -> dict[str, Any]:

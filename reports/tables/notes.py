@@ -13,6 +13,7 @@ from .wording import (
     MEASURED,
     NOTHING_LEARNED,
     PARTLY,
+    REPEATED,
     RETRAINING,
     SEARCHING,
     TIES,
@@ -209,9 +210,10 @@ def ties(board: TaskLeaderboard) -> str:
         '≈ before a rank: not distinguishable from the entry above (t'
     """
     merits = f"scores of {units(board)}" if board.compressions else "hypervolumes of the seeds' own fronts"
-    return TIES.format(
-        merits=merits, units=units(board), covers=SEARCHING if units(board) == "searches" else RETRAINING
-    )
+    covers = SEARCHING if units(board) == "searches" else RETRAINING
+    if board.spreads:
+        covers = REPEATED.format(searches=span(spread.searches for spread in board.spreads.values()))
+    return TIES.format(merits=merits, units=units(board), covers=covers)
 
 
 def _balanced(board: TaskLeaderboard) -> list[str]:

@@ -60,6 +60,10 @@ TIES = (
     "are too few {units} to judge, or {units} that differ by the same to the last digit."
 )
 RETRAINING = "The interval covers retraining, not the search itself."
+REPEATED = (
+    "The interval of a score covers the search as well: of each entry the standard deviation over {searches} "
+    "searches of this budget was measured beforehand."
+)
 SEARCHING = "The interval covers searching and retraining, on one split of the data."
 INTERVALS = "Intervals are 95% t-intervals over {units} (a bootstrap of three would cover less than it says)."
 WITHIN = (
