@@ -21,6 +21,7 @@ setup(
         "sparsebench": ["py.typed"],
         "sparsebench.methods": ["*.c"],
         "sparsebench.bench": ["suites/*.toml", "suites/entries/*.toml"],
+        "sparsebench.reports.analysis": ["search_spread.json"],
         "sparsebench.reports.site": ["templates/*.html", "assets/*.css", "assets/*.js", "assets/*.LICENSE"],
     },
 )
