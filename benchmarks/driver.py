@@ -20,7 +20,7 @@ from sparsebench.bench.executors.base import FinishedTrial, Running
 from sparsebench.bench.executors.resources import Resources
 from sparsebench.bench.system.peak_memory import peak, reset_peak
 from sparsebench.bench.training.trial import record_of
-from sparsebench.records.fields import Measurements, TrainingResult
+from sparsebench.records.fields import CompressionPoint, Measurements, TrainingResult
 from sparsebench.records.record import Record
 from timing import write
 
@@ -60,16 +60,21 @@ def made_up(trial: Trial) -> Record:
     layers = [
         {"name": f"{n}.weight", "shape": (300, 784), "nonzeros": int(235_200 * share)} for n in range(8)
     ]
+    accuracy, test = 0.98 - 0.5 * share**2, None if trial.phase == "search" else 0.97
+    points = [
+        CompressionPoint(at=c, val_accuracy=accuracy, nonzeros=100, cut=c > 1, test_accuracy=test)
+        for c in (1.0, *trial.compressions)
+    ]
     measured = Measurements(
-        classes=10, val_accuracy=0.98 - 0.5 * share**2, compression=1 / (1 - share), layers=layers,
-        test_accuracy=None if trial.phase == "search" else 0.97,
+        classes=10, val_accuracy=accuracy, compression=1 / (1 - share), layers=layers, test_accuracy=test,
+        at_compressions=points,
     )  # fmt: skip
     return record_of(trial, TrainingResult(curve=CURVE, steps=770), measured, threads=1, device="none")
 
 
 def suite(entries: int, trials: int) -> Suite:
     """So many studies of so many trials each."""
-    budget = {"trials": trials, "seeds": 1, "points": 1}
+    budget = {"trials": trials, "seeds": 1, "compressions": [4]}
     tasks = [{"dataset": "planted", "model": "lenet_300_100", "recipe": {"epochs": 1}}]
     named = [
         {"method": "magnitude", "label": f"magnitude-{n}", "finetune": 0.1 + 0.8 * n / max(entries, 800)}

@@ -2,7 +2,7 @@
 
     python benchmarks/search_ranges.py measure OUT.jsonl --task digits      # 770 steps
     python benchmarks/search_ranges.py measure OUT.jsonl --task mnist-6     # 1,284 steps
-    python benchmarks/search_ranges.py table OUT.jsonl
+    python benchmarks/search_ranges.py table OUT.jsonl…
 
 A training is that of `sparsebench train`; a line holds its settings and its accuracy at the common
 compressions. Trainings that the file has are not repeated.
@@ -133,32 +133,48 @@ def measure(out: Path, task: str, methods: set[str], data: str | None) -> None:
 
 
 def table(lines: Sequence[Mapping[str, Any]]) -> str:
-    """The trainings as Markdown: the best of each value of the knob that makes a method sparser."""
-    text = []
-    for method, steps in dict.fromkeys((line["method"], line["steps"]) for line in lines):
-        own = [line for line in lines if (line["method"], line["steps"]) == (method, steps)]
-        depths = dict.fromkeys(line["settings"].get("depth") for line in own)
-        for depth in depths:
-            group = [line for line in own if line["settings"].get("depth") == depth]
-            text += [
-                f"### {method}{f', depth {depth}' if depth else ''}, {steps:,} steps",
-                "",
-                *_rows(group),
-                "",
-            ]
-    return "\n".join(text)
+    """The trainings as Markdown: where a knob is best at each compression, and the range of its search."""
+    rows = [
+        "| method | knob | steps | searched | " + " | ".join(f"best @{c}" for c in SHOWN) + " |",
+        "|---|---|---:|---:|" + "---:|" * len(SHOWN),
+    ]
+    groups: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
+    for line in lines:
+        depth = line["settings"].get("depth")
+        label = f"{line['method']}-{depth}" if depth else line["method"]
+        groups.setdefault((label, line["steps"]), []).append(line)
+    for (label, steps), group in sorted(groups.items(), key=lambda item: (item[0][0], item[0][1])):
+        name = SWEPT[group[0]["method"]]
+        cells = " | ".join(_best(group, name, c) for c in SHOWN)
+        searched = _range(group[0], name)
+        rows.append(f"| {label} | {name} | {steps:,} | {searched} | {cells} |")
+    return "\n".join(rows)
 
 
-def _rows(group: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yields the lines of a table."""
-    knob = SWEPT[group[0]["method"]]
-    yield f"| {knob} | " + " | ".join(f"@{c}" for c in SHOWN) + " | largest by itself |"
-    yield "|---:|" + "---:|" * (len(SHOWN) + 1)
-    for value in sorted({line["settings"][knob] for line in group}):
-        there = [line for line in group if line["settings"][knob] == value]
-        best = [max((p[1] for line in there for p in line["curve"] if p[0] == c), default=0.0) for c in SHOWN]
-        reached = max(line["own"] or 1.0 for line in there)
-        yield f"| {value:g} | " + " | ".join(f"{100 * a:.1f}" for a in best) + f" | {reached:.3g} |"
+def _best(group: Sequence[Mapping[str, Any]], name: str, c: float) -> str:
+    """The value of the knob in the training that is best at a compression on validation data, its accuracy,
+    and the values that come within half a point of it."""
+    shown = [(p[1], p[2], line["settings"][name]) for line in group for p in line["curve"] if p[0] == c]
+    if not shown:
+        return "–"
+    best, test, value = max(shown)
+    near = [v for a, _, v in shown if a > best - 0.005]
+    span = f" ({min(near):g}…{max(near):g})" if min(near) < max(near) else ""
+    return f"{value:g}{span}: {100 * test:.1f}"
+
+
+def _range(line: Mapping[str, Any], name: str) -> str:
+    """The range that a search of these steps varies."""
+    from sparsebench.bench.config.suite import Entry, Task
+    from sparsebench.bench.search.entry_space import EntrySpace
+
+    given = TASKS[line["task"]]
+    recipe = {name: given[name] for name in ("epochs", "batch_size")}
+    task = Task(dataset=given["dataset"], model="lenet_300_100", recipe=recipe)  # type: ignore[arg-type]
+    fixed = {"depth": line["settings"]["depth"]} if "depth" in line["settings"] else {}
+    images = line["steps"] // given["epochs"] * given["batch_size"]
+    knob = EntrySpace(task, Entry(method=line["method"], **fixed), images).knobs[name]
+    return f"{knob.low:.3g} … {knob.high:.3g}"
 
 
 def main() -> None:
@@ -167,15 +183,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("what", choices=("measure", "table"))
-    parser.add_argument("out", type=Path)
+    parser.add_argument("out", type=Path, nargs="+", help="files; the first is written")
     parser.add_argument("--task", choices=TASKS, default="digits")
     parser.add_argument("--methods", default="")
     parser.add_argument("--data")
     args = parser.parse_args()
     if args.what == "table":
-        print(table([json.loads(line) for line in args.out.read_text().splitlines()]))
+        print(table([json.loads(line) for file in args.out for line in file.read_text().splitlines()]))
         return
-    measure(args.out, args.task, set(filter(None, args.methods.split(","))), args.data)
+    measure(args.out[0], args.task, set(filter(None, args.methods.split(","))), args.data)
 
 
 if __name__ == "__main__":

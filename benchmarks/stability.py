@@ -9,6 +9,7 @@ that name the campaign is run first: `python benchmarks/stability.py runs/stabil
 """
 
 import argparse
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -20,6 +21,7 @@ from sparsebench.records.record import Record
 from sparsebench.records.stored import StoredRecords
 from sparsebench.reports.analysis.boards import boards
 from sparsebench.reports.analysis.leaderboard import TaskLeaderboard
+from sparsebench.reports.analysis.search_spread import MEASURED, budget_of
 from timing import write
 
 APART = 0.02  # of accuracy: two points
@@ -31,8 +33,8 @@ def board_of(records: Sequence[Record], task: str, search: int) -> TaskLeaderboa
 
 
 def cells(found: Sequence[TaskLeaderboard]) -> dict[tuple[str, float], list[float | None]]:
-    """The accuracies of each entry at each common compression, one a board."""
-    entries = [row.entry for row in found[0].rows]
+    """The accuracies of each entry at each common compression, one a board; the baseline is none of them."""
+    entries = [row.entry for row in found[0].rows if not row.baseline]
     return {
         (entry, c): [board.row(entry).accuracy_at.get(c) for board in found]
         for entry in entries
@@ -82,7 +84,7 @@ def measures(records: Sequence[Record], task: str) -> dict[str, Any]:
     at_largest = [flag for (_, c), values in table.items() if c == largest for flag in apart(values)]
     best = {key: max((v for v in values if v is not None), default=0.0) for key, values in table.items()}
     short = [v is None or v < best[key] - APART for key, values in table.items() for v in values]
-    scores = {row.entry: [board.row(row.entry).score or 0.0 for board in found] for row in found[0].rows}
+    scores = {entry: [board.row(entry).score or 0.0 for board in found] for entry, _ in table}
     different, reversed_ = turned(found)
     trainings = [
         sum(r.entry == entry and r.task == task for r in records) / len(searches) for entry in scores
@@ -101,6 +103,22 @@ def measures(records: Sequence[Record], task: str) -> dict[str, Any]:
         "kendall_tau": kendall(found),
         "trainings_of_an_entry": fmean(trainings),
     }
+
+
+def keep_spreads(records: Sequence[Record], tasks: Sequence[str]) -> None:
+    """Writes what boards of one search read: how far the score of each entry scatters over searches."""
+    known = json.loads(MEASURED.read_text()) if MEASURED.exists() else []
+    for task in tasks:
+        own = [r for r in records if r.task == task]
+        searches = sorted({r.replicate for r in own})
+        found = [board_of(records, task, search) for search in searches]
+        rows = [row.entry for row in found[0].rows if not row.baseline]
+        scores = {entry: [board.row(entry).score or 0.0 for board in found] for entry in rows}
+        budget = budget_of([r for r in own if r.replicate == searches[0]], found[0].compressions)
+        known = [one for one in known if any(one[name] != value for name, value in budget.items())]
+        sds = {entry: float(f"{stdev(values):.2g}") for entry, values in sorted(scores.items())}
+        known.append({**budget, "searches": len(searches), "score_sd": sds})
+    MEASURED.write_text(json.dumps(known, indent=1) + "\n")
 
 
 def table(found: Mapping[str, Mapping[str, Any]]) -> str:
@@ -143,6 +161,9 @@ def main() -> None:
     parser.add_argument("suite", nargs="?", help="the suite to run first")
     parser.add_argument("searches", nargs="?", type=int, default=4)
     parser.add_argument("--name", default="stability", help="of the file in benchmarks/results")
+    parser.add_argument(
+        "--keep", action="store_true", help="write the spreads that boards of one search read"
+    )
     args = parser.parse_args()
     if args.suite is not None:
         run(args.suite, out=args.folder, searches=args.searches)
@@ -150,6 +171,8 @@ def main() -> None:
     rows = {task: measures(records, task) for task in dict.fromkeys(r.task for r in records)}
     write(args.name, "How far a board depends on where its search happened to look.", rows)
     print(table(rows))
+    if args.keep:
+        keep_spreads(records, list(rows))
 
 
 if __name__ == "__main__":

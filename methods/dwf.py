@@ -43,10 +43,10 @@ class DeepWeightFactorization(Sparsifier):
     """
 
     exact_zeros: ClassVar[bool] = False
-    claims: ClassVar = {"lr": Knob(0.3, 0.05, 1.0, "log", minimum=0.0), "weight_decay": NO_DECAY}
+    claims: ClassVar = {"lr": Knob(0.2, 0.05, 1.0, "log", minimum=0.0), "weight_decay": NO_DECAY}
 
     decay_budget: ClassVar = Knob(
-        15.0, 1.0, 40.0, "log", minimum=0.0, maximum=1e4, operating=True, doc="B = 2λ·Σ_t η_t/(1-μ)"
+        15.0, 0.5, 40.0, "log", minimum=0.0, maximum=1e4, operating=True, doc="B = 2λ·Σ_t η_t/(1-μ)"
     )
 
     lam: float = strength(3e-4, 1e-5, 1.2e-2, "λ, the strength of Σ|w|^(2/D)")

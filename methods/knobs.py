@@ -214,17 +214,17 @@ def finetune_knob(idle: Mapping[str, tuple[Any, ...]] | None = None) -> Any:
         idle: Values of the method's other knobs with which it does not fine-tune.
 
     Returns:
-        A dataclass field, 0.25 by default, searched between 0.1 and 0.5.
+        A dataclass field, 0.5 by default, searched between 0.1 and 0.7.
 
     Example:
         >>> from sparsebench.methods.api import configure
         >>> configure("magnitude", {}).finetune
-        0.25
+        0.5
     """
     return knob(
-        0.25,
+        0.5,
         low=0.1,
-        high=0.5,
+        high=0.7,
         minimum=0.0,
         maximum=0.9,
         doc="share of the steps after pruning; 0 leaves it out",
@@ -239,16 +239,16 @@ def finetune_lr_knob(idle: Mapping[str, tuple[Any, ...]] | None = None) -> Any:
         idle: Values of the method's other knobs with which it does not fine-tune, beside `finetune` = 0.
 
     Returns:
-        A dataclass field, 0.3 by default, searched log-uniformly between 0.03 and 1 unless `finetune` is 0.
+        A dataclass field, 1 by default, searched log-uniformly between 0.1 and 1 unless `finetune` is 0.
 
     Example:
         >>> from sparsebench.methods.api import configure
         >>> configure("magnitude", {}).finetune_lr
-        0.3
+        1.0
     """
     return knob(
-        0.3,
-        low=0.03,
+        1.0,
+        low=0.1,
         high=1.0,
         log=True,
         minimum=1e-4,

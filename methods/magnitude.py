@@ -75,7 +75,7 @@ class Magnitude(Sparsifier):
         >>> from sparsebench.methods.api import configure
         >>> method = configure("magnitude", {"sparsity": 0.95, "finetune": 0.2})
         >>> [(r.name, r.share, r.peak) for r in method.rounds()]
-        [('train', 0.8, 1.0), ('finetune', 0.2, 0.3)]
+        [('train', 0.8, 1.0), ('finetune', 0.2, 1.0)]
         >>> method.finalize(net)
         >>> sum(int(net.weight(name).count_nonzero()) for name in net.names)  # 5% of 50,200 weights
         2510

@@ -22,7 +22,7 @@ class Round:
     Example:
         >>> from sparsebench.methods.api import configure
         >>> [(r.name, r.share, r.peak, r.restart) for r in configure("magnitude", {}).rounds()]
-        [('train', 0.75, 1.0, False), ('finetune', 0.25, 0.3, True)]
+        [('train', 0.5, 1.0, False), ('finetune', 0.5, 1.0, True)]
     """
 
     share: float = 1.0

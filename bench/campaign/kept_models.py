@@ -12,7 +12,6 @@ from pathlib import Path
 
 from ...errors import SparsebenchError
 from ...learning import chance_on
-from ...records.choice import chosen_at
 from ...records.record import Record
 from ...records.store import Store
 from ...reports.analysis.boards import on_front
@@ -109,9 +108,8 @@ class KeptModels:
     """
 
     def __init__(self, folder: Path, store: Store) -> None:
-        self.models, self._store = folder / MODELS, store
+        self.models = folder / MODELS
         self._runs: dict[tuple[str, str, int, str | None], dict[str, Record]] = defaultdict(dict)
-        self._chosen: dict[tuple[str, str, int], dict[str, tuple[float, ...]]] = {}
         for record in store:
             if record.phase == "confirm":
                 self._note(record)
@@ -122,22 +120,13 @@ class KeptModels:
         runs[record.id] = record
         return runs.values()
 
-    def _at(self, record: Record) -> tuple[float, ...]:
-        """Returns the compressions that a confirmed training was chosen for; its search is complete."""
-        search = (record.task, record.entry, record.replicate)
-        if search not in self._chosen:
-            own = (r for r in self._store if (r.task, r.entry, r.replicate) == search)
-            self._chosen[search] = chosen_at(own)
-        return self._chosen[search].get(record.confirms or "", ())
-
     def take(self, record: Record) -> None:
         """Accepts the record of a finished trial, and deletes all models of its training but the best one."""
         if record.phase != "confirm":
             return
         group = tuple(self._note(record))
         files = {one.id: model_path(self.models, one.id) for one in group}
-        training = ShownTraining(self._at(record), group)
-        chosen = training.best(lambda identity: is_model(files[identity], identity))
+        chosen = ShownTraining((), group).best(lambda identity: is_model(files[identity], identity))
         for identity, path in files.items():
             if chosen is not None and identity != chosen.id and is_model(path, identity):
                 _remove(path)

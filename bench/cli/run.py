@@ -173,7 +173,7 @@ def _point_to(out: Console, folder: Path, tracked: str | None = None) -> None:
     fronts = sorted(folder.glob("fronts-*.png"))
     lines = [("records", folder / "records.jsonl"), ("table", folder / "leaderboard.md")]
     lines += [("pages", folder / "site" / "index.html")]
-    lines += [("Pareto plot", path) for path in fronts]
+    lines += [("fronts", path) for path in fronts]
     for name, path in lines:
         print_line(out, f"{name:>12}  {path}")
     own = f"sparsebench {'ui' if (folder / DATABASE).is_file() else 'track'} {path_word(folder)}"

@@ -45,7 +45,8 @@ class Budget(BaseModel):
     @field_validator("compressions")
     @classmethod
     def _ascending(cls, compressions: tuple[float, ...]) -> tuple[float, ...]:
-        distinct("a compression is given twice", [f"{c:g}" for c in compressions])
+        # As tables name them; 1 is measured always.
+        distinct("a compression is given twice", ["1", *(f"{c:g}" for c in compressions)])
         return tuple(sorted(compressions))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from ...methods.api import registry
 from .search_space import target_knob
-from .suite import Suite
+from .suite import Suite, Task
 
 
 def ignored(suite: Suite) -> list[str]:
@@ -14,7 +14,7 @@ def ignored(suite: Suite) -> list[str]:
         suite: The suite, whose methods are registered.
 
     Returns:
-        The sentences: on `budget.points`, and on entries with a search range for their target.
+        The sentences: on `budget.points`, `x_max` of tasks, and entries with a search range for their target.
 
     Example:
         >>> from sparsebench.bench.config.suite import load_suite
@@ -27,6 +27,8 @@ def ignored(suite: Suite) -> list[str]:
         found.append(
             "budget.points has no effect: what is best at each of the suite's compressions is confirmed"
         )
+    if any(task.x_max != Task.model_fields["x_max"].default for task in suite.tasks):
+        found.append("x_max of a task has no effect: hypervolumes end at the suite's largest compression")
     for entry in suite.entries:
         target = target_knob(registry[entry.method])
         if target is not None and isinstance(entry.knobs.get(target), Mapping):

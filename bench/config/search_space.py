@@ -46,7 +46,7 @@ def recipe_knobs(recipe: Recipe, cls: type[Sparsifier]) -> dict[str, Knob]:
     Example:
         >>> from sparsebench.methods.api import registry
         >>> [recipe_knobs(Recipe(), registry[name])["lr"].default for name in ("dense", "dwf")]
-        [0.1, 0.3]
+        [0.1, 0.2]
     """
     optimizer = _optimizer_of(recipe, cls)
     knobs = dict(RECIPE_KNOBS[optimizer])
@@ -78,7 +78,7 @@ def settle_recipe(recipe: Recipe, cls: type[Sparsifier], values: Mapping[str, An
         >>> from sparsebench.methods.api import registry
         >>> settled = settle_recipe(Recipe(weight_decay=5e-4), registry["dwf"])
         >>> settled.lr, settled.weight_decay  # its default, and no decay beside its own penalty
-        (0.3, 0.0)
+        (0.2, 0.0)
     """
     values = values or {}
     decided: dict[str, Any] = {"optimizer": _optimizer_of(recipe, cls)}

@@ -31,7 +31,8 @@ class Task(_Table):
         keep_dense: Layers that no method may prune and that do not count in the compression: names, or
             patterns such as `blocks.0.*`.
         recipe: How networks are trained on this task.
-        x_max: log10 of the compression at which the hypervolume is cut off.
+        x_max: Accepted from older suites, where it is log10 of the compression at which hypervolumes are cut
+            off; it has no effect on records with common compressions.
 
     Example:
         >>> Task(dataset="mnist", model="lenet5").name

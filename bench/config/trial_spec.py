@@ -142,7 +142,7 @@ class Trial(TrialFields):
                 words += [flag, f"{key}={_word(value, as_json=flag != '--set')}"]
         words += [word for name in self.keep_dense for word in ("--keep-dense", name)]
         if self.compressions and self.compressions != COMPRESSIONS:
-            words += ["--compressions", ",".join(f"{c:g}" for c in self.compressions)]
+            words += ["--compressions", ",".join(repr(c).removesuffix(".0") for c in self.compressions)]
         return shlex.join(["sparsebench", "train", *words, "--seed", str(self.seed)])
 
     def command_on(self, threads: int, plugins: Iterable[str] = ()) -> str:

@@ -80,14 +80,18 @@ def compatibility_errors(sources: Sequence[Source]) -> Iterator[str]:
 
 
 def _shared_settings(source: Source) -> Iterator[tuple[str, Any]]:
-    """Yields what all sources must agree on, as (description, value); pairs of records once each."""
+    """Yields what all sources must agree on, as (description, value), each pair once."""
     seen = set[tuple[str, str]]()
+    for what, value in _settings(source):
+        key = what, repr(value)
+        if key not in seen:
+            seen.add(key)
+            yield what, value
+
+
+def _settings(source: Source) -> Iterator[tuple[str, Any]]:
     for record in source.records:
-        for what, value in _settings_of_record(record):
-            key = what, repr(value)
-            if key not in seen:
-                seen.add(key)
-                yield what, value
+        yield from _settings_of_record(record)
     if source.suite is not None:
         yield from _settings_of_suite(source.suite)
         for task, data in source.data.items():

@@ -128,10 +128,7 @@ class OutputFolder:
         there = read_identity(self.path)
         budget = there["suite"].get("budget")
         if isinstance(budget, dict) and not budget.get("compressions"):
-            raise SparsebenchError(
-                f"{str(self.path)!r} was begun by a version without common compressions: it can be reported "
-                "and merged with others of its kind, and not continued; choose another --out"
-            )
+            raise self._older()
         found = suite_changes(there, self.identity)
         additions = all(change.adds for change in found)
         if not found or (additions and self.extend):
@@ -140,11 +137,19 @@ class OutputFolder:
         advice = "continue it with --extend, or choose another --out" if additions else "choose another --out"
         raise SparsebenchError(f"{str(self.path)!r} holds records of another suite ({shown}); {advice}")
 
+    def _older(self) -> SparsebenchError:
+        return SparsebenchError(
+            f"{str(self.path)!r} was begun by a version without common compressions: it can be reported and "
+            "merged with others of its kind, and not continued; choose another --out"
+        )
+
     def _check_records(self) -> None:
         """Without a suite.json that can be read: the records must be those of the suite that is to run."""
         from .suite_recovery import suite_mismatch  # imports torch
 
         records = latest(load_records(self.path))
+        if any(record.phase != "single" and not record.compressions for record in records):
+            raise self._older()
         digests = self.identity["data"]
         wrong = suite_mismatch(records, self.suite, digests) if records else "there is none among them"
         lost = "a damaged suite.json" if (self.path / SUITE).exists() else "no suite.json"

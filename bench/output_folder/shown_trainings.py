@@ -1,7 +1,7 @@
 """The trainings that a leaderboard shows at the common compressions, and the seeds whose models stay."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -29,17 +29,17 @@ class ShownTraining:
     runs: tuple[Record, ...]
 
     def best(self, has_model: Callable[[str], bool] = lambda _: True) -> Record | None:
-        """Returns the run whose model stays: the best on validation data where the training is shown.
+        """Returns the run whose model stays: the best on validation data over its whole curve.
 
         Args:
             has_model: Tells of a record's id whether its model is there.
 
         Returns:
-            The record, the lowest seed of equals; None where no finished run has a model. Nothing is chosen
-            by the test set.
+            The record, the lowest seed of equals; None where no finished run has a model. Neither the test
+            set nor where a board shows the training decides, so that it is known before other trainings are.
         """
         finished = [run for run in self.runs if run.status == "ok" and has_model(run.id)]
-        return max(finished, key=lambda run: (_validation(run, self.at), -run.seed), default=None)
+        return max(finished, key=lambda run: (_validation(run), -run.seed), default=None)
 
 
 def shown_trainings(records: Iterable[Record]) -> list[ShownTraining]:
@@ -117,13 +117,13 @@ def training_of(
     finished = [run for training in there for run in training.runs if run.status == "ok"]
     if not finished:
         raise SparsebenchError(f"no confirming run of {entry!r} finished there: it has no model")
-    places = there[0].at if at is None else (at,)
-    return max(finished, key=lambda run: (has_model(run.id), _validation(run, places), -run.seed))
+    return max(finished, key=lambda run: (has_model(run.id), _validation(run, at), -run.seed))
 
 
-def _validation(run: Record, places: Sequence[float]) -> float:
-    """Returns a run's mean validation accuracy at some of its compressions; at its own where it has none."""
-    there = [point.val_accuracy for c, point in points_of(run).items() if c in places]
+def _validation(run: Record, at: float | None = None) -> float:
+    """Returns a run's validation accuracy at a compression; without one its mean over those of its curve, and
+    that of the finished model where there is no curve."""
+    there = [point.val_accuracy for c, point in points_of(run).items() if at is None or c == at]
     return fmean(there) if there else run.val_accuracy or 0.0
 
 

@@ -85,8 +85,6 @@ def _recorded(record: Record, name: str) -> Any:
 def _beyond_budget(record: Record, suite: Suite) -> Iterator[str]:
     """Yields what the suite's seeds and number of trials do not allow."""
     budget, number = suite.budget, record.trial or 0
-    if not record.compressions:
-        yield "there are no common compressions, as in folders of earlier versions, which are not continued"
     if record.compressions != budget.compressions:
         yield f"the common compressions are {[*record.compressions]}"
     if record.replicate >= budget.searches:

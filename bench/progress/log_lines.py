@@ -23,7 +23,7 @@ class LogLines:
         >>> from rich.console import Console
         >>> from sparsebench.bench.progress.status import status
         >>> LogLines(Console()).show(status(folder).snapshot.model_copy(update={"capacity": 2}))
-        3 searches, 2 at a time
+        entries: 3, tasks: 1, trials at a time: 2
         ... s  dense on made_up-net: confirmed (16 trials)
         ... s  magnitude on made_up-net: confirmed (16 trials)
         ... s  dwf-3 on made_up-net: confirmed (16 trials)
@@ -38,7 +38,9 @@ class LogLines:
         """Prints what has changed since the last call, and the summary when it is due."""
         if self._beat is None:
             self._beat = time.monotonic()
-            self.say(f"{len(snapshot.entries)} searches, {snapshot.capacity} at a time")
+            entries, tasks = ({getattr(one, name) for one in snapshot.entries} for name in ("entry", "task"))
+            places = snapshot.capacity
+            self.say(f"entries: {len(entries)}, tasks: {len(tasks)}, trials at a time: {places}")
         elapsed = duration(time.time() - snapshot.began)
         moved = [one for one in snapshot.entries if one.phase != self._phases.get(one.key, "search")]
         self._phases = {one.key: one.phase for one in snapshot.entries}

@@ -57,7 +57,7 @@ class ProgressMonitor:
         >>> with ProgressMonitor(LogLines(Console()), None) as monitor:
         ...     monitor.start([], places=2)  # the driver passes its studies
         ...     monitor.say("MLflow does not answer")
-        0 searches, 2 at a time
+        entries: 0, tasks: 0, trials at a time: 2
         MLflow does not answer
     """
 

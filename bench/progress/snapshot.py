@@ -1,4 +1,4 @@
-"""The snapshot of a campaign: progress of each entry, running trials and Pareto fronts, as data. No torch."""
+"""The snapshot of a campaign: progress of each entry, running trials and fronts, as data. No torch."""
 
 import math
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ class _Facts(BaseModel):
 
 
 class FrontSummary(_Facts):
-    """The Pareto front of a search so far, in four numbers. Accuracies are fractions, on validation data.
+    """The front of an entry's searches so far, in four numbers. Accuracies are fractions, on validation data.
 
     Attributes:
         points: The number of points on the front of accuracy against compression, of networks that learned.
@@ -154,10 +154,10 @@ class CampaignSnapshot(_Facts):
 
 
 def front_summary(records: Iterable[Record | TrialOutcome]) -> FrontSummary | None:
-    """Returns a summary of the Pareto front of one search, by its points at the common compressions.
+    """Returns a summary of the front of an entry's searches, by their points at the common compressions.
 
     Args:
-        records: The records of the search; failed and diverged ones are left out. Those of versions without
+        records: The records of the searches; failed and diverged ones are left out. Those of versions without
             common compressions have a point each, of their own.
 
     Returns:

@@ -23,6 +23,7 @@ from ...methods.api import Knob
 from .parameters import asked_for, distribution, parameter, value_of
 
 DIRECTIONS = [StudyDirection.MAXIMIZE, StudyDirection.MAXIMIZE]
+LEAST_START, START_SHARE = 4, 3  # the sampler begins after a third of the trials, see docs/search_cost.md
 
 Outcome = Mapping[float, float] | None  # validation accuracy by compression; None for a failure
 
@@ -96,6 +97,7 @@ class Search:
         self.key, self.knobs, self.trials, self.generation = key, dict(knobs), trials, generation
         self.seed, self.targeted = seed, targeted
         self.order = in_early_cover(sorted(compressions))
+        self.start = min(len(self.order), max(LEAST_START, trials // START_SHARE))
         self.distributions = {parameter(name, knob): distribution(knob) for name, knob in knobs.items()}
         self.anchors = self._anchors()
         self.waiting: dict[int, optuna.Trial] = {}
@@ -108,9 +110,12 @@ class Search:
         return self.order[number % len(self.order)]
 
     def _anchors(self) -> list[dict[str, Any]]:
-        """Returns the parameters of the first trial at each compression: the defaults, with the operating
-        knob spread over its range, the stronger the larger the compression. Where neither an operating knob
-        nor a target follows the compression one anchor, since the others would be the same training."""
+        """Returns the parameters of the first trials: the defaults, and of an operating knob values spread
+        over its range, the stronger the larger the compression.
+
+        A method with a target has one at each compression. Of one without, every training shows all
+        compressions: a third of the trials are anchors, and a single one where no knob is an operating one.
+        """
         base = {parameter(n, k): asked_for(k, k.default) for n, k in self.knobs.items()}
         if not base:
             return []
@@ -118,8 +123,9 @@ class Search:
         if operating is None:
             return [base] * (len(self.order) if self.targeted else 1)
         name = parameter(operating, self.knobs[operating])
-        rising, found = sorted(self.order), self.distributions[name]
-        return [{**base, name: _inside(found, (rising.index(c) + 0.5) / len(rising))} for c in self.order]
+        aims, found = self.order if self.targeted else self.order[: self.start], self.distributions[name]
+        rising = sorted(aims)
+        return [{**base, name: _inside(found, (rising.index(c) + 0.5) / len(rising))} for c in aims]
 
     @property
     def asked(self) -> int:
@@ -161,10 +167,10 @@ class Search:
         return study
 
     def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
-        """Returns the sampler of a trial: TPE, from the end of the anchors on."""
+        """Returns the sampler of a trial: TPE after the first ones."""
         state = sha256(f"{self.key}/{self.seed}/{number}".encode()).digest()
         return optuna.samplers.TPESampler(
-            seed=int.from_bytes(state[:4], "big"), n_startup_trials=len(self.order), constant_liar=True
+            seed=int.from_bytes(state[:4], "big"), n_startup_trials=self.start, constant_liar=True
         )
 
     def values(self, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def _check_save(save: str | Path | None) -> None:
 
 def _checked(compressions: Sequence[float]) -> tuple[float, ...]:
     if wrong := [c for c in compressions if not 1 < c < math.inf]:
-        raise SparsebenchError(f"compressions: {wrong[0]:g} is not above 1")
+        raise SparsebenchError(f"compressions: write finite numbers above 1, not {wrong[0]:g}")
     return tuple(sorted({float(c) for c in compressions}))
 
 

@@ -43,8 +43,14 @@ def explain_validation(error: ValidationError, model: type[BaseModel], where: st
         if not isinstance(first["input"], (dict, list))
         else ""
     )
-    message = first["msg"].removeprefix("Value error, ")
+    message = _plain(first["msg"])
     return f"{prefix}{key}: {message[0].lower()}{message[1:]}{given}" if key else f"{prefix}{message}"
+
+
+def _plain(message: str) -> str:
+    """Returns a message of Pydantic in the words of TOML and JSON, whose lists are tuples in a model."""
+    words = message.removeprefix("Value error, ").replace(" after validation", "")
+    return words.replace("valid tuple", "valid list").replace("Tuple should", "List should")
 
 
 def _fields_at(model: type[BaseModel], path: list[int | str]) -> list[str]:
@@ -94,7 +100,7 @@ def validation_message(error: "ValidationError", whole: str = "") -> str:
     """
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = ".".join(printable(str(part), 40) for part in first["loc"]) or whole
-    said = first["msg"].removeprefix("Value error, ")
+    said = _plain(first["msg"])
     return printable(f"{where}: {said}" if where else said, LONG)
 
 

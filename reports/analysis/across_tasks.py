@@ -20,19 +20,19 @@ from .leaderboard import TaskLeaderboard
 
 LEAST_TASKS = 6
 LEVEL = 0.05
-ROUNDING = 1e-9  # hypervolumes nearer than this are equal
+ROUNDING = 1e-9  # merits nearer than this are equal
 
 
 @dataclass(frozen=True)
 class MeanRank:
-    """The mean rank and the mean hypervolume of one entry over all tasks.
+    """The mean rank of one entry over all tasks, and the mean of what it is ranked by.
 
     Attributes:
         entry: The entry.
-        mean_rank: Mean over tasks of its rank, 1 for the largest hypervolume; equal ones share the mean.
+        mean_rank: Mean over tasks of its rank, 1 for the largest merit; equal ones share the mean.
         ranks: Its rank on each task.
-        hypervolume: Mean over tasks of its normalised hypervolume (0 where all its runs failed); None where
-            a task has no dense baseline.
+        mean_merit: Mean over tasks of its score, of earlier versions its normalised hypervolume (0 where all
+            its runs failed); None where a task has no dense baseline.
         interval: 95% t-interval of that mean over tasks.
 
     Example:
@@ -45,13 +45,13 @@ class MeanRank:
     entry: str
     mean_rank: float
     ranks: tuple[float, ...]
-    hypervolume: float | None
+    mean_merit: float | None
     interval: Interval | None
 
 
 @dataclass(frozen=True)
 class TaskPair:
-    """The comparison of two entries over tasks, by Wilcoxon's signed-rank test of their hypervolumes.
+    """The comparison of two entries over tasks, by Wilcoxon's signed-rank test of their merits.
 
     Attributes:
         first: The entry with the smaller mean rank.
@@ -82,7 +82,7 @@ class TasksComparison:
 
     Attributes:
         tasks: Names of the tasks.
-        standings: Mean ranks and hypervolumes, best mean rank first.
+        standings: Mean ranks and mean merits, best mean rank first.
         friedman: p of Friedman's test that all mean ranks are equal; None for two entries.
         critical_difference: Nemenyi's critical difference of mean ranks at level 0.05.
         groups: Entries whose mean ranks are not significantly different, each a run of `standings`.
@@ -177,7 +177,7 @@ def why_not_compared(found: Sequence[TaskLeaderboard]) -> str | None:
 def contestants(found: Sequence[TaskLeaderboard]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Returns the entries to compare over tasks: those that were run on every task.
 
-    An entry whose runs all failed on a task is compared, with hypervolume 0 there: a failure counts.
+    An entry whose runs all failed on a task is compared, with merit 0 there: a failure counts.
 
     Args:
         found: The leaderboards of the tasks.
@@ -217,8 +217,8 @@ def _standings(
     standings = []
     for i, entry in enumerate(entries):
         own = tuple(row[i] for row in ranks)
-        volumes = [board.shown(entry) if board.row(entry).points else 0.0 for board in found]
-        whole = [v for v in volumes if v is not None] if None not in volumes else []
+        merits = [board.shown(entry) if board.row(entry).points else 0.0 for board in found]
+        whole = [merit for merit in merits if merit is not None] if None not in merits else []
         mean = fmean(whole) if whole else None
         standings.append(MeanRank(entry, fmean(own), own, mean, t_interval(whole, least=0.0)))
     return tuple(sorted(standings, key=lambda s: (s.mean_rank, s.entry)))

@@ -19,6 +19,7 @@ from .grouping import by_task, confirmed, provisional
 from .leaderboard import DENSE, LeaderboardRow, TaskLeaderboard
 from .points import Point, Source, learning
 from .scores import best_at, score_fields, search_fields
+from .search_spread import search_spreads, widened
 
 SPLITS: tuple[Source, ...] = ("test", "validation")
 
@@ -126,13 +127,13 @@ def _board_at(task: str, records: list[Record], compressions: tuple[float, ...])
     source: Source = (
         "test" if any(p.source == "test" for own in points.values() for p in own) else "validation"
     )
-    whole = [p for own in points.values() for p in own if p.method == DENSE and p.at == 1]
-    baseline = dense_point({"": whole})
+    baseline = dense_point(points)
     dense, dense_sd = (baseline.accuracy.mean, baseline.accuracy.sd) if baseline else (None, None)
     x_max = math.log10(max(compressions))
     draft = TaskLeaderboard(
         task, source, chances[source], dense, dense_sd, x_max, [], points, records, compressions,
         own={entry: own_points(group) for entry, group in points.items()},
+        spreads=search_spreads(records, compressions),
     )  # fmt: skip
     rows = [_row(draft, entry, failures[entry]) for entry in sorted(points)]
     judged = {row.entry: points[row.entry] for row in rows if row.source == source and not row.baseline}
@@ -142,7 +143,7 @@ def _board_at(task: str, records: list[Record], compressions: tuple[float, ...])
 
 
 def dense_point(points: Mapping[str, Sequence[Point]]) -> Point | None:
-    """Returns the tuned dense baseline of a task: the point of method "dense" best on validation.
+    """Returns the tuned dense baseline of a task: the point of method "dense" best on validation, whole.
 
     Args:
         points: The operating points by entry.
@@ -154,7 +155,7 @@ def dense_point(points: Mapping[str, Sequence[Point]]) -> Point | None:
         >>> [round(number, 3) for number in dense_point(board.points).xy]  # log10 compression, accuracy
         [0.0, 0.982]
     """
-    found = [p for group in points.values() for p in group if p.method == DENSE]
+    found = [p for group in points.values() for p in group if p.method == DENSE and p.at in (None, 1.0)]
     found = [p for p in found if p.source == "test"] or found
     return max(found, key=lambda p: (p.val_accuracy or 0.0, len(p.outcomes), p.accuracy.mean), default=None)
 
@@ -174,6 +175,9 @@ def _row(board: TaskLeaderboard, entry: str, failures: int) -> LeaderboardRow:
     if board.compressions:
         row = replace(row, **measures.accuracies_and_compressions(at, board.own[entry]))
         row = replace(row, **score_fields(at, points, board.compressions))
+        if entry in board.spreads:
+            interval = board.spreads[entry].widen(row.score_interval, row.score or 0.0)
+            row = replace(row, score_interval=interval)
         row = replace(row, **search_fields(own, board.compressions), learned=any(p.learned for p in points))
     else:
         row = replace(row, **measures.accuracies_and_compressions(at, points))
@@ -208,7 +212,10 @@ def _ties(board: TaskLeaderboard, contest: Sequence[LeaderboardRow]) -> list[boo
     """Returns of each row but the first whether the one above it is not significantly better."""
     if board.source != "test":
         return [None] * (len(contest) - 1)
-    found = differences([board.replicates[row.entry] for row in contest], list(pairwise(range(len(contest)))))
+    neighbours = list(pairwise(range(len(contest))))
+    gaps = differences([board.replicates[row.entry] for row in contest], neighbours)
+    names = [(contest[i].entry, contest[j].entry) for i, j in neighbours]
+    found = widened(gaps, names, board.spreads)
     return [None if gap is None else not gap.ahead for gap in found]  # tied also where it is the other way
 
 

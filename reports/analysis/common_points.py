@@ -5,13 +5,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from ...learning import learned
-from ...records.choice import choose, points_of
+from ...records.choice import choose, points_of, settle
 from ...records.record import Record
 from .grouping import seed_result
 from .points import Point, SeedResult, Source
 
 Failures = dict[str, int]
-Runs = dict[tuple[int, str | None], list[Record]]  # by search and by the training that they confirm
+Searched = dict[int, list[Record]]  # by search
+Runs = dict[int, dict[str | None, list[Record]]]  # by search and by the training that they confirm
 
 
 def compressions_of(records: Sequence[Record]) -> tuple[float, ...]:
@@ -39,8 +40,8 @@ def common_points(
 ) -> tuple[dict[str, list[Point]], Failures]:
     """Returns the points of each entry of a task at compression 1 and at each common compression.
 
-    For each compression every search chooses a training, on validation data. The point is made of the runs
-    that confirm it; of an entry without any, of the chosen trainings themselves.
+    For each compression every search chooses a training, on validation data: see `choose` and `settle`. The
+    point is made of the runs that confirm it; of an entry without any, of the chosen trainings themselves.
 
     Args:
         records: The records of one task, of one phase or of all.
@@ -55,47 +56,61 @@ def common_points(
         >>> points["dwf-3"], failures["dwf-3"]  # these records have no common compressions
         ([], 0)
     """
-    by_entry: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        by_entry[record.entry].append(record)
+    searched, runs = _grouped(records)
+    # The search is what is repeated where an entry has two confirmed ones; an unconfirmed one is not shown.
+    confirmed = any(runs.values())
+    several = any(len(own) > 1 for own in (runs if confirmed else searched).values())
     points, failures = dict[str, list[Point]](), Failures()
-    for entry, own in by_entry.items():
-        searched: dict[int, list[Record]] = defaultdict(list)
-        runs: Runs = defaultdict(list)
-        for record in own:
-            if record.phase == "confirm":
-                runs[record.replicate, record.confirms].append(record)
-            else:
-                searched[record.replicate].append(record)
-        chosen = {replicate: choose(found, (1.0, *compressions)) for replicate, found in searched.items()}
-        found = [_point(c, chosen, runs, chance) for c in (1.0, *compressions)]
+    for entry, own in searched.items():
+        chosen = {replicate: choose(found, (1.0, *compressions)) for replicate, found in own.items()}
+        there = runs[entry]
+        shown = {k: settle(best, there[k]) for k, best in chosen.items() if k in there} if there else chosen
+        found = [_point(c, shown, there, chance, several=several) for c in (1.0, *compressions)]
         points[entry] = [point for point in found if point is not None]
         counting = {record.id for best in chosen.values() for record in best.values()}
         failures[entry] = sum(
             record.status == "failed"
-            for (_, key), group in runs.items()
+            for repeats in there.values()
+            for key, group in repeats.items()
             if key in counting
             for record in group
         )
     return points, failures
 
 
+def _grouped(records: Sequence[Record]) -> tuple[dict[str, Searched], dict[str, Runs]]:
+    """Returns the records by entry: those of searches, and the runs that confirm their trainings."""
+    searched: dict[str, Searched] = {record.entry: defaultdict(list) for record in records}
+    runs: dict[str, Runs] = {entry: defaultdict(lambda: defaultdict(list)) for entry in searched}
+    for record in records:
+        if record.phase == "confirm":
+            runs[record.entry][record.replicate][record.confirms].append(record)
+        else:
+            searched[record.entry][record.replicate].append(record)
+    return searched, runs
+
+
 def _point(
-    c: float, chosen: Mapping[int, Mapping[float, Record]], runs: Runs, chance: Mapping[Source, float]
+    c: float,
+    shown: Mapping[int, Mapping[float, Record]],
+    runs: Runs,
+    chance: Mapping[Source, float],
+    *,
+    several: bool,
 ) -> Point | None:
-    """Returns an entry's point at a compression: what confirms the training that each search chose there, of
+    """Returns an entry's point at a compression: what confirms the training that each search shows there, of
     an entry without any confirmation the chosen trainings themselves; None without a result."""
     source: Source = "test" if runs else "validation"
     there = [
-        (replicate, best[c], runs.get((replicate, best[c].id), []) if runs else [best[c]])
-        for replicate, best in chosen.items()
+        (replicate, best[c], runs[replicate].get(best[c].id, []) if runs else [best[c]])
+        for replicate, best in shown.items()
         if c in best
     ]
     outcomes = [
         result
         for replicate, _, repeats in there
         for record in repeats
-        if (result := _result(record, c, chance[source], source, replicate if len(chosen) > 1 else None))
+        if (result := _result(record, c, chance[source], source, replicate if several else None))
     ]
     if not outcomes:
         return None

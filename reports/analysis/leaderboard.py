@@ -14,6 +14,7 @@ from .measures import References
 from .pairwise import Pairs, compare_pairs
 from .points import Point, Source
 from .scores import repeated_scores
+from .search_spread import SearchSpread
 
 DENSE = "dense"  # the method of a dense baseline
 IMBALANCED = 1.5
@@ -47,10 +48,12 @@ class LeaderboardRow:
         cut_at: Whether most of its runs were cut to each common compression, without retraining.
         unlearned_at: Whether its networks have learned nothing at each.
         best_at: Whether no entry is significantly better at each.
-        chosen_from: The number of trainings of one search that each cell was chosen from: those aimed at it,
-            or all of a method that has no target.
+        chosen_from: The number of trainings of one search that each cell was chosen from, at compression 1
+            too: those aimed at it of a targeted entry, else all.
+        targeted: Whether its trainings had the compressions that they were assigned as their targets.
         free_knobs: The number of knobs that its search varied.
-        searches: The number of its independent searches.
+        searches: The number of its independent searches, of an unconfirmed entry those that have begun.
+        confirmations: The number of trainings that confirm, those behind no cell included.
         within: Largest measured compression with accuracy at most each of `TOLERANCES` below dense.
         learned: Whether a point has learned something; else all areas are 0 and `best_accuracy` is marked.
         best_accuracy: Accuracy of the most accurate point.
@@ -102,8 +105,10 @@ class LeaderboardRow:
     unlearned_at: dict[float, bool] = field(default_factory=dict)
     best_at: dict[float, bool] = field(default_factory=dict)
     chosen_from: dict[float, int] = field(default_factory=dict)
+    targeted: bool = False
     free_knobs: int = 0
     searches: int = 1
+    confirmations: int = 0
     within: dict[float, float | None] = field(default_factory=dict)
     within_interval: dict[float, Interval | None] = field(default_factory=dict)
     within_exact: dict[float, float | None] = field(default_factory=dict)
@@ -153,6 +158,7 @@ class TaskLeaderboard:
         records: The records of the task that the rows were computed from.
         compressions: The common compressions, at which every number is measured; empty of older records.
         own: The points that the methods reached by themselves, by entry, at the validated threshold.
+        spreads: How far scores scatter over searches, by entry, where one search is compared and it is known.
         whole: Returns the whole record for one of `records`, which may lack its curve and its layers.
 
     Example:
@@ -171,6 +177,7 @@ class TaskLeaderboard:
     records: list[Record]
     compressions: tuple[float, ...] = ()
     own: dict[str, list[Point]] = field(default_factory=dict)
+    spreads: dict[str, SearchSpread] = field(default_factory=dict)
     whole: Callable[[Record], Record] = unchanged
 
     def __getstate__(self) -> dict[str, Any]:

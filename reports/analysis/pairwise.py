@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .comparison import Differences, differences, holm
 from .intervals import Interval
+from .search_spread import SearchSpread, widened
 
 LEVEL = 0.05
 
@@ -30,6 +31,8 @@ class Ranking(Protocol):
     def merit_unit(self) -> float: ...
     @property
     def replicates(self) -> Mapping[str, Mapping[int, float]]: ...
+    @property
+    def spreads(self) -> Mapping[str, SearchSpread]: ...
 
 
 class Pair(NamedTuple):
@@ -166,6 +169,7 @@ def compare_pairs(board: Ranking) -> Pairs:
     first, second = np.triu_indices(len(board.ranked), 1)
     both = list(zip(first.tolist(), second.tolist(), strict=True))
     gaps = differences([board.replicates[entry] for entry in board.ranked], both)
+    gaps = widened(gaps, [(board.ranked[i], board.ranked[j]) for i, j in both], board.spreads)
     known = gaps.known
     gaps = Differences(**{name: column[known] for name, column in vars(gaps).items()})
     return Pairs(

@@ -229,7 +229,10 @@ class Point:
 
     @property
     def balanced_accuracy(self) -> float | None:
-        """Mean over seeds of the balanced accuracy on the split that `source` names; None in old records."""
+        """Mean over seeds of the balanced accuracy on the split that `source` names; None in old records, and
+        of a network that was cut."""
+        if any(o.cut for o in self.outcomes):
+            return None
         return self.mean_of(lambda record: balanced_accuracy(record, self.source))
 
     def mean_of(self, value: Callable[[Record], float | None]) -> float | None:

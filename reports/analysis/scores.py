@@ -4,6 +4,7 @@ The score is the mean over the common compressions of (accuracy − chance)/(den
 weight, since they are even in log compression. What has learned nothing adds 0.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
@@ -156,20 +157,23 @@ def search_fields(own: Sequence[Record], compressions: Sequence[float]) -> dict[
         compressions: The common compressions.
 
     Returns:
-        The fields `free_knobs`, `searches` and `chosen_from`.
+        The fields `free_knobs`, `searches`, `confirmations`, `targeted` and `chosen_from`.
 
     Example:
         >>> search_fields(board.records_of["dwf-3"], (4,))["searches"]
         1
     """
     search = [record for record in own if record.phase == "search" and record.status != "failed"]
+    runs = [record for record in own if record.phase == "confirm"]
     first = min((record.replicate for record in search), default=0)
     one = [record for record in search if record.replicate == first]
-    aimed = any(record.target is not None for record in one)
+    targets = [(r.target, r.aim) for r in one if r.target is not None and r.aim is not None]
+    targeted = bool(targets) and all(math.isclose(target, aim, rel_tol=1e-6) for target, aim in targets)
     return {
         "free_knobs": len({name for record in search for name in record.params}),
-        "searches": len({record.replicate for record in search}),
-        "chosen_from": {
-            c: sum(record.aim == c for record in one) if aimed else len(one) for c in compressions
-        },
+        "searches": len({record.replicate for record in runs or search}),
+        "confirmations": len(runs),
+        "targeted": targeted,
+        "chosen_from": {1.0: len(one)}
+        | {c: sum(record.aim == c for record in one) if targeted else len(one) for c in compressions},
     }

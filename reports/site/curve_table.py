@@ -76,7 +76,6 @@ def _cells(board: TaskLeaderboard, point: Point) -> list[str]:
     )
     kept = [p.nonzeros for o in point.outcomes for p in o.record.at_compressions if p.at == point.at]
     row = board.row(point.entry)
-    few = row.chosen_from.get(point.at or 0, row.search_trials // max(row.searches, 1))
     return [
         f"{point.at:g}",
         format_percent(point.val_accuracy, 2),
@@ -87,7 +86,7 @@ def _cells(board: TaskLeaderboard, point: Point) -> list[str]:
         how if point.learned else f"{how}, learned nothing",
         f"{round(sum(kept) / len(kept)):,}" if kept else NOTHING,
         ", ".join(_named(board, key) for key in point.key.split("+")),
-        str(few),
+        str(row.chosen_from[point.at or 1.0]),
     ]
 
 

@@ -156,7 +156,7 @@ def _standings(result: TasksComparison, at: Addresses) -> list[dict[str, str]]:
             "page": at.entries[s.entry],
             "rank": f"{s.mean_rank:.2f}",
             "group": " ".join(groups.get(s.entry, ())),
-            "hypervolume": format_hypervolume(s.hypervolume),
+            "merit": format_hypervolume(s.mean_merit),
             "interval": between(s.interval, format_hypervolume),
         }
         for s in result.standings

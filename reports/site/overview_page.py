@@ -6,6 +6,7 @@ from ..analysis.across_tasks import TasksComparison, why_not_compared
 from ..analysis.leaderboard import TaskLeaderboard
 from ..formatting import one_line
 from ..tables import notes
+from ..tables.over_tasks import over_tasks
 from .data_files import INDEX
 from .page_names import Addresses
 from .table import headings, page_notes
@@ -41,7 +42,7 @@ def overview_page(found: Sequence[TaskLeaderboard], at: Addresses, result: Tasks
         entries=len({row.entry for board in found for row in board.rows}),
         compared=len(result.standings) if result else 0,
         merit=result.merit if result else "",
-        over_tasks=notes.over_tasks(result) if result else [why_not_compared(found) or ""],
+        over_tasks=over_tasks(result) if result else [why_not_compared(found) or ""],
         explanations=list(dict.fromkeys(text for board in found for text in notes.explanations(board))),
         chart={"part": INDEX},
         measured=any(board.compressions for board in found),

@@ -155,7 +155,7 @@ def _inner(row: LeaderboardRow) -> str:
 
 
 def _trainings(row: LeaderboardRow) -> str:
-    return f"{row.search_trials}+{row.runs}"
+    return f"{row.search_trials}+{row.confirmations}"
 
 
 def fitting(board: TaskLeaderboard, width: int) -> list[Column]:

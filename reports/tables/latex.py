@@ -7,6 +7,7 @@ from ..analysis.across_tasks import TasksComparison, compare_over_tasks
 from ..analysis.leaderboard import LeaderboardRow, TaskLeaderboard
 from ..formatting import format_hypervolume, format_percent, format_ratio
 from . import notes, wording
+from .over_tasks import over_tasks
 
 SHOWN = (4, 16, 64, 256)  # compressions in the table of a paper; the CSV has all
 
@@ -150,10 +151,10 @@ def _plus_minus(value: float | None, sd: float | None, form: Callable[[float | N
 
 def _overall(result: TasksComparison) -> str:
     lines = [
-        [escape_latex(s.entry), f"{s.mean_rank:.2f}", _cell(s.hypervolume, format_hypervolume)]
+        [escape_latex(s.entry), f"{s.mean_rank:.2f}", _cell(s.mean_merit, format_hypervolume)]
         for s in result.standings
     ]
-    caption = " ".join(escape_latex(line) for line in notes.over_tasks(result))
+    caption = " ".join(escape_latex(line) for line in over_tasks(result))
     return _table(
         caption, "tab:sparsebench-tasks", "lrr", ["entry", "mean rank", f"mean {result.merit}"], lines
     )

@@ -9,6 +9,7 @@ from ..formatting import escape_markdown, format_hypervolume
 from . import notes
 from .columns import Column, columns, interval_columns
 from .equal_trainings import equal_trainings, said, texts, titles
+from .over_tasks import over_tasks
 from .wording import STATES
 
 
@@ -96,7 +97,7 @@ def _over_tasks(found: Sequence[TaskLeaderboard]) -> list[str]:
         [
             escape_markdown(s.entry),
             f"{s.mean_rank:.2f}",
-            format_hypervolume(s.hypervolume),
+            format_hypervolume(s.mean_merit),
             notes.between(s.interval, format_hypervolume),
         ]
         for s in result.standings
@@ -107,5 +108,5 @@ def _over_tasks(found: Sequence[TaskLeaderboard]) -> list[str]:
         "",
         *_grid(titles, right, cells),
         "",
-        *(f"{escape_markdown(line)}\n" for line in notes.over_tasks(result)),
+        *(f"{escape_markdown(line)}\n" for line in over_tasks(result)),
     ]

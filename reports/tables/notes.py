@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from ..analysis.across_tasks import TasksComparison
 from ..analysis.intervals import Interval
 from ..analysis.leaderboard import LeaderboardRow, TaskLeaderboard
 from ..analysis.points import most_accurate
@@ -14,6 +13,7 @@ from .wording import (
     MEASURED,
     NOTHING_LEARNED,
     PARTLY,
+    REPEATED,
     RETRAINING,
     SEARCHING,
     TIES,
@@ -88,14 +88,16 @@ def budget(board: TaskLeaderboard) -> str:
         1.00 to 1.00.
     """
     done = [row for row in board.rows if row.points]
-    trials = span(row.search_trials for row in board.rows)
-    steps = span(row.steps for row in done)
-    text = f"Budget of each entry: {trials} search trials, {steps} optimizer steps a run."
+    trials, several = span(row.search_trials for row in board.rows), units(board) == "searches"
+    within = f" in {span(row.searches for row in done)} searches" if several else ""
+    lasted = [row for row in done if row.diverged + row.failed < row.runs]  # the others stopped early
+    steps = {row.steps for row in lasted or done}
+    text = f"Budget of each entry: {trials} search trials{within}, {span(steps)} optimizer steps a run."
     ratios = sorted(r.training_flops_ratio for r in done if r.training_flops_ratio is not None)
     if ratios:
         text += f" Training FLOPs relative to dense: {ratios[0]:.2f} to {ratios[-1]:.2f}."
     text += _cells(board)
-    if len({row.search_trials for row in board.rows}) > 1 or len({row.steps for row in done}) > 1:
+    if len({row.search_trials for row in board.rows}) > 1 or len(steps) > 1:
         text += " The budgets differ between entries: compare with care."
     return text
 
@@ -104,15 +106,17 @@ def _cells(board: TaskLeaderboard) -> str:
     """The sentence on how many trainings each cell was chosen from."""
     if not board.compressions:
         return ""
-    aimed = [
-        n for row in board.rows for n in row.chosen_from.values() if n < row.search_trials // row.searches
-    ]
-    every = [n for row in board.rows for n in row.chosen_from.values()]
+    aimed, all_ = (
+        [row.chosen_from[c] for row in board.rows if row.targeted == kind for c in board.compressions]
+        for kind in (True, False)
+    )
+    each = " of each search" if units(board) == "searches" else ""
     if not aimed:
-        return f" Each cell was chosen from {span(every)} trainings."
+        return f" Each cell was chosen from {span(all_)} trainings{each}."
+    rest = f", one of a method without from all {span(all_)}" if all_ else ""
     return (
-        f" A cell of a method with a target was chosen from {span(aimed)} trainings that aimed at it and "
-        f"from what the others show there, one of a method without from all {max(every)}."
+        f" A cell of a method with a target was chosen from the {span(aimed)} trainings{each} that aimed "
+        f"at it and from what the others show there{rest}."
     )
 
 
@@ -167,7 +171,8 @@ def explanations(board: TaskLeaderboard) -> list[str]:
         '≈ before a rank: not distinguishable from the entry above (t'
     """
     texts = MEASURED if board.compressions else WHAT
-    general = [text.format(limit=10**board.x_max) if "{limit" in text else text for text in texts]
+    unit = {"seeds": "seed", "searches": "search"}[units(board)]
+    general = [text.format(limit=10**board.x_max, unit=unit) if "{limit" in text else text for text in texts]
     if board.source != "test":
         return general
     intervals = INTERVALS.format(units=units(board)) + ("" if board.compressions else WITHIN)
@@ -187,7 +192,8 @@ def units(board: TaskLeaderboard) -> str:
         >>> units(board)
         'seeds'
     """
-    return "searches" if any(row.searches > 1 for row in board.rows) else "seeds"
+    shown = [row for row in board.rows if row.source == board.source and row.points]
+    return "searches" if any(row.searches > 1 for row in shown) else "seeds"
 
 
 def ties(board: TaskLeaderboard) -> str:
@@ -204,7 +210,10 @@ def ties(board: TaskLeaderboard) -> str:
         '≈ before a rank: not distinguishable from the entry above (t'
     """
     merits = f"scores of {units(board)}" if board.compressions else "hypervolumes of the seeds' own fronts"
-    return TIES.format(merits=merits, covers=SEARCHING if units(board) == "searches" else RETRAINING)
+    covers = SEARCHING if units(board) == "searches" else RETRAINING
+    if board.spreads:
+        covers = REPEATED.format(searches=span(spread.searches for spread in board.spreads.values()))
+    return TIES.format(merits=merits, units=units(board), covers=covers)
 
 
 def _balanced(board: TaskLeaderboard) -> list[str]:
@@ -212,7 +221,8 @@ def _balanced(board: TaskLeaderboard) -> list[str]:
     if not board.imbalanced or board.metric == "balanced_accuracy":
         return []
     names = [row.entry for row in board.rows if row.points]
-    values = {entry: most_accurate(board.points[entry]).balanced_accuracy for entry in names}
+    whole = {name: [p for p in board.points[name] if p.at in (None, 1.0)] for name in names}
+    values = {name: most_accurate(own).balanced_accuracy for name, own in whole.items() if own}
     found = [f"{one_line(e)} {format_percent(v)} %" for e, v in values.items() if v is not None]
     return [
         f"The classes are of unequal size: one answer for all reaches {format_percent(board.chance)} %. "
@@ -258,43 +268,3 @@ def between(interval: Interval | None, form: Callable[[float], str]) -> str:
         '96.4, 98.6'
     """
     return NOTHING if interval is None else f"{form(interval.low)}, {form(interval.high)}"
-
-
-def over_tasks(result: TasksComparison) -> list[str]:
-    """Returns the notes on the result of the comparison over tasks.
-
-    Args:
-        result: The comparison.
-
-    Returns:
-        The sentences: Friedman's test and the critical difference, Wilcoxon's tests, entries left out.
-
-    Example:
-        >>> from dataclasses import replace
-        >>> from sparsebench.reports.analysis.across_tasks import compare_over_tasks
-        >>> print(over_tasks(compare_over_tasks([replace(board, task=f"task {i}") for i in range(6)]))[1])
-        Wilcoxon's signed-rank test with Holm's correction over 1 pairs tells apart: dwf-3 above magnitude.
-    """
-    test = "Wilcoxon's" if result.friedman is None else "Friedman's"
-    p = result.pairs[0].p if result.friedman is None else result.friedman
-    found = "the entries differ" if result.differ else "no difference can be shown"
-    lines = [
-        f"Rank 1 is the largest {result.merit} of a task; {len(result.tasks)} tasks. {test} test: "
-        f"p = {p:.2g}, {found}. Mean ranks less than {result.critical_difference:.2f} apart are not "
-        "distinguishable (Nemenyi's critical difference, 5%).",
-        _wilcoxon(result),
-    ]
-    left_out = ", ".join(one_line(name) for name in result.left_out)
-    return [
-        *lines,
-        *([f"Not run and confirmed on every task, so not compared here: {left_out}."] if left_out else []),
-    ]
-
-
-def _wilcoxon(result: TasksComparison) -> str:
-    distinct = [f"{one_line(p.first)} above {one_line(p.second)}" for p in result.pairs if p.distinct]
-    count = f"Wilcoxon's signed-rank test with Holm's correction over {len(result.pairs)} pairs"
-    if result.least_p >= 0.05:
-        return f"{count} can find nothing with so few tasks: its smallest possible p is {result.least_p:.2g}."
-    rest = f" and {len(distinct) - 12} more" if len(distinct) > 12 else ""
-    return f"{count} tells apart: {', '.join(distinct[:12]) or 'none'}{rest}."

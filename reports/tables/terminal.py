@@ -12,6 +12,7 @@ from ..analysis.leaderboard import TaskLeaderboard
 from ..formatting import one_line
 from . import notes, wording
 from .columns import fitting
+from .over_tasks import over_tasks
 
 
 class LeaderboardTable:
@@ -39,7 +40,7 @@ class LeaderboardTable:
             yield Text()
         if len(self.boards) > 1:
             result = compare_over_tasks(self.boards)
-            for text in notes.over_tasks(result) if result else [why_not_compared(self.boards) or ""]:
+            for text in over_tasks(result) if result else [why_not_compared(self.boards) or ""]:
                 yield Padding(Text(text, style="dim"), (0, 1))
         shown = dict.fromkeys(text for board in self.boards for text in _legend(board))
         for text in shown:

@@ -14,7 +14,7 @@ THRESHOLDS = (
 AREA = (
     "Hypervolume is the area under the front of means above chance, over log10 compression from 1 to "
     "{limit:g}, divided by the same area at dense accuracy: 1 is dense accuracy kept throughout. Its ± is "
-    "the sample sd of the areas under each seed's own front."
+    "the sample sd of the areas under each {unit}'s own front."
 )
 GUESSING = (
     "Chance is the accuracy of guessing: the share of the largest class in the data that are measured on, "
@@ -38,11 +38,12 @@ WHAT = (
 MEASURED = (
     "acc@c is measured at compression c, never interpolated: the finished model as it is where it is that "
     "sparse, else with only its largest weights by magnitude kept (‡: most runs were cut so, without "
-    "retraining). The training was chosen for that compression on validation data and trained again with "
-    "fresh seeds. * marks the best of a column and whatever is not significantly different from it.",
+    "retraining). The training was chosen for that compression on validation data, first of all of a search, "
+    "then of those that were trained again with fresh seeds. * marks the best of a column and whatever is "
+    "not significantly different from it.",
     "The score is the mean over the common compressions of (accuracy − chance) / (dense − chance), all with "
-    "the same weight; what learned nothing adds 0. 'to c' is the same without the largest compression. An "
-    "entry's dense accuracy is that of the dense training chosen at compression 1.",
+    "the same weight; what learned nothing adds 0. 'to c' is the same without the largest compression. The "
+    "dense accuracy is that of the dense training chosen at compression 1.",
     COUNTED, AREA,
     "'own zeros' is the largest compression that the trainings behind the row reached by themselves, with "
     "zeros below the validated threshold, at most 5 points below dense; 'exact zeros' the same with weights "
@@ -55,10 +56,14 @@ MEASURED = (
 TIES = (
     "≈ before a rank: not distinguishable from the entry above (the 95% t-interval of the difference of "
     "{merits} holds zero, or says the opposite; paired where both have the "
-    "same seeds, else Welch's). {covers} A ? says that there "
-    "are too few seeds to judge, or seeds that differ by the same to the last digit."
+    "same {units}, else Welch's). {covers} A ? says that there "
+    "are too few {units} to judge, or {units} that differ by the same to the last digit."
 )
 RETRAINING = "The interval covers retraining, not the search itself."
+REPEATED = (
+    "The interval of a score covers the search as well: of each entry the standard deviation over {searches} "
+    "searches of this budget was measured beforehand."
+)
 SEARCHING = "The interval covers searching and retraining, on one split of the data."
 INTERVALS = "Intervals are 95% t-intervals over {units} (a bootstrap of three would cover less than it says)."
 WITHIN = (

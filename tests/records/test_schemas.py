@@ -1,7 +1,10 @@
 """Records of both schemas: what each may hold, and that old lines stay as they are."""
 
 import json
+import zipfile
 from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,6 +41,20 @@ def test_an_old_line_is_written_as_it_was(old: dict[str, Any], seal: bool) -> No
     assert parse(line, "a line").to_json(seal=seal) == line
     assert list(json.loads(line))[: len(old)] == list(old)
     assert ("1e-6" in line) == (not seal)  # as the versions wrote it that did not seal
+
+
+def test_every_archive_of_the_repository_is_written_as_it_was(repository: Path) -> None:
+    """Of both schemas and of every version: published results, and what tests hold of earlier versions."""
+    archives = [*repository.glob("reports/results/**/*.zip"), *repository.glob("tests/**/*.zip")]
+    found = set()
+    for path in archives:
+        with zipfile.ZipFile(path) as archive, archive.open("records.jsonl") as lines:
+            for number, line in enumerate(islice(lines, 500), 1):
+                text = line.decode().removesuffix("\n")
+                record = parse(text, f"{path.name}, line {number}")
+                assert record.to_json(seal='"seal":' in text) == text
+                found.add((record.schema_, bool(record.compressions)))
+    assert found >= {(1, False), (2, False)}
 
 
 @pytest.mark.parametrize("field", sorted(ADDED_IN_SCHEMA_2))

@@ -1,7 +1,9 @@
-"""The choice among the trainings of a search: the best on validation at each compression. No torch."""
+"""The choice at each compression on validation data: among the trainings of a search, then among those that
+its confirmations repeat. No torch."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
 from typing import Protocol, TypeVar
 
 from .fields import CompressionPoint, Status
@@ -72,28 +74,78 @@ def choose(searched: Iterable[R], compressions: Sequence[float]) -> dict[float, 
         {4: 0, 64: 1}
     """
     records = sorted((r for r in searched if r.status != "failed"), key=lambda record: record.trial or 0)
+    best = dict[float, tuple[tuple[float, int], R]]()
+    for record in records:
+        for point in record.at_compressions:
+            order = -point.val_accuracy, point.nonzeros
+            if point.at not in best or order < best[point.at][0]:
+                best[point.at] = order, record
     found, first = dict[float, R](), dict[str, R]()
-    shown = [(points_of(record), record) for record in records]
     for c in compressions:
-        there = [(points[c], record) for points, record in shown if c in points]
-        ranked = [((-p.val_accuracy, p.nonzeros), record) for p, record in there]
-        if ranked:
-            best = min(ranked, key=lambda pair: pair[0])[1]
-            found[c] = first.setdefault(best.config, best)
+        if c in best:
+            record = best[c][1]
+            found[c] = first.setdefault(record.config, record)
         elif diverged := [record for record in records if record.status == "diverged"]:
             found[c] = diverged[0]
     return found
 
 
+def settle(
+    chosen: Mapping[float, Record], runs: Mapping[str | None, Sequence[Record]]
+) -> dict[float, Record]:
+    """Returns for each compression the training that is best there on validation over its confirming runs.
+
+    The best of many trainings with one seed each owes a part of its place to luck: it may diverge with every
+    other seed. The trainings that a search chose anywhere are all repeated with the same fresh seeds and all
+    show whole curves, so that the last choice among them costs nothing. The test set has no part in it.
+
+    Args:
+        chosen: What `choose` returned for the search.
+        runs: The confirming runs by the id of the training that they repeat.
+
+    Returns:
+        The training by compression. Ties go to the one that the search had chosen there, then to the first;
+        where no run is finished the search's choice stands.
+
+    Example:
+        >>> def shown(value, **more):
+        ...     points = [CompressionPoint(at=c, val_accuracy=value, nonzeros=9, cut=True) for c in (4, 64)]
+        ...     return record.model_copy(update={"at_compressions": points, **more})
+        >>> lucky, sound = shown(0.97, id="lucky"), shown(0.96, id="sound")
+        >>> repeats = {"lucky": [shown(0.95), shown(0.1)], "sound": [shown(0.96), shown(0.95)]}
+        >>> {c: training.id for c, training in settle({4: lucky, 64: sound}, repeats).items()}
+        {4: 'sound', 64: 'sound'}
+    """
+    found = dict[float, Record]()
+    for c, first in chosen.items():
+        candidates = {one.id: one for one in (first, *chosen.values())}
+        means = {
+            identity: fmean(values)
+            for identity in candidates
+            if (values := [v for run in runs.get(identity, ()) if (v := _validation(run, c)) is not None])
+        }
+        best = max(means, key=lambda identity: means[identity], default=first.id)
+        found[c] = candidates[best]
+    return found
+
+
+def _validation(run: Record, compression: float) -> float | None:
+    """Returns what a run shows on validation data at a compression; None where it failed or does not say."""
+    point = points_of(run).get(compression)
+    if point is not None:
+        return point.val_accuracy
+    return run.val_accuracy if run.status == "diverged" else None  # that of chance
+
+
 def chosen_at(records: Iterable[Record]) -> dict[str, tuple[float, ...]]:
-    """Returns at which compressions each training of a search is chosen, that is shown on a leaderboard.
+    """Returns at which compressions each training of a search is shown on a leaderboard.
 
     Args:
         records: Records of any tasks, entries and searches, the latest of each trial; those of other phases
-            are passed over.
+            than search and confirmation are passed over.
 
     Returns:
-        The compressions, 1 among them, by the id of the search trial; trainings that are chosen nowhere are
+        The compressions, 1 among them, by the id of the search trial; trainings that are shown nowhere are
         missing, and all of earlier versions are.
 
     Example:
@@ -103,12 +155,17 @@ def chosen_at(records: Iterable[Record]) -> dict[str, tuple[float, ...]]:
         True
     """
     searches: dict[tuple[str, str, int], list[Record]] = defaultdict(list)
+    runs: dict[tuple[str, str, int], dict[str | None, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for record in records:
+        search = record.task, record.entry, record.replicate
         if record.phase == "search":
-            searches[record.task, record.entry, record.replicate].append(record)
+            searches[search].append(record)
+        elif record.phase == "confirm":
+            runs[search][record.confirms].append(record)
     found: dict[str, tuple[float, ...]] = {}
-    for searched in searches.values():
+    for search, searched in searches.items():
         shared = set.intersection(*(set(record.compressions) for record in searched))
-        for c, record in choose(searched, (1.0, *sorted(shared)) if shared else ()).items():
+        chosen = choose(searched, (1.0, *sorted(shared)) if shared else ())
+        for c, record in settle(chosen, runs[search]).items():
             found[record.id] = (*found.get(record.id, ()), c)
     return found

@@ -5,7 +5,7 @@ unparsed there. Every other line is validated as a whole, whatever is asked for.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from operator import attrgetter
 from pathlib import Path
@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 
 from ..errors import SparsebenchError
 from ..gc_pause import paused_gc
+from .fields import CompressionPoint
 from .hashing import IDENTITY, LENGTH, intact
 from .lines import Line, edited_lines, read_lines
 from .record import Record
@@ -36,6 +37,11 @@ ALL = set(Record.model_fields)
 # Ids name files: their form is checked on lines that are not validated as a whole, too.
 _ID = Annotated[str, msgspec.Meta(pattern=IDENTITY, max_length=LENGTH)]
 FORMS: Mapping[str, Any] = {"id": _ID, "confirms": _ID | None}
+# Points of many records are structs, read faster than a dataclass and not traversed by the garbage collector.
+_POINT = msgspec.defstruct(
+    "Point", [(one.name, one.type) for one in fields(CompressionPoint)], frozen=True, gc=False
+)
+LEAN: Mapping[str, Any] = {"at_compressions": list[_POINT]}  # type: ignore[valid-type]
 
 
 @dataclass(frozen=True)
@@ -187,7 +193,8 @@ def columns(*names: str) -> Selection[tuple[Any, ...]]:
     """Returns the selection of some fields of each record, as tuples.
 
     Args:
-        *names: Attributes of `Record`, two or more, each a text, a number, None or a list.
+        *names: Attributes of `Record`, two or more, each a text, a number, None or a list. Points at
+            compressions have the attributes of `CompressionPoint`.
 
     Returns:
         The selection.
@@ -196,7 +203,8 @@ def columns(*names: str) -> Selection[tuple[Any, ...]]:
         >>> columns("entry", "status", "trial").of_line(record.to_json().encode())
         ('dwf-3', 'ok', None)
     """
-    decode = line_decoder({name: Record.model_fields[name].annotation for name in names}).decode
+    types = {name: Record.model_fields[name].annotation for name in names}
+    decode = line_decoder(types | {name: form for name, form in LEAN.items() if name in types}).decode
     values = attrgetter(*names)
     return Selection(lambda line: values(decode(line)), values)
 

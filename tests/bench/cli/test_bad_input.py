@@ -136,7 +136,7 @@ BAD: dict[str, Bad] = {
     "empty file": suite("suite.toml: the key 'name' is missing", "", name=""),
     "no tasks": suite("the key 'tasks' is missing", ENTRY),
     "no entries": suite("the key 'entries' is missing", TASK),
-    "entries empty": suite("entries: tuple should have at least 1 item", f"entries = []\n{TASK}"),
+    "entries empty": suite("entries: list should have at least 1 item", f"entries = []\n{TASK}"),
     "unknown key": suite("unknown key 'buget': did you mean 'budget'?", f"[buget]\n{TASK}{ENTRY}"),
     "unknown key in a table": suite(
         "unknown key 'budget.trails': did you mean 'trials'?", f"budget.trails = 3\n{TASK}{ENTRY}"
@@ -144,7 +144,7 @@ BAD: dict[str, Bad] = {
     "unknown key in a list": suite(
         "unknown key 'tasks.0.recipe.epoch': did you mean 'epochs'?", f"{TASK}recipe.epoch = 3\n{ENTRY}"
     ),
-    "key of a wrong type": suite("tasks: input should be a valid tuple", f"tasks = 3\n{ENTRY}"),
+    "key of a wrong type": suite("tasks: input should be a valid list", f"tasks = 3\n{ENTRY}"),
     "number of a wrong type": suite("budget.trials: input should be a valid integer", f"budget.trials = 'x'\n{TASK}{ENTRY}"),
     "odd name": suite("name: string should match pattern", TASK + ENTRY, name='name = "a/b"\n'),
     "zero trials": suite("budget.trials: input should be greater than or equal to 1, not 0", f"budget.trials = 0\n{TASK}{ENTRY}"),

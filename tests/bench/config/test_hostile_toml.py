@@ -90,6 +90,16 @@ def test_another_encoding_is_said_and_a_byte_order_mark_is_read(tmp_path: Path) 
         ("compressions = []", "budget.compressions: name at least one"),
         ("compressions = [1, 4]", "budget.compressions.0: input should be greater than 1"),
         ("compressions = [4, 4.0]", "a compression is given twice, '4'"),
+        ("compressions = [1.00000001, 4]", "a compression is given twice, '1'"),
+        ("compressions = [0.5]", "budget.compressions.0: input should be greater than 1, not 0.5"),
+        ("compressions = [1e9]", "budget.compressions.0: input should be less than or equal to 1000000"),
+        ("compressions = [nan]", "budget.compressions.0: a number is not finite"),
+        ('compressions = "4"', "budget.compressions: input should be a valid list, not '4'"),
+        (
+            f"compressions = {[*range(2, 202)]}",
+            "budget.compressions: list should have at most 100 items, not 200",
+        ),
+        ("searches = 1.5", "budget.searches: input should be a valid integer"),
         ("searches = 0", "budget.searches: input should be greater than or equal to 1"),
     ],
 )
@@ -105,10 +115,11 @@ def test_a_budget_that_measures_nothing_is_refused(tmp_path: Path, budget: str, 
 def test_settings_that_have_no_effect_are_told(tmp_path: Path) -> None:
     (tmp_path / "old.toml").write_text(
         'name = "old"\n[budget]\npoints = 3\n[[tasks]]\ndataset = "digits"\nmodel = "lenet_300_100"\n'
+        "x_max = 2.5\n"
         '[[entries]]\nmethod = "gmp"\nsparsity = { low = 0.5, high = 0.9 }\n'
     )
     suite = load_suite(tmp_path / "old.toml")
-    points, target = ignored(suite)
+    points, x_max, target = told = ignored(suite)
     assert points.startswith("budget.points has no effect") and "sparsity of entry 'gmp'" in target
-    assert ignored(override(suite, seeds=1)) == [points, target]
+    assert x_max.startswith("x_max of a task has no effect") and ignored(override(suite, seeds=1)) == told
     assert "points" not in suite.model_dump_json()

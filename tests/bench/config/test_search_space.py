@@ -76,8 +76,8 @@ def test_a_range_for_a_knob_that_does_nothing_is_refused() -> None:
 
 
 def test_a_table_searches_another_range() -> None:
-    knobs = free_knobs(Recipe(lr=0.1), registry["dwf"], {"lr": {"low": 0.2, "high": 0.4}})
-    assert (knobs["lr"].low, knobs["lr"].high, knobs["lr"].default) == (0.2, 0.4, 0.3)
+    knobs = free_knobs(Recipe(lr=0.1), registry["dwf"], {"lr": {"low": 0.1, "high": 0.4}})
+    assert (knobs["lr"].low, knobs["lr"].high, knobs["lr"].default) == (0.1, 0.4, 0.2)
     wide = free_knobs(SGD, registry["l1"], {"lam": {"low": 1e-8, "high": 1e-7}})["lam"]
     assert (wide.low, wide.high, wide.default) == (1e-8, 1e-7, 1e-7)
     assert wide.scale == "log"

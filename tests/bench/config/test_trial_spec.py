@@ -80,6 +80,8 @@ def test_trials_keep_the_identities_that_they_had_before_there_were_common_compr
         old = trial.model_copy(update={"phase": phase})
         assert (old.id, old.config) == before  # of an earlier version, without common compressions
         assert old.model_copy(update={"compressions": (4.0,)}).id != old.id
+    exact = trial.model_copy(update={"compressions": (4.0, 10 / 3, 1e6)})
+    assert "--compressions 4,3.3333333333333335,1000000 " in exact.command  # which repeats the trial
 
 
 def test_seeds_share_the_config_and_nothing_else(make_trial: Make) -> None:

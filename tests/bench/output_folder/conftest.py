@@ -14,5 +14,5 @@ from sparsebench.records.store import Store
 def begun(tmp_path: Path, make_record: Callable[..., Record]) -> Path:
     """A folder that holds a campaign's records."""
     with OutputFolder(tmp_path / "out", suite(), DIGESTS):
-        Store(tmp_path / "out").append(make_record())
+        Store(tmp_path / "out").append(make_record(compressions=suite().budget.compressions))
     return tmp_path / "out"

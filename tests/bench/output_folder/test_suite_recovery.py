@@ -98,7 +98,6 @@ def test_records_of_another_suite_do_not_write_it_again(fitting: Path, changed: 
         ({**SEARCHED, "replicate": 1}, "there is a search number 2"),
         ({**CONFIRMED, "seed": seed_of(0, 0, "confirm", 3)}, "a training is confirmed with seed"),
         ({**SEARCHED, "trial": 16, "seed": seed_of(0, 0, "search", 16)}, "the search has trial 16 with"),
-        ({**SEARCHED, "compressions": ()}, "there are no common compressions, as in folders of earlier"),
     ],
 )
 def test_records_beyond_the_budget_do_not_write_it_again(

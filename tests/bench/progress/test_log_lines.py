@@ -19,7 +19,7 @@ def test_a_log_has_lines_for_what_ends_and_a_heartbeat(monkeypatch: pytest.Monke
     log.show(snapshot([part(), part("dense", phase="done", finished=20)], [now()], seconds_left=600.0))
     log.show(snapshot([part(), part("dense", phase="done", finished=20)], [now()], seconds_left=600.0))
     assert console.export_text().splitlines() == [
-        "2 searches, 2 at a time",
+        "entries: 2, tasks: 1, trials at a time: 2",
         "[red]as it is[/]",
         "2 min  dense on t: confirmed (20 trials, 1 failed)",
         "2 min  20 of about 99 trials, 1 running, about 10 min left",

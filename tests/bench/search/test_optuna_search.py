@@ -111,6 +111,22 @@ def test_start_up_is_an_anchor_for_each_compression_unless_all_would_be_the_same
             assert questions[number][name] == asked.knobs[name].default
 
 
+@pytest.mark.parametrize(("trials", "anchors"), [(12, 4), (16, 5), (24, 8), (60, 9)])
+def test_of_nine_compressions_a_penalty_is_anchored_in_a_third_of_the_trials(
+    trials: int, anchors: int
+) -> None:
+    """Every training shows all of them; a method with a target has to aim at each."""
+    nine = [2.0**n for n in range(1, 10)]
+    knob = Knob(0.1, low=1e-4, high=1.0, scale="log", operating=True)
+    asked = Search("x", {"lam": knob}, nine, trials, 4, 0)
+    found = sorted((asked.aim(n), anchor["lam"]) for n, anchor in enumerate(asked.anchors))
+    assert len(found) == anchors and found[0][0] == 2.0
+    assert [lam for _, lam in found] == pytest.approx(
+        [10 ** (-4 + 4 * (n + 0.5) / anchors) for n in range(anchors)]
+    )
+    assert len(Search("x", {"lr": Knob(0.1, 0.01, 1.0)}, nine, trials, 4, 0, targeted=True).anchors) == 9
+
+
 def test_an_operating_knob_of_whole_numbers_is_spread_too() -> None:
     asked = Search("x", {"k": Knob(3, low=1, high=8, operating=True)}, COMPRESSIONS, 4, 4, 0)
     assert {asked.aim(n): values["k"] for n, values in asked.ask().items()} == {4: 2, 16: 4, 64: 5, 256: 7}

@@ -49,7 +49,7 @@ def test_ranks_and_friedman_are_scipys() -> None:
     assert found.friedman == pytest.approx(scipy.stats.friedmanchisquare(*SCORES.T).pvalue)
     assert found.differ
     normal = (SCORES - 0.1) / 0.85
-    assert [s.hypervolume for s in found.standings] == pytest.approx(normal.mean(axis=0))
+    assert [s.mean_merit for s in found.standings] == pytest.approx(normal.mean(axis=0))
     low, high = scipy.stats.t.interval(0.95, 6, normal[:, 0].mean(), scipy.stats.sem(normal[:, 0]))
     assert found.standings[0].interval == pytest.approx((low, high))
 
@@ -139,7 +139,7 @@ def test_an_entry_whose_runs_all_failed_on_a_task_is_last_there() -> None:
     assert found is not None and found.left_out == ()
     best = next(s for s in found.standings if s.entry == "best")
     assert best.ranks[2] == 4
-    assert best.hypervolume == pytest.approx(((SCORES[:, 0] - 0.1).sum() - 0.8) / 0.85 / 7)
+    assert best.mean_merit == pytest.approx(((SCORES[:, 0] - 0.1).sum() - 0.8) / 0.85 / 7)
 
 
 def test_validation_alone_is_not_compared() -> None:

@@ -3,68 +3,19 @@
 import math
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from statistics import fmean
-from typing import Any
 
 import pytest
+from curve_records import C, confirmed, dense, trained
 from scipy.stats import t as student
 from scipy.stats import ttest_rel
-from sparsebench.records.fields import CompressionPoint
 from sparsebench.records.record import Record
-from sparsebench.reports.analysis.boards import boards
+from sparsebench.reports.analysis.boards import boards, dense_point
 from sparsebench.reports.analysis.common_points import compressions_of
 from sparsebench.reports.analysis.leaderboard import TaskLeaderboard
 from sparsebench.reports.tables import notes
 from synthetic_records import record
-
-C = (4.0, 16.0)
-ALL = (1.0, *C)
-Accuracies = Sequence[float]
-
-
-def points(validation: Accuracies, test: Accuracies | None, cut: bool = True) -> list[CompressionPoint]:
-    return [
-        CompressionPoint(
-            at=c, val_accuracy=v, nonzeros=round(1000 / c), cut=cut and c > 1,
-            test_accuracy=None if test is None else test[i],
-        )
-        for i, (c, v) in enumerate(zip(ALL, validation, strict=True))
-    ]  # fmt: skip
-
-
-def trained(entry: str, number: int, validation: Accuracies, replicate: int = 0, **more: Any) -> Record:
-    """A search trial with its validation accuracies at 1, 4 and 16."""
-    given = {
-        "id": f"{entry}-{replicate}-{number}", "config": f"{entry}{number}", "phase": "search",
-        "trial": number, "seed": 100 * replicate + number, "val_accuracy": validation[0], "compression": 1.0,
-        "compressions": C, "aim": C[number % 2], "replicate": replicate,
-        "at_compressions": points(validation, None), "params": {"lr": 0.1},
-    }  # fmt: skip
-    return record(entry=entry, method=more.pop("method", entry), **{**given, **more})
-
-
-def confirmed(
-    entry: str, number: int, seed: int, test: Accuracies, replicate: int = 0, **more: Any
-) -> Record:
-    given = {
-        "id": f"{entry}-{replicate}-{number}-{seed}", "config": f"{entry}{number}", "seed": seed,
-        "confirms": f"{entry}-{replicate}-{number}", "val_accuracy": test[0], "test_accuracy": test[0],
-        "compression": 1.0, "compressions": C, "replicate": replicate,
-        "at_compressions": points(test, test),
-    }  # fmt: skip
-    return record(entry=entry, method=more.pop("method", entry), **{**given, **more})
-
-
-def dense(searches: int = 1) -> list[Record]:
-    """Accuracy 0.9 at 1 in every search, chance 0.1."""
-    return [
-        one
-        for k in range(searches)
-        for one in (
-            trained("dense", 0, (0.95, 0.5, 0.1), k),
-            *(confirmed("dense", 0, 900 + 10 * k + s, (0.9, 0.5, 0.1), k) for s in range(2)),
-        )
-    ]
 
 
 def board_of(*records: Record) -> TaskLeaderboard:
@@ -76,7 +27,8 @@ def test_a_score_by_hand() -> None:
     board = board_of(
         *dense(), trained("l1", 0, (0.8, 0.7, 0.6)), trained("l1", 1, (0.9, 0.8, 0.2)),
         confirmed("l1", 0, 900, (0.7, 0.7, 0.5)), confirmed("l1", 0, 901, (0.7, 0.7, 0.7)),
-        confirmed("l1", 1, 900, (0.8, 0.6, 0.9)), confirmed("l1", 1, 901, (0.8, 0.8, 0.9)),
+        *(confirmed("l1", 1, 900 + n, test, validation=(0.9, 0.8, 0.2))
+          for n, test in enumerate([(0.8, 0.6, 0.9), (0.8, 0.8, 0.9)])),
     )  # fmt: skip
     row = board.row("l1")
     assert board.compressions == C and board.dense == pytest.approx(0.9) and board.x_max == math.log10(16)
@@ -90,7 +42,7 @@ def test_a_score_by_hand() -> None:
     assert row.score_interval.high == pytest.approx(row.score + half)
     assert row.score_interval.low == pytest.approx(max(0.0, row.score - half))
     assert row.accuracy_at_sd == pytest.approx({4: 0.1 * math.sqrt(2), 16: 0.1 * math.sqrt(2)})
-    assert row.cut_at == {4: True, 16: True} and row.chosen_from == {4: 2, 16: 2}
+    assert row.cut_at == {4: True, 16: True} and row.chosen_from == {1: 2, 4: 2, 16: 2}
     assert (row.free_knobs, row.searches, row.search_trials) == (1, 1, 2)
 
 
@@ -98,10 +50,13 @@ def test_no_maximum_is_taken_over_test_values() -> None:
     """Permuted test accuracies are other numbers of the same trainings."""
     search = [trained("l1", n, (0.9 - n / 50, 0.8 - n / 50, 0.5 + n / 50)) for n in range(5)]
     runs = [
-        confirmed("l1", n, seed, (0.9, 0.5 + n / 20 + seed / 1e4, 0.4 + n / 30))
+        confirmed(
+            "l1", n, seed, (0.9, 0.5 + n / 20 + seed / 1e4, 0.4 + n / 30),
+            validation=(0.9 - n / 50, 0.8 - n / 50, 0.5 + n / 50),
+        )
         for n in range(5)
         for seed in (1, 2)
-    ]
+    ]  # fmt: skip
 
     def shown(runs: Sequence[Record]) -> list[tuple[float | None, str, list[str]]]:
         board = board_of(*dense(), *search, *runs)
@@ -112,12 +67,14 @@ def test_no_maximum_is_taken_over_test_values() -> None:
         (1, search[0].id), (4, search[0].id), (16, search[4].id),
     ]  # fmt: skip
     for seed in range(5):
-        values = [(one.test_accuracy, one.at_compressions) for one in runs]
+        values = [(one.test_accuracy, [p.test_accuracy for p in one.at_compressions]) for one in runs]
         random.Random(seed).shuffle(values)
         shuffled = [
-            one.model_copy(update={"test_accuracy": test, "at_compressions": curve})
+            one.model_copy(update={"test_accuracy": test, "at_compressions": [
+                replace(p, test_accuracy=a) for p, a in zip(one.at_compressions, curve, strict=True)
+            ]})
             for one, (test, curve) in zip(runs, values, strict=True)
-        ]
+        ]  # fmt: skip
         assert shown(shuffled) == expected
 
 
@@ -188,12 +145,33 @@ def test_with_several_searches_the_replicate_is_the_search() -> None:
     assert board.ranked == ["strong", "weak"] and board.row("weak").tied is False
 
 
+def test_a_search_without_confirmation_is_not_shown_beside_a_confirmed_one() -> None:
+    """As of a campaign that was interrupted in its second search: intervals stay over seeds."""
+    records = dense()
+    for entry in ("one", "two"):
+        records += [
+            trained(entry, 0, (0.9, 0.8, 0.5)),
+            *(confirmed(entry, 0, s, (0.9, 0.8, 0.5)) for s in (8, 9)),
+        ]
+    begun = trained("two", 0, (0.95, 0.9, 0.9), replicate=1)
+    board = board_of(*records, begun)
+    for entry in ("one", "two"):
+        assert board.row(entry).searches == 1 and board.row(entry).confirmations == 2
+        assert [[*point.units] for point in board.points[entry]] == [[8, 9]] * 3
+    assert notes.units(board) == "seeds" and board.row("two").search_trials == 2
+    both = board_of(*records, begun, confirmed("two", 0, 10, (0.95, 0.9, 0.9), replicate=1))
+    assert [*both.points["two"][1].units] == [0, 1] and [*both.points["one"][1].units] == [0]
+    assert notes.units(both) == "searches" and both.row("one").score_interval is None
+
+
 def test_each_search_chooses_for_itself() -> None:
     records = [
         *dense(searches=2), trained("l1", 0, (0.9, 0.8, 0.1), 0), trained("l1", 1, (0.9, 0.1, 0.8), 0),
         trained("l1", 0, (0.9, 0.1, 0.8), 1), trained("l1", 1, (0.9, 0.8, 0.1), 1),
         *(
-            confirmed("l1", n, 7 + 2 * k + n, (0.9, 0.2 + n / 10, 0.4 + n / 10), k)
+            confirmed("l1", n, 7 + 2 * k + n, (0.9, 0.2 + n / 10, 0.4 + n / 10), k, validation=(
+                (0.9, 0.8, 0.1) if n == k else (0.9, 0.1, 0.8)
+            ))
             for n in (0, 1) for k in (0, 1)
         ),
     ]  # fmt: skip
@@ -220,7 +198,25 @@ def test_the_best_of_a_column_is_marked_with_what_is_not_significantly_different
 def test_a_cell_of_a_method_with_a_target_says_how_many_aimed_at_it() -> None:
     aimed = [trained("gmp", n, (0.9, 0.8, 0.7), target=C[n % 2]) for n in range(5)]
     row = board_of(*dense(), *aimed, confirmed("gmp", 0, 900, (0.9, 0.8, 0.7))).row("gmp")
-    assert row.chosen_from == {4: 3, 16: 2}
+    assert row.chosen_from == {1: 5, 4: 3, 16: 2} and row.targeted
+    fixed = [
+        trained("fixed", n, (0.9, 0.8, 0.7), target=4.0) for n in range(5)
+    ]  # whatever they were assigned
+    row = board_of(*dense(), *fixed).row("fixed")
+    assert row.chosen_from == {1: 5, 4: 5, 16: 5} and not row.targeted
+
+
+def test_the_dense_baseline_is_whole_even_where_a_cut_is_better() -> None:
+    better = trained("dense", 0, (0.90, 0.95, 0.1), classes=2)
+    runs = [
+        confirmed("dense", 0, s, (0.85, 0.9, 0.1), test_chance=0.76, test_balanced_accuracy=0.7)
+        for s in (1, 2)
+    ]
+    board = board_of(better, *runs)
+    point = dense_point(board.points)
+    assert board.dense == pytest.approx(0.85) and point is not None and point.at == 1
+    assert [p.balanced_accuracy for p in board.points["dense"]] == [pytest.approx(0.7), None, None]
+    assert board.imbalanced and "dense 70.0 %" in " ".join(notes.remarks(board))
 
 
 def test_compressions_are_those_that_all_records_of_a_task_have() -> None:
