@@ -22,7 +22,7 @@ setup(
         "sparsebench.methods": ["*.c"],
         "sparsebench.bench": ["suites/*.toml", "suites/entries/*.toml"],
         "sparsebench.bench.board": ["templates/*"],
-        "sparsebench.reports.analysis": ["search_spread.json"],
+        "sparsebench.reports.statistics": ["search_spread.json"],
         "sparsebench.reports.site": ["templates/*.html", "assets/*.css", "assets/*.js", "assets/*.LICENSE"],
     },
 )

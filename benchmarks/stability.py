@@ -21,7 +21,7 @@ from sparsebench.records.record import Record
 from sparsebench.records.stored import StoredRecords
 from sparsebench.reports.analysis.boards import boards
 from sparsebench.reports.analysis.leaderboard import TaskLeaderboard
-from sparsebench.reports.analysis.search_spread import MEASURED, budget_of
+from sparsebench.reports.statistics.search_spread import MEASURED, budget_of
 from timing import write
 
 APART = 0.02  # of accuracy: two points

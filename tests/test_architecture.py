@@ -26,11 +26,12 @@ PACKAGES = """
 1 | datasets        | datasets datasets.*         |
 2 | reports.text    | reports reports.formatting reports.accuracy_scale |
 2 | reports.verified | reports.verified     |
-3 | reports.analysis | reports.analysis*          | reports.verified
+2 | reports.statistics | reports.statistics*      |
+3 | reports.analysis | reports.analysis*          | reports.statistics reports.verified
 4 | reports.style   | reports.style               | reports.analysis reports.text
-5 | reports.tables  | reports.tables*             | reports.analysis reports.text
-6 | reports.figures | reports.figures*            | reports.analysis reports.text reports.style reports.tables
-6 | reports.site    | reports.site*               | reports.analysis reports.text reports.style reports.tables
+5 | reports.tables  | reports.tables*             | reports.statistics reports.analysis reports.text
+6 | reports.figures | reports.figures*            | reports.statistics reports.analysis reports.text reports.style reports.tables
+6 | reports.site    | reports.site*               | reports.statistics reports.analysis reports.text reports.style reports.tables
 7 | reports.write   | reports.write reports.drawing | reports.analysis reports.style reports.tables reports.figures reports.site
 8 | bench.system    | bench bench.system*         |
 8 | bench.config    | bench.config*               | methods.api datasets.api
@@ -48,7 +49,7 @@ PACKAGES = """
 10 | bench.conformance | bench.conformance bench.conformance_nets | methods.api datasets.api datasets.on_device bench.config bench.measurement bench.training
 11 | bench.progress | bench.progress*             | bench.config bench.system bench.search bench.output_folder bench.executors
 12 | bench.campaign | bench.campaign*             | methods.api datasets.api reports.analysis reports.style reports.tables reports.verified reports.write bench.config bench.system bench.models bench.measurement bench.training bench.search bench.tracking bench.output_folder bench.executors bench.progress
-12 | bench.board    | bench.board*                | reports.text reports.verified reports.analysis reports.tables bench.config bench.system bench.exchange bench.output_folder bench.verification
+12 | bench.board    | bench.board*                | reports.text reports.verified reports.statistics reports.analysis reports.tables bench.config bench.system bench.exchange bench.output_folder bench.verification
 13 | bench.cli      | bench.cli*                  | methods.api datasets.api reports.analysis reports.tables bench.config bench.system bench.data bench.models bench.training bench.tracking bench.exchange bench.verification bench.executors bench.export bench.progress bench.board bench.campaign
 14 | public         | __init__                    | methods.api datasets.api bench.training bench.export bench.campaign
 """  # noqa: E501 (a table is read by its columns)

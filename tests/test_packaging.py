@@ -46,7 +46,7 @@ def test_the_wheel_holds_what_is_not_code(files: set[str], repository: Path) -> 
     suites = {f"sparsebench/{path.relative_to(repository).as_posix()}" for path in shipped}
     assert "sparsebench/bench/suites/quickstart.toml" in suites
     assert suites | {"sparsebench/py.typed", "sparsebench/methods/factors_sgd.c"} <= files
-    assert "sparsebench/reports/analysis/search_spread.json" in files
+    assert "sparsebench/reports/statistics/search_spread.json" in files
     parts = [
         p for folder in ("templates", "assets") for p in (repository / "reports" / "site" / folder).iterdir()
     ]

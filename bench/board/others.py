@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ...records.record import Record
 from ...reports.analysis.boards import boards
-from ...reports.analysis.comparison import difference
-from ...reports.analysis.intervals import CONFIDENCE
+from ...reports.statistics.differences import difference
+from ...reports.statistics.intervals import CONFIDENCE
 from ...reports.verified import State
 from ..exchange.compatibility import Source
 from .layout import Submission

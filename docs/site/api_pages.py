@@ -45,7 +45,7 @@ PAGES = {
     "reports": (
         "From records to numbers and figures",
         "reports.analysis.boards reports.analysis.leaderboard reports.analysis.points "
-        "reports.analysis.scores reports.analysis.comparison reports.analysis.pairwise "
+        "reports.analysis.scores reports.statistics.differences reports.analysis.pairwise "
         "reports.figures.front reports.write",
     ),
     "base": ("Registry, errors, files", "registry errors method_docs"),

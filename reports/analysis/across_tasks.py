@@ -14,8 +14,8 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from .comparison import holm
-from .intervals import Interval, t_interval
+from ..statistics.differences import holm
+from ..statistics.intervals import Interval, t_interval
 from .leaderboard import TaskLeaderboard
 
 LEAST_TASKS = 6

@@ -11,15 +11,15 @@ from ...learning import chance_on
 from ...records.pareto import X_MAX, front
 from ...records.record import Record
 from ...records.stored import reader_of
+from ..statistics.differences import differences
+from ..statistics.search_spread import search_spreads, widened
 from ..verified import States
 from . import measures
 from .common_points import common_points, compressions_of, own_points
-from .comparison import differences
 from .grouping import by_task, confirmed, provisional
 from .leaderboard import DENSE, LeaderboardRow, TaskLeaderboard
 from .points import Point, Source, learning
 from .scores import best_at, score_fields, search_fields
-from .search_spread import search_spreads, widened
 
 SPLITS: tuple[Source, ...] = ("test", "validation")
 

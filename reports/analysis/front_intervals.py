@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from ...records.pareto import accuracy_at, front
-from .intervals import Interval, t_interval
+from ..statistics.intervals import Interval, t_interval
 from .points import Point, SeedResult
 
 SLACK = 1e-9  # as in pareto: means of ratios of counts

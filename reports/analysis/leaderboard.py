@@ -7,14 +7,14 @@ from typing import Any
 
 from ...records.record import Record
 from ...records.stored import unchanged
+from ..statistics.intervals import Interval
+from ..statistics.search_spread import SearchSpread
 from ..verified import State
 from . import measures
-from .intervals import Interval
 from .measures import References
 from .pairwise import Pairs, compare_pairs
 from .points import Point, Source
 from .scores import repeated_scores
-from .search_spread import SearchSpread
 
 DENSE = "dense"  # the method of a dense baseline
 IMBALANCED = 1.5

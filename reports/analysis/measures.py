@@ -9,10 +9,10 @@ from statistics import fmean
 from typing import Any
 
 from ...records.pareto import accuracy_at, compression_at, front, hypervolume, hypervolume_scale
-from .comparison import replicates
+from ..statistics.intervals import Interval, deviation, t_interval
 from .front_intervals import accuracy_interval, within_interval
-from .intervals import Interval, deviation, t_interval
 from .points import Point, SeedResult, learning, learning_at_eps, most_accurate
+from .replicates import replicates
 
 COMPRESSIONS = (2, 4, 8, 16, 32, 64, 128, 256, 512)
 TOLERANCES = (0.01, 0.05, 0.10)

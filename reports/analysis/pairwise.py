@@ -8,9 +8,9 @@ from typing import Literal, NamedTuple, Protocol, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from .comparison import Differences, differences, holm
-from .intervals import Interval
-from .search_spread import SearchSpread, widened
+from ..statistics.differences import Differences, differences, holm
+from ..statistics.intervals import Interval
+from ..statistics.search_spread import SearchSpread, widened
 
 LEVEL = 0.05
 

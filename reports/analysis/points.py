@@ -9,7 +9,7 @@ from typing import Literal
 
 from ...learning import balanced_accuracy, learned
 from ...records.record import Record
-from .intervals import Interval, deviation, t_interval
+from ..statistics.intervals import Interval, deviation, t_interval
 
 Source = Literal["test", "validation"]
 XY = tuple[float, float]

@@ -11,8 +11,8 @@ from typing import Any
 
 from ...learning import learned
 from ...records.record import Record
-from .comparison import differences
-from .intervals import deviation, t_interval
+from ..statistics.differences import differences
+from ..statistics.intervals import deviation, t_interval
 from .measures import References
 from .points import Point
 

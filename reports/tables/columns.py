@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ..analysis.intervals import Interval
 from ..analysis.leaderboard import LeaderboardRow, TaskLeaderboard
 from ..analysis.measures import COMPRESSIONS, TOLERANCES
 from ..formatting import NOTHING, format_hypervolume, format_percent, format_ratio, one_line, with_sd
+from ..statistics.intervals import Interval
 from . import notes, wording
 
 

@@ -9,10 +9,10 @@ from typing import Any
 from ...escaping import csv_cell
 from ..analysis.across_tasks import TasksComparison, compare_over_tasks, why_not_compared
 from ..analysis.boards import on_front
-from ..analysis.intervals import Interval
 from ..analysis.leaderboard import LeaderboardRow, TaskLeaderboard
 from ..analysis.pairwise import Pair
 from ..analysis.points import Point
+from ..statistics.intervals import Interval
 from . import notes
 
 PAIR = (

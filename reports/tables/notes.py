@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from ..analysis.intervals import Interval
 from ..analysis.leaderboard import LeaderboardRow, TaskLeaderboard
 from ..analysis.points import most_accurate
 from ..formatting import NOTHING, format_percent, one_line, span
+from ..statistics.intervals import Interval
 from .wording import (
     CHANCE,
     INTERVALS,

@@ -13,7 +13,7 @@ from sparsebench.errors import SparsebenchError
 from sparsebench.records.record import Record
 from sparsebench.records.store import FILE, Store, load_records
 from sparsebench.records.stored import StoredRecords
-from sparsebench.reports.analysis.comparison import difference, differences
+from sparsebench.reports.statistics.differences import difference, differences
 
 Make = Callable[..., Record]
 MEGABYTE = [{"step": float(n), "train_loss": n / 3, "val_accuracy": 0.5} for n in range(18_000)]

@@ -14,7 +14,7 @@ from sparsebench.reports.analysis.across_tasks import (
     why_not_compared,
 )
 from sparsebench.reports.analysis.boards import boards
-from sparsebench.reports.analysis.comparison import holm
+from sparsebench.reports.statistics.differences import holm
 from synthetic_records import confirm, record
 
 # Made-up hypervolume-like scores of four entries on seven tasks.

@@ -6,9 +6,10 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 from sparsebench.reports.analysis.boards import boards
-from sparsebench.reports.analysis.comparison import difference, holm, replicates
-from sparsebench.reports.analysis.intervals import quantile, t_interval
 from sparsebench.reports.analysis.pairwise import compare_pairs, pairs_summary
+from sparsebench.reports.analysis.replicates import replicates
+from sparsebench.reports.statistics.differences import difference, holm
+from sparsebench.reports.statistics.intervals import quantile, t_interval
 from synthetic_records import confirm
 
 values = st.lists(st.floats(-10, 10).map(lambda x: round(x, 3)), min_size=2, max_size=6)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...records.record import Record
-from .comparison import Differences
+from .differences import Differences
 from .intervals import Interval, quantile
 
 MEASURED = Path(__file__).with_name("search_spread.json")
@@ -125,7 +125,7 @@ def widened(
         The differences.
 
     Example:
-        >>> from sparsebench.reports.analysis.comparison import differences
+        >>> from sparsebench.reports.statistics.differences import differences
         >>> gaps = differences([{1: 0.30, 2: 0.31}, {1: 0.20, 2: 0.2101}], [(0, 1)])
         >>> wide = widened(gaps, [("a", "b")], dict.fromkeys("ab", SearchSpread(0.1, 4)))
         >>> gaps[0].distinct, wide[0].distinct, round(wide[0].mean, 2)

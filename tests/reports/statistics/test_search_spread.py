@@ -11,10 +11,10 @@ from scipy.stats import t as student
 from sparsebench.bench.config.suite import load_suite
 from sparsebench.datasets.api import full_batches, open_dataset
 from sparsebench.records.record import Record
-from sparsebench.reports.analysis import search_spread
 from sparsebench.reports.analysis.boards import boards
-from sparsebench.reports.analysis.intervals import Interval
-from sparsebench.reports.analysis.search_spread import MEASURED, SearchSpread, budget_of, search_spreads
+from sparsebench.reports.statistics import search_spread
+from sparsebench.reports.statistics.intervals import Interval
+from sparsebench.reports.statistics.search_spread import MEASURED, SearchSpread, budget_of, search_spreads
 from sparsebench.reports.tables import notes
 
 SPREADS = {"near": 0.03, "top": 0.04}
