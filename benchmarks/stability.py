@@ -10,10 +10,11 @@ that name the campaign is run first: `python benchmarks/stability.py runs/stabil
 
 import argparse
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev, variance
 from typing import Any
 
 from sparsebench.bench.campaign.driver import run
@@ -25,6 +26,7 @@ from sparsebench.reports.statistics.search_spread import MEASURED, budget_of
 from timing import write
 
 APART = 0.02  # of accuracy: two points
+PRIOR = 2  # degrees of freedom of what entries have in common
 
 
 def board_of(records: Sequence[Record], task: str, search: int) -> TaskLeaderboard:
@@ -106,7 +108,11 @@ def measures(records: Sequence[Record], task: str) -> dict[str, Any]:
 
 
 def keep_spreads(records: Sequence[Record], tasks: Sequence[str]) -> None:
-    """Writes what boards of one search read: how far the score of each entry scatters over searches."""
+    """Writes what boards of one search read: how far the score of each entry scatters over searches.
+
+    A few searches tell little of one entry, whose variance may come out near 0 by luck. Each variance is
+    drawn towards the median of all, which counts as two degrees of freedom (after Smyth 2004).
+    """
     known = json.loads(MEASURED.read_text()) if MEASURED.exists() else []
     for task in tasks:
         own = [r for r in records if r.task == task]
@@ -116,7 +122,12 @@ def keep_spreads(records: Sequence[Record], tasks: Sequence[str]) -> None:
         scores = {entry: [board.row(entry).score or 0.0 for board in found] for entry in rows}
         budget = budget_of([r for r in own if r.replicate == searches[0]], found[0].compressions)
         known = [one for one in known if any(one[name] != value for name, value in budget.items())]
-        sds = {entry: float(f"{stdev(values):.2g}") for entry, values in sorted(scores.items())}
+        own_weight, variances = len(searches) - 1, {e: variance(values) for e, values in scores.items()}
+        usual = median(variances.values())
+        sds = {
+            entry: float(f"{math.sqrt((own_weight * v + PRIOR * usual) / (own_weight + PRIOR)):.2g}")
+            for entry, v in sorted(variances.items())
+        }
         known.append({**budget, "searches": len(searches), "score_sd": sds})
     MEASURED.write_text(json.dumps(known, indent=1) + "\n")
 
