@@ -53,7 +53,7 @@ OLDER = (
 )
 SUITE = """
 name = "lost"
-budget = { trials = 3, seeds = 1, points = 1, generation = 2 }
+budget = { trials = 3, seeds = 1, compressions = [4], generation = 2 }
 entries = [{ method = "gated", lr = 0.1 }, { method = "dwf", label = "dwf-3", depth = 3 }]
 [[tasks]]
 dataset = "planted"
