@@ -116,25 +116,25 @@ def settle(
         >>> {c: training.id for c, training in settle({4: lucky, 64: sound}, repeats).items()}
         {4: 'sound', 64: 'sound'}
     """
+    candidates = {one.id: one for one in chosen.values()}
+    means = {identity: _means(runs.get(identity, ()), chosen) for identity in candidates}
     found = dict[float, Record]()
     for c, first in chosen.items():
-        candidates = {one.id: one for one in (first, *chosen.values())}
-        means = {
-            identity: fmean(values)
-            for identity in candidates
-            if (values := [v for run in runs.get(identity, ()) if (v := _validation(run, c)) is not None])
-        }
-        best = max(means, key=lambda identity: means[identity], default=first.id)
-        found[c] = candidates[best]
+        there = [identity for identity in (first.id, *candidates) if c in means[identity]]
+        found[c] = candidates[max(there, key=lambda identity: means[identity][c], default=first.id)]
     return found
 
 
-def _validation(run: Record, compression: float) -> float | None:
-    """Returns what a run shows on validation data at a compression; None where it failed or does not say."""
-    point = points_of(run).get(compression)
-    if point is not None:
-        return point.val_accuracy
-    return run.val_accuracy if run.status == "diverged" else None  # that of chance
+def _means(runs: Iterable[Record], compressions: Iterable[float]) -> dict[float, float]:
+    """Returns what runs show on validation data on average, by compression; a diverged one shows chance."""
+    found: dict[float, list[float]] = defaultdict(list)
+    for run in runs:
+        shown = {point.at: point.val_accuracy for point in run.at_compressions}
+        if run.status == "diverged" and run.val_accuracy is not None:
+            shown = dict.fromkeys(compressions, run.val_accuracy) | shown
+        for c, accuracy in shown.items():
+            found[c].append(accuracy)
+    return {c: fmean(values) for c, values in found.items()}
 
 
 def chosen_at(records: Iterable[Record]) -> dict[str, tuple[float, ...]]:
