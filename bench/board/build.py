@@ -24,11 +24,10 @@ Report = Callable[[Path], Sequence[TaskLeaderboard]]
 """Writes the report of an output folder, and returns its leaderboards."""
 
 
-def merged_task(board: Board, task: str, submissions: Sequence[Submission], out: Path) -> list[str]:
+def merged_task(task: str, submissions: Sequence[Submission], out: Path) -> list[str]:
     """Merges the submissions of a task into an output folder, and writes what is known of each entry.
 
     Args:
-        board: The board.
         task: The task.
         submissions: Its submissions in their order.
         out: The output folder to write.
@@ -40,8 +39,7 @@ def merged_task(board: Board, task: str, submissions: Sequence[Submission], out:
         IncompatibleResults: They contradict each other.
 
     Example:
-        >>> from sparsebench.bench.board.start import start_board
-        >>> merged_task(start_board(Path("empty")), "digits", [], Path("out"))
+        >>> merged_task("digits", [], Path("out"))
         Traceback (most recent call last):
         sparsebench.errors.SparsebenchError: merge needs at least one archive or folder
     """
@@ -83,7 +81,7 @@ def build_site(board: Board, out: Path, report: Report) -> list[Path]:
     for task, submissions in tasks.items():
         folder = out / slug(task)
         try:
-            merged_task(board, task, submissions, folder)
+            merged_task(task, submissions, folder)
         except IncompatibleResults as refused:
             raise IncompatibleResults(
                 f"the submissions to {task} contradict each other", refused.reasons
@@ -93,13 +91,10 @@ def build_site(board: Board, out: Path, report: Report) -> list[Path]:
     return [index, *(out / slug(task) for task in tasks)]
 
 
-def leaderboards(
-    board: Board, task: str, submissions: Sequence[Submission], ranked: Report
-) -> Sequence[TaskLeaderboard]:
+def leaderboards(task: str, submissions: Sequence[Submission], ranked: Report) -> Sequence[TaskLeaderboard]:
     """Returns the leaderboards of some submissions to a task.
 
     Args:
-        board: The board.
         task: The task.
         submissions: The submissions in their order; without any there is no leaderboard.
         ranked: Returns the leaderboards of an output folder.
@@ -111,14 +106,13 @@ def leaderboards(
         IncompatibleResults: They contradict each other.
 
     Example:
-        >>> from sparsebench.bench.board.start import start_board
-        >>> leaderboards(start_board(Path("none")), "digits", [], lambda folder: [])
+        >>> leaderboards("digits", [], lambda folder: [])
         []
     """
     if not submissions:
         return []
     with TemporaryDirectory(prefix="sparsebench-") as temporary:
-        merged_task(board, task, submissions, Path(temporary) / "merged")
+        merged_task(task, submissions, Path(temporary) / "merged")
         return ranked(Path(temporary) / "merged")
 
 

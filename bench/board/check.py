@@ -11,7 +11,7 @@ from .build import Report, leaderboards
 from .changes import described_changes
 from .examine import examine
 from .git import changed_files
-from .layout import BOARD, RESULTS, SUBMISSION, SUITES, TASKS, Board, Submission, read_board
+from .layout import BOARD, RESULTS, SUBMISSION, SUITES, TASKS, Submission, read_board
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def check_board(
     problems = [*found.problems, *_otherwise(new, found.states)] if found.ok else found.problems
     if problems:
         return _refused(problems)
-    report = _report(board, submissions, new, ranked) if new else _without(changed or {})
+    report = _report(submissions, new, ranked) if new else _without(changed or {})
     return BoardCheck([], report, len(new))
 
 
@@ -136,13 +136,11 @@ def _without(changed: Mapping[str, str]) -> str:
     )
 
 
-def _report(
-    board: Board, submissions: Sequence[Submission], new: Sequence[Submission], ranked: Report
-) -> str:
+def _report(submissions: Sequence[Submission], new: Sequence[Submission], ranked: Report) -> str:
     """Returns in Markdown how the new submissions change the leaderboards."""
     parts = []
     for task in dict.fromkeys(one.told.task for one in new):
         every = [one for one in submissions if one.told.task == task]
-        before = leaderboards(board, task, [one for one in every if one not in new], ranked)
-        parts.append(described_changes(before, leaderboards(board, task, every, ranked)))
+        before = leaderboards(task, [one for one in every if one not in new], ranked)
+        parts.append(described_changes(before, leaderboards(task, every, ranked)))
     return "\n".join(parts)

@@ -49,7 +49,7 @@ def shown(folder: Path) -> list[TaskLeaderboard]:
 
 def evidence(board: Board) -> dict[str, str | None]:
     """What the board's table says of each entry."""
-    [found] = leaderboards(board, TASK, list(board.submissions()), shown)
+    [found] = leaderboards(TASK, list(board.submissions()), shown)
     return {row.entry: row.verified for row in found.rows}
 
 
