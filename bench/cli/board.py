@@ -1,50 +1,18 @@
 """`sparsebench board` and `sparsebench submit`: print what came of it, or every reason against it."""
 
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...commands import path_word
-from ...errors import SparsebenchError, printable
+from ...errors import printable
 from ...files import write_atomic
 from ...records.stored import StoredRecords
-from ..exchange.pack import IncompatibleResults
-from .options import parse_values
+from .console import print_reasons, reasons_of_refusal
 
 if TYPE_CHECKING:
     from ...reports.analysis.leaderboard import TaskLeaderboard
     from ..verification.verify import Place
-
-
-def place_of(
-    data: Path | None, data_arg: Sequence[str] | None, device: str | None, plugins: Sequence[Path] | None
-) -> "Place":
-    """Returns where models are verified, after the plugins were imported.
-
-    Args:
-        data: Folder of the datasets; None for the default.
-        data_arg: Arguments of the dataset in place of those recorded, as `name=value`.
-        device: The device; None for the first GPU, else the CPU.
-        plugins: Files that register datasets and models.
-
-    Returns:
-        The place.
-
-    Raises:
-        SparsebenchError: A plugin cannot be imported, or this machine does not have the device.
-
-    Example:
-        >>> place_of(None, ["path=mine"], "cpu", None).data_args
-        {'path': 'mine'}
-    """
-    from ..system.devices import check_device
-    from ..system.isolation.plugins import load_plugins
-    from ..verification.verify import Place
-
-    load_plugins(plugins or [])
-    return Place(data, parse_values(data_arg or [], "--data-arg"), check_device(device))
 
 
 def print_init(folder: Path, name: str | None, suites: Sequence[str], requirement: str | None) -> None:
@@ -88,7 +56,8 @@ def print_add(archive: Path, folder: Path, by: str | None, place: "Place") -> No
     Example:
         >>> print_init(Path("board"), "mine", [], None)
         board: ...
-        >>> print_add(Path("lost.zip"), Path("board"), "Ada", place_of(None, None, "cpu", None))
+        >>> from sparsebench.bench.verification.verify import Place
+        >>> print_add(Path("lost.zip"), Path("board"), "Ada", Place())
         Traceback (most recent call last):
         sparsebench.errors.SparsebenchError: 'lost.zip' is no archive: make one with `sparsebench pack`
     """
@@ -97,7 +66,7 @@ def print_add(archive: Path, folder: Path, by: str | None, place: "Place") -> No
     from ..board.layout import read_board
 
     board = read_board(folder)
-    with _reasons():
+    with reasons_of_refusal():
         made = add_archive(board, archive, by or submitter(folder), place)
     for one in made:
         states = ", ".join(f"{entry}: {state}" for entry, state in one.told.states.items())
@@ -122,7 +91,8 @@ def print_check(folder: Path, since: str | None, report: Path | None, place: "Pl
     Example:
         >>> print_init(Path("checked"), "mine", [], None)
         checked: ...
-        >>> print_check(Path("checked"), None, None, place_of(None, None, "cpu", None))
+        >>> from sparsebench.bench.verification.verify import Place
+        >>> print_check(Path("checked"), None, None, Place())
         Nothing was added.
         True
     """
@@ -131,8 +101,7 @@ def print_check(folder: Path, since: str | None, report: Path | None, place: "Pl
     found = check_board(folder, _ranked, since, place)
     if report is not None:
         write_atomic(report, found.report)
-    for problem in found.problems:
-        print(printable(problem), file=sys.stderr)
+    print_reasons(found.problems)
     if found.ok:
         print(found.report, end="")
     return found.ok
@@ -157,7 +126,7 @@ def print_build(folder: Path, out: Path) -> None:
     from ..board.build import build_site
     from ..board.layout import read_board
 
-    with _reasons():
+    with reasons_of_refusal():
         index, *tasks = build_site(read_board(folder), out, _reported)
     print(f"{index}: {len(tasks)} task{'' if len(tasks) == 1 else 's'}")
 
@@ -176,27 +145,17 @@ def print_submit(archive: Path, to: str, clone: Path | None, by: str | None, pla
         SparsebenchError: The board refuses it, each reason is a line on stderr; or git fails.
 
     Example:
-        >>> print_submit(Path("lost.zip"), "board", None, None, place_of(None, None, "cpu", None))
+        >>> from sparsebench.bench.verification.verify import Place
+        >>> print_submit(Path("lost.zip"), "board", None, None, Place())
         Traceback (most recent call last):
         sparsebench.errors.SparsebenchError: 'lost.zip' is no archive: make one with `sparsebench pack`
     """
     from ..board.submit import submit
 
-    with _reasons():
+    with reasons_of_refusal():
         done = submit(archive, to, clone, by, place)
     print(f"{done.clone}: branch {done.branch} adds {done.files} submission{'s' if done.files > 1 else ''}")
     print("\n".join(done.lines))
-
-
-@contextmanager
-def _reasons() -> Iterator[None]:
-    """Prints each reason of a refusal on stderr, and raises what sums them up."""
-    try:
-        yield
-    except IncompatibleResults as refused:
-        for reason in refused.reasons:
-            print(printable(reason), file=sys.stderr)
-        raise SparsebenchError(str(refused)) from None
 
 
 def _ranked(folder: Path) -> "Sequence[TaskLeaderboard]":

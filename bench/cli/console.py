@@ -1,13 +1,15 @@
-"""The consoles of the commands: stdout for tables, stderr for progress and messages."""
+"""The consoles of the commands: stdout for tables, stderr for progress, messages and reasons."""
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
+from ...errors import SparsebenchError, printable
 from ...escaping import for_terminal
 
 
@@ -94,3 +96,39 @@ def print_json(text: str) -> None:
         {"entry": "\u009b2J é"}
     """
     print("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
+
+
+def print_reasons(reasons: Iterable[str]) -> None:
+    """Prints each reason against something as a line on stderr.
+
+    Args:
+        reasons: The reasons.
+
+    Example:
+        >>> print_reasons([])
+    """
+    for reason in reasons:
+        print(printable(reason), file=sys.stderr)
+
+
+@contextmanager
+def reasons_of_refusal() -> Iterator[None]:
+    """Prints each reason of a refusal of results on stderr, and raises what sums them up.
+
+    Raises:
+        SparsebenchError: The results were refused.
+
+    Example:
+        >>> from sparsebench.bench.exchange.pack import IncompatibleResults
+        >>> with reasons_of_refusal():
+        ...     raise IncompatibleResults("the results are not comparable", [])
+        Traceback (most recent call last):
+        sparsebench.errors.SparsebenchError: the results are not comparable
+    """
+    from ..exchange.pack import IncompatibleResults
+
+    try:
+        yield
+    except IncompatibleResults as refused:
+        print_reasons(refused.reasons)
+        raise SparsebenchError(str(refused)) from None

@@ -1,7 +1,6 @@
 """`sparsebench pack`, `merge` and `verify`: print what came of it, or every reason against it."""
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +14,15 @@ from ...records.stored import StoredRecords
 from ...reports.tables.terminal import LeaderboardTable
 from ..campaign import publish
 from ..exchange.merge import merge
-from ..exchange.pack import IncompatibleResults, PackedModels, pack, without_seal
-from .console import print_json, print_line, stderr_console, stdout_console
+from ..exchange.pack import PackedModels, pack, without_seal
+from .console import (
+    print_json,
+    print_line,
+    print_reasons,
+    reasons_of_refusal,
+    stderr_console,
+    stdout_console,
+)
 
 if TYPE_CHECKING:
     from ..verification.verify import ModelCheck, Place, Verification
@@ -51,11 +57,8 @@ def print_pack(
         >>> print_pack(folder, None)
         /.../run.sparsebench.zip: 1 records, ... KiB
     """
-    try:
+    with reasons_of_refusal():
         packed = pack(folder, out, tasks, entries, _models(folder, data) if models else None)
-    except IncompatibleResults as refused:
-        _list(refused.reasons)
-        raise SparsebenchError(str(refused)) from None
     counts = f"{packed.records} records" + (f", {packed.models} models" if models else "")
     print(f"{packed.path}: {counts}, {packed.path.stat().st_size / 1024:,.0f} KiB")
     if packed.unsealed:
@@ -100,11 +103,8 @@ def print_merge(sources: Sequence[Path], out: Path) -> None:
         planted-lenet_300_100: VALIDATION accuracy, not confirmed: ...
         1 records in both; the table is both/leaderboard.md
     """
-    try:
+    with reasons_of_refusal():
         merged = merge(sources, out)
-    except IncompatibleResults as refused:
-        _list(refused.reasons)
-        raise SparsebenchError(str(refused)) from None
     found = publish.ranked(merged.folder, merged.records)
     publish.report_folder(merged.folder, found)
     console = stdout_console()
@@ -142,7 +142,7 @@ def print_verification(source: Path, place: "Place", *, as_json: bool = False) -
 
     say = stderr_console(highlight=False).print
     found = verify(source, place, lambda check: say(_told(check), soft_wrap=True))
-    _list(found.problems)
+    print_reasons(found.problems)
     if as_json:
         print_json(json.dumps(_as_json(found), indent=1, ensure_ascii=False))
         return found.ok
@@ -171,8 +171,3 @@ def _as_json(found: "Verification") -> dict[str, Any]:
             for c in found.checks
         ],
     }
-
-
-def _list(reasons: Sequence[str]) -> None:
-    for reason in reasons:
-        print(printable(reason), file=sys.stderr)

@@ -3,13 +3,16 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ...errors import SparsebenchError, printable
 from ...parsing import check_values
 from ..config.trial_spec import COMPRESSIONS
+
+if TYPE_CHECKING:
+    from ..verification.verify import Place
 
 Plugins = Annotated[
     list[Path] | None,
@@ -233,3 +236,32 @@ def parse_values(words: Sequence[str], option: str) -> dict[str, Any]:
         return found
 
     return {name: value(text) for name, text in parse_pairs(words, option).items()}
+
+
+def place_of(
+    data: Path | None, data_arg: Sequence[str] | None, device: str | None, plugins: Sequence[Path] | None
+) -> "Place":
+    """Returns where models are verified, after the plugins were imported.
+
+    Args:
+        data: Folder of the datasets; None for the default.
+        data_arg: Arguments of the dataset in place of those recorded, as `name=value`.
+        device: The device; None for the first GPU, else the CPU.
+        plugins: Files that register datasets and models.
+
+    Returns:
+        The place.
+
+    Raises:
+        SparsebenchError: A plugin cannot be imported, or this machine does not have the device.
+
+    Example:
+        >>> place_of(None, ["path=mine"], "cpu", None).data_args
+        {'path': 'mine'}
+    """
+    from ..system.devices import check_device
+    from ..system.isolation.plugins import load_plugins
+    from ..verification.verify import Place
+
+    load_plugins(plugins or [])
+    return Place(data, parse_values(data_arg or [], "--data-arg"), check_device(device))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ..options import DataArgs, DataRoot, Plugins, TrialDevice
+from ..options import DataArgs, DataRoot, Plugins, TrialDevice, place_of
 
 board = typer.Typer(
     help="Keep a board: a repository of results, to which others submit archives.", no_args_is_help=True
@@ -49,7 +49,7 @@ def add(
     plugin: Plugins = None,
 ) -> None:
     """Verify an archive and add its results to a board, a submission for each task."""
-    from ..board import place_of, print_add
+    from ..board import print_add
 
     print_add(archive, folder, by, place_of(data, data_arg, device, plugin))
 
@@ -67,7 +67,7 @@ def check(
     plugin: Plugins = None,
 ) -> None:
     """Verify the submissions of a board, and compare them with it: what continuous integration runs."""
-    from ..board import place_of, print_check
+    from ..board import print_check
 
     if not print_check(folder, since, report, place_of(data, data_arg, device, plugin)):
         raise typer.Exit(1)
@@ -99,6 +99,6 @@ def submit(
     plugin: Plugins = None,
 ) -> None:
     """Prepare the branch that submits an archive to a board; print the lines that open the pull request."""
-    from ..board import place_of, print_submit
+    from ..board import print_submit
 
     print_submit(archive, to, clone, by, place_of(data, data_arg, device, plugin))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ..options import AsJson, DataArgs, DataRoot, OutFolder, Plugins, TrialDevice, parse_values
+from ..options import AsJson, DataArgs, DataRoot, OutFolder, Plugins, TrialDevice, place_of
 
 
 def pack(
@@ -49,12 +49,7 @@ def verify(
     plugin: Plugins = None,
 ) -> None:
     """Measure the models of an archive again and compare them with its records; nothing in it is run."""
-    from ...system.devices import check_device
-    from ...system.isolation.plugins import load_plugins
-    from ...verification.verify import Place
     from ..exchange import print_verification
 
-    load_plugins(plugin or [])
-    place = Place(data, parse_values(data_arg or [], "--data-arg"), check_device(device))
-    if not print_verification(source, place, as_json=json):
+    if not print_verification(source, place_of(data, data_arg, device, plugin), as_json=json):
         raise typer.Exit(1)
