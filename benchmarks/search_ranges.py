@@ -93,7 +93,6 @@ def measure(out: Path, task: str, methods: set[str], data: str | None) -> None:
     from sparsebench.bench.config.search_space import full_knobs, settle_recipe, split_settings
     from sparsebench.bench.config.trial_spec import Recipe, Trial
     from sparsebench.bench.training import trial as trials
-    from sparsebench.bench.training.train import train  # noqa: F401
     from sparsebench.methods.api import registry
     from sparsebench.methods.plan import Round
 

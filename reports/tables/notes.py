@@ -104,15 +104,13 @@ def budget(board: TaskLeaderboard) -> str:
 
 def _cells(board: TaskLeaderboard) -> str:
     """The sentence on how many trainings each cell was chosen from."""
-    if not board.compressions:
-        return ""
     done = [row for row in board.rows if row.points]
+    if not board.compressions or not done:
+        return ""
     aimed, all_ = (
         [row.chosen_from[c] for row in done if row.targeted == kind for c in board.compressions]
         for kind in (True, False)
     )
-    if not done:
-        return ""
     each = " of each search" if units(board) == "searches" else ""
     if not aimed:
         return f" Each cell was chosen from {span(all_)} trainings{each}."
