@@ -115,6 +115,9 @@ def print_reasons(reasons: Iterable[str]) -> None:
 def reasons_of_refusal() -> Iterator[None]:
     """Prints each reason of a refusal of results on stderr, and raises what sums them up.
 
+    Yields:
+        Nothing: the block may refuse results.
+
     Raises:
         SparsebenchError: The results were refused.
 
