@@ -36,6 +36,7 @@ class MethodConformance:
     Attributes:
         method: The registered name of the method.
         knobs: The knobs to check it with, where they are not its defaults.
+        nets: The small networks to check it on: "mlp", and "conv", which has a norm over the batch.
 
     Example:
         >>> class TestMagnitude(MethodConformance):
@@ -48,11 +49,15 @@ class MethodConformance:
 
     method: ClassVar[str]
     knobs: ClassVar[dict[str, Any]] = {}
+    nets: ClassVar[tuple[str, ...]] = NETS
 
     @pytest.fixture(autouse=True)
     def _declared_exceptions(self, request: pytest.FixtureRequest) -> Iterator[None]:
         """Marks a check that the method declares as an exception as a strict expected failure."""
         check = request.node.originalname.removeprefix("test_").split("__")[0]
+        parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+        if parameters.get("kind", self.nets[0]) not in self.nets:
+            pytest.skip(f"the method is not for {parameters['kind']}")
         reason = registry[self.method].exceptions.get(check)
         if reason is not None:
             request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
@@ -170,12 +175,13 @@ class MethodConformance:
             pytest.skip("no masks during training")
 
     def test_layout__of_the_weights_in_memory_does_not_matter(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Convolutions may be stored channels last, as on a GPU: weights need `reshape`, not `view`."""
-        monkeypatch.setattr(loop, "memory_format", lambda recipe, device: torch.channels_last)
-        made, _ = training(self.method, self.knobs, "deep")
-        outcome = made.run()
-        assert outcome.status == "ok", outcome.reason
-        assert on_target(made), f"{zeros(made)} of {made.net.size} weights are zero"
+        """Convolutions may be stored channels last or first: weights need `reshape`, not `view`."""
+        for order in (torch.channels_last, torch.contiguous_format):
+            monkeypatch.setattr(loop, "memory_format", lambda recipe, device, order=order: order)
+            made, _ = training(self.method, self.knobs, "deep")
+            outcome = made.run()
+            assert outcome.status == "ok", outcome.reason
+            assert on_target(made), f"{zeros(made)} of {made.net.size} weights are zero"
 
     def test_monotone__a_stronger_knob_is_never_less_sparse(self) -> None:
         """The zeros rise or fall monotonically from one end of the operating knob's range to the other."""
@@ -188,7 +194,7 @@ class MethodConformance:
         assert knob.high is not None
         counts = []
         for value in (knob.low, middle(knob), knob.high):
-            made, _ = training(self.method, {**self.knobs, name: value})
+            made, _ = training(self.method, {**self.knobs, name: value}, self.nets[0])
             outcome = made.run()
             assert outcome.status == "ok", outcome.reason
             counts.append(zeros(made, 0.0 if cls.exact_zeros else 0.02))

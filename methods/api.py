@@ -10,7 +10,7 @@ from ..errors import SparsebenchError, UnknownName
 from ..registry import Registry
 from .knobs import Knob, knob, sparsity_knob
 from .net import Net
-from .plan import Clock, ParamGroup, Plan, Probe, Round
+from .plan import Clock, Diverged, ParamGroup, Plan, Probe, Round
 from .sparsity import keep_count
 
 __all__ = [
@@ -31,20 +31,6 @@ __all__ = [
     "registry",
     "sparsity_knob",
 ]
-
-
-class Diverged(SparsebenchError):
-    """The numbers that a method ranks or rescales are NaN. Raised in training, it is the trial's outcome.
-
-    The trainer catches it and records the trial as diverged; elsewhere it is an error like any other.
-
-    Example:
-        >>> import torch
-        >>> from sparsebench.methods.masks import top
-        >>> top(torch.tensor([1.0, float("nan")]), keep=1)
-        Traceback (most recent call last):
-        sparsebench.methods.api.Diverged: the scores ... are not numbers: training diverged
-    """
 
 
 @dataclass

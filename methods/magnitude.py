@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from .api import Clock, Round, Sparsifier, keep_count, register, sparsity_knob
+from .api import keep_count, register, sparsity_knob
 from .knobs import finetune_knob, finetune_lr_knob, scope_knob
 from .masks import counts, global_top, layerwise_top
 from .net import Net
+from .one_shot import PrunedOnce
 
 
 def keep_largest(net: Net, sparsity: float, scope: str) -> None:
@@ -37,28 +38,9 @@ def keep_largest(net: Net, sparsity: float, scope: str) -> None:
     net.set_masks(layerwise_top(scores, counts(shares, live, keep)))
 
 
-def finetuned(share: float, peak: float) -> tuple[Round, ...]:
-    """Returns the rounds of a training that ends with fine-tuning.
-
-    Args:
-        share: The share of the steps that fine-tune; with 0 there is one round alone.
-        peak: The peak learning rate of fine-tuning as a multiple of that of training.
-
-    Returns:
-        The rounds "train" and "finetune".
-
-    Example:
-        >>> [(r.name, r.share) for r in finetuned(0.2, peak=0.3)]
-        [('train', 0.8), ('finetune', 0.2)]
-    """
-    if share == 0:
-        return (Round(),)
-    return Round(1 - share), Round(share, "finetune", peak=peak, restart=True)
-
-
 @register("magnitude", reference="arXiv:1506.02626")
 @dataclass
-class Magnitude(Sparsifier):
+class Magnitude(PrunedOnce):
     """Train dense, keep the largest |w|, fine-tune the rest under the mask. One shot.
 
     The mask keeps (1-sparsity)·|P| weights, ranked over the whole net or in each layer. Fine-tuning takes
@@ -86,13 +68,5 @@ class Magnitude(Sparsifier):
     finetune: float = finetune_knob()
     finetune_lr: float = finetune_lr_knob()
 
-    def rounds(self) -> tuple[Round, ...]:
-        return finetuned(self.finetune, self.finetune_lr)
-
-    def start_round(self, net: Net, clock: Clock) -> None:
-        if clock.round == 1:
-            keep_largest(net, self.sparsity, self.scope)
-
-    def finalize(self, net: Net) -> None:
-        if not net.masks:
-            keep_largest(net, self.sparsity, self.scope)
+    def prune_once(self, net: Net) -> None:
+        keep_largest(net, self.sparsity, self.scope)

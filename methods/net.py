@@ -6,7 +6,8 @@ model's class.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,9 @@ from ..errors import SparsebenchError
 from . import fused
 from .plan import ParamGroup
 from .storage import Elementwise, Factors, Plain, Storage
+
+if TYPE_CHECKING:
+    from .channels import Channels
 
 Masks = dict[str, Tensor]
 
@@ -29,6 +33,7 @@ class Net:
         model: The model; its parameters hold the effective weights throughout.
         prunable: The names of the parameters that may be pruned, in the model's order.
         generator: The source of all of a method's random numbers, seeded by the trial.
+        find_channels: Finds the channels of the network, when a structured method asks for them.
 
     Example:
         >>> net.size, {name: tuple(net.weight(name).shape) for name in net.names}
@@ -38,8 +43,15 @@ class Net:
         True
     """
 
-    def __init__(self, model: nn.Module, prunable: Sequence[str], generator: torch.Generator) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        prunable: Sequence[str],
+        generator: torch.Generator,
+        find_channels: "Callable[[], Channels] | None" = None,
+    ) -> None:
         self.model = model
+        self._find_channels = find_channels
         self.generator = generator
         parameters = dict(model.named_parameters())
         self.weights_by_name: dict[str, nn.Parameter] = {name: parameters[name] for name in prunable}
@@ -62,8 +74,15 @@ class Net:
         return sum(w.numel() for w in self.weights_by_name.values())
 
     def weight(self, name: str) -> Tensor:
-        """The effective weight, detached; writing to it writes to the model."""
+        """The effective weight, detached; writing to it writes to the model.
+
+        A convolution's lies channels last in memory, so that its `flatten` and `reshape` are copies.
+        """
         return self.weights_by_name[name].detach()
+
+    def effective_weights(self) -> dict[str, Tensor]:
+        """The effective weights by name, detached as `weight` returns them, in the model's order."""
+        return {name: self.weight(name) for name in self.names}
 
     def grad(self, name: str) -> Tensor:
         """The dense gradient of the effective weight; writing to it changes the step."""
@@ -71,6 +90,13 @@ class Net:
         if w.grad is None:
             w.grad = torch.zeros_like(w)
         return w.grad
+
+    @cached_property
+    def channels(self) -> "Channels":
+        """The channels that can be removed whole; raises `SparsebenchError` where there are none."""
+        if self._find_channels is None:
+            raise SparsebenchError("the channels of this network are not known")
+        return self._find_channels()
 
     # Parameter groups and storage
 
@@ -100,9 +126,17 @@ class Net:
             raise SparsebenchError("the net is not factorized: call net.factorize first")
         return self.storage
 
-    def reparametrize(self, compose: Callable[..., Tensor], **start: Callable[[Tensor], Tensor]) -> None:
-        """Stores w = compose(**parameters) by layer; `start[key](w)` returns a parameter's initial value."""
-        self.storage = Elementwise(self.weights_by_name, compose, start)
+    def reparametrize(
+        self,
+        compose: Callable[..., Tensor],
+        names: Sequence[str] | None = None,
+        **start: Callable[[Tensor], Tensor],
+    ) -> None:
+        """Stores w = compose(**parameters) by layer; `start[key](w)` returns a parameter's initial value.
+
+        Where `names` are given, the other layers stay plain.
+        """
+        self.storage = Elementwise(self.weights_by_name, compose, start, names)
 
     def parameters(self, key: str) -> dict[str, nn.Parameter]:
         """One parameter of an elementwise reparametrisation by layer; raises where there is none."""

@@ -6,6 +6,22 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from ..errors import SparsebenchError
+
+
+class Diverged(SparsebenchError):
+    """The numbers that a method ranks or rescales are NaN. Raised in training, it is the trial's outcome.
+
+    The trainer catches it and records the trial as diverged; elsewhere it is an error like any other.
+
+    Example:
+        >>> import torch
+        >>> from sparsebench.methods.masks import top
+        >>> top(torch.tensor([1.0, float("nan")]), keep=1)
+        Traceback (most recent call last):
+        sparsebench.methods.plan.Diverged: the scores ... are not numbers: training diverged
+    """
+
 
 @dataclass(frozen=True)
 class Round:

@@ -6,7 +6,7 @@ gradients to those of the tensors that the optimizer owns (`pull`), and the upda
 weights (`push`).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Protocol
 
@@ -242,6 +242,7 @@ class Elementwise:
         weights: The model's prunable parameters by name.
         compose: Maps one layer's parameters, by keyword, to its effective weight.
         start: Returns each parameter's initial value from the layer's dense weight, by the parameter's key.
+        names: The layers that are stored so; the optimizer owns the weights of the others. None: all layers.
 
     Example:
         >>> w = nn.Parameter(torch.tensor([9.0]))
@@ -257,17 +258,20 @@ class Elementwise:
         weights: Weights,
         compose: Callable[..., Tensor],
         start: Mapping[str, Callable[[Tensor], Tensor]],
+        names: Sequence[str] | None = None,
     ) -> None:
-        self.weights, self.compose = weights, compose
+        self.weights = {name: w for name, w in weights.items() if names is None or name in names}
+        self.plain = Plain({name: w for name, w in weights.items() if name not in self.weights})
+        self.compose = compose
         self.owned = {
-            key: {name: nn.Parameter(make(w.detach()).clone()) for name, w in weights.items()}
+            key: {name: nn.Parameter(make(w.detach()).clone()) for name, w in self.weights.items()}
             for key, make in start.items()
         }
         self.composed: list[Tensor] = []
         self.push()
 
     def params(self) -> list[Tensor]:
-        return [p for layers in self.owned.values() for p in layers.values()]
+        return [p for layers in self.owned.values() for p in layers.values()] + self.plain.params()
 
     def of(self, name: str) -> dict[str, Tensor]:
         """Returns the parameters of one layer by key."""
@@ -286,6 +290,9 @@ class Elementwise:
                 w.copy_(value)
 
     def slots(self, name: str) -> Iterator[tuple[Tensor, Callable[[Tensor], Tensor]]]:
+        if name in self.plain.weights:
+            yield from self.plain.slots(name)
+            return
         for layers in self.owned.values():
             if layers[name].shape == self.weights[name].shape:
                 yield layers[name], lambda buffer: buffer

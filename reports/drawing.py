@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -60,7 +61,9 @@ def drawing(
     ]
     with ThreadPoolExecutor(len(shares)) as threads:
         try:
-            waiting = [threads.submit(_elsewhere, *both) for both in zip(others, shares, strict=True)]
+            # Pickled before the caller goes on: its tables and pages fill in cached properties of the boards.
+            asked = [_pickled(share) for share in shares]
+            waiting = [threads.submit(_elsewhere, *both) for both in zip(others, asked, strict=True)]
             answers = (waited.result() for waited in waiting)
             yield lambda: _in_order(
                 found, (made or _here(share) for made, share in zip(answers, shares, strict=True))
@@ -93,15 +96,21 @@ def _here(share: Share) -> Pictures:
     return draw_share(share)
 
 
-def _elsewhere(other: subprocess.Popen[bytes], share: Share) -> Pictures | None:
+def _pickled(share: Share) -> bytes:
+    in_memory = any(board.whole is unchanged for board in share.boards)
+    out = BytesIO()
+    (pickle.Pickler if in_memory else _Pickler)(out).dump(share)
+    return out.getvalue()
+
+
+def _elsewhere(other: subprocess.Popen[bytes], asked: bytes) -> Pictures | None:
     """Draws in a process of its own, started by a command, so that no script needs a `__main__` guard.
 
     None where that process fails, for want of memory perhaps: the caller then draws the figures itself.
     """
     assert other.stdin is not None and other.stdout is not None
-    in_memory = any(board.whole is unchanged for board in share.boards)
     with suppress(OSError), other.stdin as stdin:  # it may have ended, as its exit status says
-        (pickle.Pickler if in_memory else _Pickler)(stdin).dump(share)
+        stdin.write(asked)
     with other.stdout as stdout:
         out = stdout.read()
     made: Pictures | None = None if other.wait() else pickle.loads(out)

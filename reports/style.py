@@ -1,6 +1,6 @@
 """Which entries figures show, and the colour, marker and dash pattern of each entry everywhere."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from statistics import fmean
 
@@ -15,6 +15,7 @@ Style = tuple[str, str, Dash]
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#332288")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
 DASHES: tuple[Dash, ...] = ((0, ()), (0, (4, 1)), (0, (1, 1)), (0, (5, 1, 1, 1)))
+SHADES = (0.0, -0.4, 0.45, -0.7)  # of a colour, in place of the dashes
 NEUTRAL = "#404040"
 SOLID = DASHES[0]
 MOST_PICTURED = len(COLOURS) * len(DASHES)  # lines of a figure that can be told apart
@@ -51,6 +52,30 @@ def _styles(entries: frozenset[str], neutral: frozenset[str]) -> dict[str, Style
         dash = DASHES[number // len(COLOURS) % len(DASHES)]
         styles[name] = colour, marker, dash
     return styles
+
+
+def shades_of(styles: Mapping[str, Style]) -> dict[str, str]:
+    """Returns a colour of its own for each entry, for charts whose lines have neither markers nor dashes.
+
+    Args:
+        styles: The styles of all entries that appear together.
+
+    Returns:
+        `#rrggbb` by entry: the colour of its style; for the second to fourth entry of a colour darker,
+        lighter and much darker; then all repeat.
+
+    Example:
+        >>> shades_of({"a": ("#E69F00", "o", SOLID), "b": ("#E69F00", "s", DASHES[1])})
+        {'a': '#E69F00', 'b': '#8A5F00'}
+    """
+    return {entry: _shade(colour, SHADES[DASHES.index(dash)]) for entry, (colour, _, dash) in styles.items()}
+
+
+def _shade(colour: str, light: float) -> str:
+    """The colour mixed with white where `light` is positive, with black where it is negative."""
+    ends = 255 if light > 0 else 0
+    parts = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
+    return "#" + "".join(f"{round(part + (ends - part) * abs(light)):02X}" for part in parts)
 
 
 def style_for(found: Sequence[TaskLeaderboard]) -> dict[str, Style]:

@@ -34,6 +34,7 @@ hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("SPARSEBENCH_LATENCY", "0")  # some seconds a campaign; tests/bench/latency asks for it
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m smoke` chooses

@@ -37,20 +37,22 @@ PACKAGES = """
 8 | bench.config    | bench.config*               | methods.api datasets.api
 8 | bench.data      | bench.data*                 | datasets.api datasets.located
 8 | bench.models    | bench.models* bench.networks | datasets.api
-8 | bench.measurement | bench.measurement*        | methods.masks methods.sparsity datasets.api
+8 | bench.measurement | bench.measurement*        | methods.channels methods.masks methods.sparsity datasets.api
 9 | bench.training  | bench.training*             | methods.api datasets.api bench.config bench.system bench.data bench.models bench.measurement
+9 | bench.compaction | bench.compaction*          | bench.measurement
 9 | bench.search    | bench.search*               | methods.api datasets.api bench.config bench.system
 9 | bench.tracking  | bench.tracking*             | bench.system
 9 | bench.output_folder | bench.output_folder*    | methods.api bench.config
 9 | bench.exchange  | bench.exchange*             | methods.sparsity bench.config bench.system
 10 | bench.executors | bench.executors*           | methods.api datasets.api bench.config bench.system bench.models bench.training bench.output_folder
-10 | bench.export   | bench.export*               | methods.sparsity bench.config bench.system bench.models bench.measurement bench.training bench.output_folder
+10 | bench.export   | bench.export*               | methods.sparsity bench.config bench.system bench.models bench.measurement bench.compaction bench.training bench.output_folder
 10 | bench.verification | bench.verification*  | datasets.api reports.verified bench.config bench.data bench.models bench.measurement bench.exchange bench.output_folder
 10 | bench.conformance | bench.conformance bench.conformance_nets | methods.api datasets.api datasets.on_device bench.config bench.measurement bench.training
+11 | bench.latency  | bench.latency*              | bench.data bench.models bench.measurement bench.compaction bench.export
 11 | bench.progress | bench.progress*             | bench.config bench.system bench.search bench.output_folder bench.executors
-12 | bench.campaign | bench.campaign*             | methods.api datasets.api reports.analysis reports.style reports.tables reports.verified reports.write bench.config bench.system bench.models bench.measurement bench.training bench.search bench.tracking bench.output_folder bench.executors bench.progress
+12 | bench.campaign | bench.campaign*             | methods.api datasets.api reports.text reports.analysis reports.style reports.tables reports.verified reports.write bench.config bench.system bench.models bench.measurement bench.training bench.search bench.tracking bench.output_folder bench.executors bench.export bench.latency bench.progress
 12 | bench.board    | bench.board*                | reports.text reports.verified reports.statistics reports.analysis reports.tables bench.config bench.system bench.exchange bench.output_folder bench.verification
-13 | bench.cli      | bench.cli*                  | methods.api datasets.api reports.analysis reports.tables bench.config bench.system bench.data bench.models bench.training bench.tracking bench.exchange bench.verification bench.executors bench.export bench.progress bench.board bench.campaign
+13 | bench.cli      | bench.cli*                  | methods.api datasets.api reports.analysis reports.tables bench.config bench.system bench.data bench.models bench.training bench.search bench.tracking bench.exchange bench.verification bench.executors bench.compaction bench.export bench.latency bench.progress bench.board bench.campaign
 14 | public         | __init__                    | methods.api datasets.api bench.training bench.export bench.campaign
 """  # noqa: E501 (a table is read by its columns)
 
@@ -62,10 +64,12 @@ LARGEST_FLOORS = 6  # of the packages of bench/
 # Libraries that belong to few: the packages and modules that may import them, lazily or not.
 OWNERS = {
     "optuna": "bench.search",
+    "optuna_dashboard": "bench.search",
     "mlflow": "bench.tracking",
     "ray": "bench.executors.ray_cluster.client bench.executors.ray_cluster.private_head",
     "torch": "methods datasets bench.system bench.data bench.models bench.measurement bench.training "
-    "bench.executors bench.export bench.verification bench.conformance bench.campaign.dry_run bench.cli.run",
+    "bench.compaction bench.executors bench.export bench.latency bench.verification bench.conformance "
+    "bench.campaign.dry_run bench.cli.run",
     "torchvision": "datasets",
     "sklearn": "datasets",
     "timm": "bench.models",

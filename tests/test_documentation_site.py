@@ -17,6 +17,7 @@ import pytest
 import sparsebench
 from chromium import FOUND, Chromium
 from sparsebench.bench.config.method_docs import describe_method
+from sparsebench.bench.exchange.reader import read_source
 from sparsebench.methods.api import registry
 
 # The notebooks train: a busy machine takes minutes.
@@ -106,12 +107,17 @@ def test_a_method_has_a_page_with_its_equation_knobs_and_reference(method: str, 
         assert knob["doc"].replace("`", "") in page
 
 
-def test_a_method_of_the_published_study_has_a_picture_of_its_fronts(site: Path) -> None:
-    drawn = {path.name.partition("-mnist-lenet300")[0]: path for path in (site / "_images").glob("*.svg")}
-    assert set(drawn) == set(METHODS)
-    labels = {f"dwf-{depth}" for depth in (2, 3, 4)}
-    assert all(label in drawn["dwf"].read_text() for label in labels)
-    assert not any(label in drawn["gmp"].read_text() for label in labels)  # grey lines have no name
+def test_a_method_of_a_published_study_has_a_picture_of_its_fronts(site: Path, repository: Path) -> None:
+    depths = {"mnist-lenet300": (2, 3, 4), "mnist-lenet5-short": (2, 3)}
+    archives = list((repository / "reports" / "results").rglob("*.sparsebench.zip"))
+    assert len(archives) == len(depths)
+    for archive in archives:
+        pictures = (site / "_images").glob(f"*-{archive.parent.name}-*.svg")
+        drawn = {path.name.partition(f"-{archive.parent.name}")[0]: path for path in pictures}
+        assert set(drawn) == {record.method for record in read_source(archive)[0].records}
+        labels = {f"dwf-{depth}" for depth in depths[archive.parent.name.rpartition("-")[0]]}
+        assert all(label in drawn["dwf"].read_text() for label in labels)
+        assert not any(label in drawn["gmp"].read_text() for label in labels)  # grey lines have no name
 
 
 def test_every_public_name_is_described(pages: dict[Path, Page]) -> None:

@@ -12,7 +12,7 @@ from source_tree import ROOMS, ROOT, imports, modules
 pytestmark = pytest.mark.smoke
 
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "pillow"}
-OPTIONAL = {"ray", "pytest"}
+OPTIONAL = {"onnxruntime", "optuna_dashboard", "pytest", "ray"}
 
 
 @pytest.mark.parametrize("module", modules())

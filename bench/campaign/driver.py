@@ -28,12 +28,12 @@ from ...errors import SparsebenchError
 from ...records.record import Record
 from ...records.store import Store
 from ...records.stored import in_memory
-from ...reports.analysis.leaderboard import TaskLeaderboard
 from ..config.suite import Suite
 from ..config.trial_spec import Trial
 from ..executors.base import Executor
 from ..executors.rehearsal import rehearse
 from ..output_folder.folder import OutputFolder
+from ..output_folder.lock import refuse_if_in_use
 from ..progress.failures import failed_entries
 from ..progress.monitor import Display, ProgressMonitor
 from ..progress.state_file import StateFile
@@ -43,43 +43,13 @@ from ..system.interrupts import Interrupts, watch_signals
 from . import publish
 from .cleanup import clean_up
 from .kept_models import KeptModels
-from .options import RunOptions, takes_run_options
+from .latencies import measure_shortly
+from .options import RunOptions, chosen_options, takes_run_options
+from .result import Result
 from .tasks import begun_tasks, open_tasks
 
 AT_ONCE = "stopped at once; the same command continues from the last checkpoints"
 TICK = 0.5  # seconds at most between two checks of time limits and signals
-
-
-@dataclass
-class Result:
-    """Outcome of a campaign: its output folder and its records.
-
-    Attributes:
-        folder: The output folder.
-        records: One record for each trial, failed ones too, read from the folder as they are asked for.
-        stopped_by: Number of the signal that stopped it early; the same call continues it. Else None.
-        problems: One sentence for each problem with MLflow, which affects no record, and for each entry of
-            which every trial on a task failed.
-        failed: The latter sentences alone.
-        boards: The leaderboard of each task; none where the campaign was stopped.
-
-    Example:
-        >>> result = Result(folder, [record], stopped_by=15)  # SIGTERM
-        >>> result.complete, len(result.records)
-        (False, 1)
-    """
-
-    folder: Path
-    records: Sequence[Record]
-    stopped_by: int | None = None
-    problems: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
-    boards: Sequence[TaskLeaderboard] = ()
-
-    @property
-    def complete(self) -> bool:
-        """Whether all trials were run, every entry has a result, and tables and figures were written."""
-        return self.stopped_by is None and not self.failed
 
 
 @dataclass
@@ -216,7 +186,7 @@ def run(
             What runs: `methods` (only these entries, by label or method); `trials` of each search, `epochs`
             of a trial and `seeds` of a confirmed training, in place of the suite's; `plugins` (Python files);
             `extend=True` continues a campaign whose suite has gained entries, tasks, trials, seeds or
-            searches.
+            searches; `latency=False` leaves out the measurement of latency at the end, ten seconds at most.
             Where it runs: `devices` (`cuda:0,cuda:2` or `cpu:4`; by default every GPU, else the CPU cores),
             `per_device` trials at once on a GPU, `time_limit` in seconds for a trial (a day by default),
             `executor="ray"` with the `address` of a cluster.
@@ -240,11 +210,11 @@ def run(
         TypeError: run() has no argument 'trial': did you mean 'trials'?
     """
     # Check suite, options, data and models before anything is written to the output folder
-    if options is not None and not isinstance(options, RunOptions):
-        raise TypeError(f"run() takes options as keywords or as RunOptions, not as {options!r}")
-    chosen = (options or RunOptions()).changed(keywords)
+    chosen = chosen_options(options, keywords)
     resolved, resources = chosen.resolve(suite), chosen.resources
-    tasks, path = open_tasks(resolved, chosen.data, chosen.base(suite)), chosen.output_folder(resolved)
+    path = chosen.output_folder(resolved)
+    refuse_if_in_use(path)
+    tasks = open_tasks(resolved, chosen.data, chosen.base(suite))
     base, begun = Path(tasks.base), begun_tasks(path, tasks.digests)
     rehearse(resolved, tasks.sizes, chosen.plugins, base, begun=begun, device=resources.own_device)
     with watch_signals() as interrupts, ExitStack() as stack:
@@ -271,13 +241,17 @@ def run(
         folder.restore()
         if stopped_by is not None:
             return Result(path, records, stopped_by, live.stop())
-        return _conclude(path, records, live, interrupts)
+        return _conclude(path, records, live, interrupts, chosen)
 
 
 def _conclude(
-    folder: Path, records: Sequence[Record], live: publish.LivePublisher, interrupts: Interrupts
+    folder: Path,
+    records: Sequence[Record],
+    live: publish.LivePublisher,
+    interrupts: Interrupts,
+    options: RunOptions,
 ) -> Result:
-    """Deletes checkpoints and the models on no board, then writes tables and figures.
+    """Deletes checkpoints and the models on no board, measures latency, then writes tables and figures.
 
     Raises `SparsebenchError` where no trial has a result, `Interrupted` for a signal.
     """
@@ -288,8 +262,11 @@ def _conclude(
     if not any(record.ok for record in held):
         reasons = sorted(record.reason or "" for record in held)
         raise SparsebenchError(f"every trial failed: {reasons[0] if reasons else 'none was run'}")
-    # Write tables and figures, and what MLflow lacks
     boards = publish.ranked(folder, records)
+    if options.measures:
+        measure_shortly(folder, records, boards, options.data, live.say)
+        boards = publish.timed(folder, boards)
+    # Write tables and figures, and what MLflow lacks
     problems = live.finish(records, boards)
     interrupts.stage("stopped after all files were written: nothing is missing")
     failed = failed_entries(held)

@@ -1,6 +1,7 @@
 """The options of a run beside its suite: one frozen object for Python and the command line."""
 
 import inspect
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 # which then import torch in parallel.
 
 TIME_LIMIT = 24 * 3600.0  # seconds
+LATENCY = "SPARSEBENCH_LATENCY"
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class RunOptions:
         time_limit: Seconds that one trial may take; None for no limit.
         executor: `local`, or `ray` for the machines of a Ray cluster.
         address: Ray's head as `host:6379`, or `auto`.
+        latency: Whether the run ends with a short measurement of latency, of ten seconds at most; by default
+            it does, unless the environment has SPARSEBENCH_LATENCY=0.
 
     Example:
         >>> options = RunOptions(methods=["dense", "dwf-3"], trials=8)
@@ -68,6 +72,12 @@ class RunOptions:
     time_limit: float | None = TIME_LIMIT
     executor: str = "local"
     address: str | None = None
+    latency: bool | None = None
+
+    @property
+    def measures(self) -> bool:
+        """Whether the run ends with a measurement of latency."""
+        return os.environ.get(LATENCY) != "0" if self.latency is None else self.latency
 
     def changed(self, keywords: Mapping[str, Any]) -> "RunOptions":
         """Returns the options with some of them replaced.
@@ -150,3 +160,28 @@ def takes_run_options(function: Callable[..., Any]) -> Callable[..., Any]:
     ]
     function.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
     return function
+
+
+def chosen_options(options: object, keywords: Mapping[str, Any]) -> RunOptions:
+    """Returns the options of a run, from an object and single ones.
+
+    Args:
+        options: A `RunOptions`, or None for the defaults.
+        keywords: Options that replace those of the object.
+
+    Returns:
+        The options.
+
+    Raises:
+        TypeError: The object is another one, or a keyword names no option.
+
+    Example:
+        >>> chosen_options(None, {"trials": 4}).trials
+        4
+        >>> chosen_options({"trials": 4}, {})
+        Traceback (most recent call last):
+        TypeError: run() takes options as keywords or as RunOptions, not as {'trials': 4}
+    """
+    if options is not None and not isinstance(options, RunOptions):
+        raise TypeError(f"run() takes options as keywords or as RunOptions, not as {options!r}")
+    return (options or RunOptions()).changed(keywords)

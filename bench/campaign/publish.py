@@ -5,11 +5,12 @@ from pathlib import Path
 
 from ...commands import path_word
 from ...gc_pause import paused_gc
+from ...records.measured.latency import read_latencies
 from ...records.record import Record
 from ...records.stored import in_memory, latest
-from ...reports.analysis.boards import boards, with_states
+from ...reports.analysis.boards import boards, with_latencies, with_states
 from ...reports.analysis.leaderboard import TaskLeaderboard
-from ...reports.style import shown, style_of
+from ...reports.style import shades_of, shown, style_of
 from ...reports.verified import read_states
 from ...reports.write import write_report
 from ..config.suite import Suite
@@ -29,13 +30,13 @@ Notify = Callable[[str], None]
 
 
 def _colours(records: Iterable[Record] | Suite) -> dict[str, str]:
-    """Returns the colour of each entry, `#rrggbb`, the same as in the figures."""
+    """Returns the colour of each entry, `#rrggbb`: that of the figures, in shades where entries share it."""
     if isinstance(records, Suite):
         methods = {entry.label: entry.method for entry in records.entries}
     else:
         methods = {record.entry: record.method for record in in_memory(records)}
     dense = [entry for entry, method in methods.items() if method == "dense"]
-    return {entry: style[0] for entry, style in style_of(methods, dense).items()}
+    return shades_of(style_of(methods, dense))
 
 
 class LivePublisher:
@@ -128,7 +129,8 @@ def ranked(folder: Path, records: Sequence[Record]) -> list[TaskLeaderboard]:
 
     Args:
         folder: The output folder; its suite, if it has one, says where hypervolumes are cut off, and its
-            verification.json what is known of results beyond their records.
+            verification.json what is known of results beyond their records, and its latency.json the times
+            of its models.
         records: Its records in the order written; of each identity the latest counts.
 
     Returns:
@@ -141,7 +143,25 @@ def ranked(folder: Path, records: Sequence[Record]) -> list[TaskLeaderboard]:
         >>> [[row.entry for row in found.rows] for found in ranked(folder, records)]
         [['dwf-3', 'magnitude', 'dense']]
     """
-    return with_states(boards(counted(folder, records), x_max(folder)), read_states(folder))
+    found = boards(counted(folder, records), x_max(folder))
+    return timed(folder, with_states(found, read_states(folder)))
+
+
+def timed(folder: Path, found: Sequence[TaskLeaderboard]) -> list[TaskLeaderboard]:
+    """Returns leaderboards with the times of their models as the folder has them now.
+
+    Args:
+        folder: The output folder.
+        found: Its leaderboards.
+
+    Returns:
+        The same leaderboards.
+
+    Example:
+        >>> [found.latencies for found in timed(folder, [board])]  # no model was measured
+        [()]
+    """
+    return with_latencies(found, read_latencies(folder))
 
 
 def report_folder(folder: Path, found: Sequence[TaskLeaderboard], say: Notify = lambda _: None) -> list[Path]:

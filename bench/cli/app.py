@@ -8,6 +8,7 @@ import typer
 
 from ...errors import SparsebenchError, printable
 from ...gc_pause import skip_last_collection
+from ..system.interrupts import Stopped, end_at_once
 from .commands import boards, lookup, results, sharing, training
 
 app = typer.Typer(
@@ -44,6 +45,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "doctor": lookup.doctor,
     "track": results.track,
     "export": results.export,
+    "latency": results.latency,
     "pack": sharing.pack,
     "merge": sharing.merge,
     "verify": sharing.verify,
@@ -71,6 +73,8 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Stopped as end:
+        end_at_once(int(end.code or 0))
     finally:
         skip_last_collection()
 

@@ -79,9 +79,8 @@ def print_list(kind: str, pattern: str = "", *, as_json: bool = False, plugins: 
         UnknownName: A kind other than these four.
 
     Example:
-        >>> print_list("suites", "mnist*")
-        mnist-lenet300  MNIST on LeNet-300-100, 30 epochs
-        mnist-lenet5    MNIST on LeNet-5 (Caffe form), 30 epochs
+        >>> print_list("suites", "mnist-lenet?")
+        mnist-lenet5  MNIST on LeNet-5 (Caffe form), 30 epochs
     """
     for plugin in plugins:
         load_plugin(plugin)

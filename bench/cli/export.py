@@ -1,7 +1,7 @@
 """`sparsebench export`: prints the models of a folder, or the lines of Python that load an exported one."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
@@ -9,6 +9,9 @@ from ...commands import path_word
 from ...errors import SparsebenchError
 from ...records.stored import StoredRecords
 from .console import print_line, stderr_console, stdout_console
+
+if TYPE_CHECKING:
+    from ..compaction.compact import Counts
 
 
 def print_models(folder: Path) -> None:
@@ -28,7 +31,7 @@ def print_models(folder: Path) -> None:
         ...
         │ 2f8ffdfd31ac0f6e │ made_up-net │ dwf-3 │          │       1.336 │           97.77 │ 0.20 │
         ...
-        one of them: sparsebench export /.../run TRIAL --out model.pt (or .safetensors, .onnx)
+        one of them: sparsebench export /.../run TRIAL --out model.pt (or .safetensors, .pt2, .onnx)
     """
     from ..campaign.counted import counted  # what follows loads scipy, which an export does without
     from ..campaign.kept_models import board_models, board_trainings
@@ -58,11 +61,38 @@ def print_models(folder: Path) -> None:
     out.print(table)
     print_line(
         out,
-        f"one of them: sparsebench export {path_word(folder)} TRIAL --out model.pt (or .safetensors, .onnx)",
+        f"one of them: sparsebench export {path_word(folder)} TRIAL --out model.pt "
+        "(or .safetensors, .pt2, .onnx)",
     )
     if any(shown.values()):
         cut = f"sparsebench export {path_word(folder)} ENTRY --at C --out model.pt"
         print_line(out, f"that of an entry, cut to a compression of its board: {cut}")
+
+
+def compaction_summary(counts: "Counts", difference: float) -> str:
+    """Returns a line on what compaction saves.
+
+    Args:
+        counts: Its counts.
+        difference: How far the logits differ, as a fraction of the largest.
+
+    Returns:
+        The line.
+
+    Example:
+        >>> from sparsebench.bench.compaction.compact import Counts
+        >>> compaction_summary(Counts(1000, 250, 4000, 500, 30, 10, 2), 1e-7)
+        'compacted: 1,000 → 250 parameters, 4,000 → 500 multiply-accumulates (8.00 times fewer), 30 → 10
+        units, of which 2 give the same for every image and had to stay; logits differ by 1e-07 of the
+        largest'
+    """
+    stay = f", of which {counts.constant_units:,} give the same for every image and had to stay"
+    return (
+        f"compacted: {counts.weights:,} → {counts.weights_after:,} parameters, {counts.macs:,} → "
+        f"{counts.macs_after:,} multiply-accumulates ({counts.speedup:.2f} times fewer), {counts.units:,} → "
+        f"{counts.units_after:,} units{stay if counts.constant_units else ''}; logits differ by "
+        f"{difference:.2g} of the largest"
+    )
 
 
 def print_export(source: Path, trial: str | None, out: Path | None, options: dict[str, Any]) -> None:
@@ -99,5 +129,7 @@ def print_export(source: Path, trial: str | None, out: Path | None, options: dic
         )
     elif done.differs is not None:
         say("trained again, with the accuracies and compression of its record")
+    if done.counts is not None:
+        say(compaction_summary(done.counts, done.difference or 0.0))
     say(input_description(done.card))
     print("\n".join(done.lines))

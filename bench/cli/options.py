@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -68,6 +68,13 @@ Compressions = Annotated[
     str | None, typer.Option(help="Compressions to measure at, as 4,16,64.", show_default="2, 4, 8, … 512")
 ]
 
+Granularity = Annotated[
+    Literal["weights", "channels"],
+    typer.Option(
+        help="What is removed to get to a compression, and what that counts: see docs/leaderboard.md."
+    ),
+]
+
 KeepDense = Annotated[
     list[str] | None,
     typer.Option(help="Name or pattern (blocks.0.*) of layers that are not pruned; repeatable."),
@@ -104,24 +111,12 @@ Threads = Annotated[
     int, typer.Option(min=1, help="CPU threads; another number can change the last bits of results.")
 ]
 
-ModelFile = Annotated[
-    Path | None,
+MeasureLatency = Annotated[
+    bool | None,
     typer.Option(
-        help="File to write; its suffix is the format: .pt, .safetensors or .onnx.",
-        show_default="<entry>-<trial>.safetensors; <name>.pt for a file",
-    ),
-]
-
-ModelOf = Annotated[
-    str | None, typer.Argument(help="Label of an entry, or id of a trial or its first characters.")
-]
-
-CutTo = Annotated[
-    float | None,
-    typer.Option(
-        "--at",
-        help="Compression to cut the model to: its largest weights by magnitude stay, without retraining.",
-        show_default="uncut",
+        "--latency/--no-latency",
+        help="End with a short measurement of the models' latency, ten seconds at most.",
+        show_default="yes, unless SPARSEBENCH_LATENCY=0",
     ),
 ]
 

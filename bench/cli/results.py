@@ -9,7 +9,7 @@ from ...records.stored import StoredRecords
 from ..system.mlflow_address import check_tracking_address, named_address
 from ..system.urls import without_login
 from .console import stdout_console
-from .run import _point_to
+from .run import point_to
 
 
 def print_report(folder: Path) -> None:
@@ -32,16 +32,30 @@ def print_report(folder: Path) -> None:
     from ...reports.tables.terminal import LeaderboardTable
     from ..campaign import publish
 
-    records = _records(folder)
+    records = read_records(folder)
     found = publish.ranked(folder, records)
     publish.report_folder(folder, found, say=partial(print, file=sys.stderr))
     out = stdout_console()
     out.print(LeaderboardTable(found))
-    _point_to(out, folder)
+    point_to(out, folder)
 
 
-def _records(folder: Path) -> StoredRecords:
-    """Returns the records of a folder, at least one; edited lines are a warning on stderr."""
+def read_records(folder: Path) -> StoredRecords:
+    """Returns the records of a folder; edited lines are a warning on stderr.
+
+    Args:
+        folder: The output folder.
+
+    Returns:
+        The records, at least one.
+
+    Raises:
+        SparsebenchError: There are none.
+
+    Example:
+        >>> len(read_records(folder))
+        48
+    """
     found = StoredRecords(folder)
     if not found:
         raise SparsebenchError(f"no records in {str(folder)!r} yet")
@@ -76,7 +90,7 @@ def print_publication(folder: Path, uri: str | None) -> None:
     if uri:
         check_tracking_address(uri)
     say = partial(print, file=sys.stderr)
-    count = publish.publish_folder(folder, _records(folder), uri, problems.append, say)
+    count = publish.publish_folder(folder, read_records(folder), uri, problems.append, say)
     if problems:
         raise SparsebenchError(problems[0])
     place = without_login(uri) if uri else f"the MLflow database in {printable(str(folder))}"
@@ -107,3 +121,25 @@ def serve_pages(folder: Path, port: int, open_browser: bool) -> None:
     if damage(folder / DATABASE, TABLE):
         print_publication(folder, default_uri(folder))
     serve(folder, port, open_browser=open_browser)
+
+
+def serve_searches(folder: Path, port: int, open_browser: bool) -> None:
+    """Serves optuna-dashboard with the Optuna studies of a folder.
+
+    Args:
+        folder: The output folder.
+        port: Port to listen on; one that is taken is replaced by a free one.
+        open_browser: Whether to open the pages in a browser.
+
+    Raises:
+        SparsebenchError: The folder has no studies, optuna-dashboard is not installed, or the server fails.
+
+    Example:
+        >>> serve_searches(Path("nowhere"), 5000, False)
+        Traceback (most recent call last):
+        ...
+        sparsebench.errors.SparsebenchError: no optuna.db in '...nowhere'; a run writes it
+    """
+    from ..search.dashboard import serve_dashboard
+
+    serve_dashboard(folder, port, open_browser)

@@ -95,7 +95,8 @@ def print_curve(record: Record) -> None:
     """
     if not record.at_compressions:
         return
-    titles = ("compression", "validation %", "test %", "weights")
+    channels = record.granularity == "channels"
+    titles = ("fewer MACs" if channels else "compression", "validation %", "test %", "weights")
     rows = [
         (
             f"{p.at:g}",
@@ -112,7 +113,8 @@ def print_curve(record: Record) -> None:
         aligned = (cell.rjust(width) for cell, width in zip(cells[:4], widths, strict=True))
         print_line(console, "  ".join([*aligned, cells[4]]).rstrip())
     if any(point.cut for point in record.at_compressions):
-        print_line(console, "cut: the largest weights by magnitude alone, without retraining")
+        largest = "channels by norm" if channels else "weights by magnitude"
+        print_line(console, f"cut: the largest {largest} alone, without retraining")
 
 
 def _percent(accuracy: float | None) -> str:
@@ -136,7 +138,7 @@ def print_run(suite: str, options: RunOptions) -> None:
         >>> print_run("quikstart", RunOptions(executor="ray"))
         Traceback (most recent call last):
         ...
-        sparsebench.errors.UnknownName: unknown suite 'quikstart': did you mean 'quickstart'?
+        sparsebench.errors.UnknownName: unknown suite 'quikstart': did you mean 'quickstart' or ...?
     """
     if options.executor == "local":
         from ..executors.local.fork_server import start_server
@@ -161,15 +163,26 @@ def print_run(suite: str, options: RunOptions) -> None:
         sys.exit(128 + result.stopped_by)
     out = stdout_console()
     out.print(LeaderboardTable(result.boards))
-    _point_to(out, result.folder, named_address(options.tracking_uri))
+    point_to(out, result.folder, named_address(options.tracking_uri))
     for sentence in result.failed:
         print_line(console, f"problem: {printable(sentence)}")
     if not result.complete:
         sys.exit(1)
 
 
-def _point_to(out: Console, folder: Path, tracked: str | None = None) -> None:
-    """Prints the paths of a run's files; `tracked` is the MLflow server used in place of the folder's own."""
+def point_to(out: Console, folder: Path, tracked: str | None = None) -> None:
+    """Prints the paths of a run's files.
+
+    Args:
+        out: The console.
+        folder: The output folder.
+        tracked: The MLflow server used in place of the folder's own.
+
+    Example:
+        >>> point_to(stdout_console(), folder)
+         records  /.../run/records.jsonl
+        ...
+    """
     fronts = sorted(folder.glob("fronts-*.png"))
     lines = [("records", folder / "records.jsonl"), ("table", folder / "leaderboard.md")]
     lines += [("pages", folder / "site" / "index.html")]

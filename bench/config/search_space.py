@@ -6,6 +6,7 @@ from typing import Any
 
 from ...errors import SparsebenchError, UnknownName
 from ...methods.api import Knob, Sparsifier, configure, knobs_of
+from ...records.fields import Granularity
 from .trial_spec import Recipe
 
 _SGD = {
@@ -22,6 +23,7 @@ _ADAMW = {**_ADAM, "weight_decay": replace(_SGD["weight_decay"], default=1e-2, l
 RECIPE_KNOBS: Mapping[str, Mapping[str, Knob]] = {"sgd": _SGD, "adam": _ADAM, "adamw": _ADAMW}
 
 DECAY_BUDGET = "decay_budget"
+SPEEDUP = "speedup"  # the target of a structured method
 
 Range = Mapping[str, float]
 
@@ -155,21 +157,27 @@ def _searched_knobs(recipe: Recipe, cls: type[Sparsifier], fixed: Mapping[str, A
     }
 
 
-def target_knob(cls: type[Sparsifier]) -> str | None:
-    """Returns the name of the knob that is the method's target sparsity.
+def target_knob(cls: type[Sparsifier], granularity: Granularity = "weights") -> str | None:
+    """Returns the name of the knob that is the method's target: a sparsity, or a speed-up.
 
     Args:
         cls: The method's class.
+        granularity: What is removed on the task: a target sparsity is for weights, `speedup` for channels.
 
     Returns:
-        The name; None for a method whose sparsity is an outcome.
+        The name; None for a method whose sparsity is an outcome, or whose target is of the other kind.
 
     Example:
         >>> from sparsebench.methods.api import registry
         >>> target_knob(registry["gmp"]), target_knob(registry["dwf"])
         ('sparsity', None)
+        >>> target_knob(registry["gmp"], "channels"), target_knob(registry["filter_l1"], "channels")
+        (None, 'speedup')
     """
-    return next((n for n, k in knobs_of(cls).items() if k.operating and k.scale == "density"), None)
+    operating = {name: knob for name, knob in knobs_of(cls).items() if knob.operating}
+    if granularity == "channels":
+        return SPEEDUP if SPEEDUP in operating else None
+    return next((name for name, knob in operating.items() if knob.scale == "density"), None)
 
 
 def with_range(name: str, knob: Knob, limits: Range) -> Knob:

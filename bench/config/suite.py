@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ...errors import SparsebenchError, UnknownName, printable
 from ...escaping import FORMULAS
 from ...parsing import read_toml
+from ...records.fields import Granularity, task_name
 from ...records.hashing import digest
 from ...validation import explain_validation, odd_name
 from .budget import Budget, distinct
@@ -30,6 +31,8 @@ class Task(_Table):
         model_args: Arguments of the model's constructor.
         keep_dense: Layers that no method may prune and that do not count in the compression: names, or
             patterns such as `blocks.0.*`.
+        granularity: What is removed to get to a common compression, and what that counts: "weights", by
+            nonzeros in P, or whole "channels", by multiply-accumulates.
         recipe: How networks are trained on this task.
         x_max: Accepted from older suites, where it is log10 of the compression at which hypervolumes are cut
             off; it has no effect on records with common compressions.
@@ -44,6 +47,7 @@ class Task(_Table):
     model: str
     model_args: dict[str, Any] = {}
     keep_dense: tuple[str, ...] = ()
+    granularity: Granularity = "weights"
     recipe: Recipe = Recipe()
     x_max: Annotated[float, Field(gt=0, le=10)] = 3.0
 
@@ -55,8 +59,8 @@ class Task(_Table):
 
     @property
     def name(self) -> str:
-        """Name of the task on charts and in studies: dataset-model."""
-        return f"{self.dataset}-{self.model}"
+        """Name of the task on charts and in studies, as of its records."""
+        return task_name(self.dataset, self.model, self.granularity)
 
 
 class Entry(BaseModel):
@@ -180,7 +184,7 @@ def load_suite(name: str | Path) -> Suite:
         >>> load_suite("quikstart")
         Traceback (most recent call last):
             ...
-        sparsebench.errors.UnknownName: unknown suite 'quikstart': did you mean 'quickstart'?
+        sparsebench.errors.UnknownName: unknown suite 'quikstart': did you mean 'quickstart' or ...?
     """
     known = shipped()
     path = known.get(str(name), Path(name))

@@ -110,6 +110,8 @@ class Trial(TrialFields):
         # What no campaign looks for keeps the identity that it had, and so do trials of earlier versions.
         if self.phase != "single" and self.compressions:
             content["compressions"] = list(self.compressions)
+        if self.granularity != "weights":
+            content["granularity"] = self.granularity
         return content
 
     @property
@@ -143,6 +145,8 @@ class Trial(TrialFields):
         words += [word for name in self.keep_dense for word in ("--keep-dense", name)]
         if self.compressions and self.compressions != COMPRESSIONS:
             words += ["--compressions", ",".join(repr(c).removesuffix(".0") for c in self.compressions)]
+        if self.granularity != "weights":
+            words += ["--granularity", self.granularity]
         return shlex.join(["sparsebench", "train", *words, "--seed", str(self.seed)])
 
     def command_on(self, threads: int, plugins: Iterable[str] = ()) -> str:
@@ -182,4 +186,5 @@ def trial_of(record: Record) -> Trial:
         method=record.method, method_version=record.method_version, knobs=record.knobs, params=record.params,
         seed=record.seed, phase=record.phase, confirms=record.confirms, number=record.trial,
         compressions=record.compressions, aim=record.aim, replicate=record.replicate,
+        granularity=record.granularity,
     )  # fmt: skip

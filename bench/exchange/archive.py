@@ -1,4 +1,4 @@
-"""The archive format for results: a ZIP file of four known members and of models, read as untrusted input.
+"""The archive format for results: a ZIP file of five known members and of models, read as untrusted input.
 
 Nothing is executed or unpickled. Members are read by name, up to a size limit; the records are a stream, of
 which memory holds a line, and so are the models: only who verifies one copies it to a file.

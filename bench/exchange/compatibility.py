@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...method_docs import MethodDoc
+from ...records.measured.latency import Latency
 from ...records.record import Record
 from ...records.schema_1 import recorded_arguments
 from ...start_file import with_start_paths
@@ -25,6 +26,7 @@ class Source:
         data: Digest of each task's data, by task name, from `suite.json`.
         methods: Version of each method, by method name, from `suite.json`.
         method_docs: Description of each method (equation, knobs), from `methods.json`.
+        latencies: Measured times of models of its records.
         sha256: Hash of the archive file; None for a folder.
         unsealed: Ids of the records whose line has no seal, so that an edit would not show.
         lines: The line of each record in the records file, by its id.
@@ -41,6 +43,7 @@ class Source:
     data: Mapping[str, str] = field(default_factory=dict)
     methods: Mapping[str, int] = field(default_factory=dict)
     method_docs: Mapping[str, MethodDoc] = field(default_factory=dict)
+    latencies: Sequence[Latency] = ()
     sha256: str | None = None
     unsealed: Set[str] = frozenset()
     lines: RecordLines | None = None

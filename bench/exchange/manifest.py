@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ... import method_docs
 from ...errors import SparsebenchError
 from ...records.fields import Identity
+from ...records.measured import latency
 from ...records.store import FILE
 from ...validation import validation_message
 
@@ -15,7 +16,10 @@ MANIFEST = "manifest.json"
 METHODS = method_docs.FILE
 SUITE = "suite.json"
 MIB = 1 << 20
-LIMITS = {MANIFEST: MIB, SUITE: 4 * MIB, METHODS: MIB, FILE: 16 << 30}  # bytes of each member, unpacked
+LATENCY = latency.FILE
+LIMITS = {  # bytes of each member, unpacked
+    MANIFEST: MIB, SUITE: 4 * MIB, METHODS: MIB, LATENCY: 64 * MIB, FILE: 16 << 30,
+}  # fmt: skip
 MODEL = re.compile(r"models/([0-9a-f]{16})\.safetensors")
 MOST_MODEL = 4 << 30  # bytes of a model, unpacked; who verifies it knows how many it has
 MOST_MODELS = 1500  # fits into the table of contents that is read
@@ -97,7 +101,7 @@ class Manifest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
     format: Literal["sparsebench-results"] = "sparsebench-results"
     version: Literal[1] = 1
-    files: dict[Literal["records.jsonl", "suite.json", "methods.json"], Member]
+    files: dict[Literal["records.jsonl", "suite.json", "methods.json", "latency.json"], Member]
     models: Annotated[dict[Identity, Member], Field(max_length=MOST_MODELS)] = {}
     test_sets: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = {}
     provenance: dict[str, Any] = {}

@@ -10,6 +10,7 @@ from typing import Any
 from ...errors import SparsebenchError
 from ...files import replacing, write_atomic
 from ...method_docs import Methods, methods_json
+from ...records.measured.latency import Latency, write_latencies
 from ...records.record import Record
 from ...records.store import FILE
 from ...records.stored import StoredRecords
@@ -157,10 +158,18 @@ def _write(out: Path, sources: Sequence[Source], kept: Kept, methods: Methods) -
                     written.append(record)
                     starts[record.id] = start
                     start += len(line)
+            if timed := _timed(sources, kept):
+                write_latencies(out, timed)
             _write_beside(out, sources, methods, {"sha256": hashed.hexdigest(), "sources": told})
     except OSError as error:
         raise SparsebenchError(f"cannot write to {str(out)!r}: {error.strerror or error}") from error
     return StoredRecords.of(out / FILE, written, starts)
+
+
+def _timed(sources: Sequence[Source], kept: Kept) -> list[Latency]:
+    """Returns the measured times of models whose records are kept; those of every machine stay apart."""
+    own = {(identity, record.entry) for identity, (_, record) in kept.items()}
+    return [one for source in reversed(sources) for one in source.latencies if (one.trial, one.entry) in own]
 
 
 def _copied(sources: Sequence[Source], kept: Kept) -> Iterator[tuple[Record, bytes]]:

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 from ...errors import SparsebenchError, UnknownName
 from ...method_docs import methods_json
+from ...records.measured.latency import latencies_json
 from ...records.record import Record
 from ...records.store import FILE
 from ..system.environment import versions
 from .archive import BLOCK
 from .archive_writer import Content, write_archive
 from .compatibility import Source, compatibility_errors
-from .manifest import METHODS, SUITE, model_member
+from .manifest import LATENCY, METHODS, SUITE, model_member
 from .reader import read_folder
 
 ENDING = ".sparsebench.zip"
@@ -162,6 +163,8 @@ def pack_source(
         files[SUITE] = suite
     if source.method_docs:
         files[METHODS] = methods_json(dict(source.method_docs)).encode()
+    if source.latencies:
+        files[LATENCY] = latencies_json(source.latencies).encode()
     packed = {identity: content for identity, content in models.items() if identity in wanted}
     files |= {model_member(identity): packed[identity] for identity in sorted(packed)}
     tasks = {record.task for record in source.records}
@@ -207,7 +210,9 @@ def part_of(source: Source, tasks: Sequence[str], entries: Sequence[str] = ()) -
     used = {record.method for record in kept}
     described = {name: text for name, text in source.method_docs.items() if name in used}
     unsealed = source.unsealed & {record.id for record in kept}
-    return replace(source, records=kept, unsealed=unsealed, method_docs=described)
+    own = {(record.id, record.entry) for record in kept}
+    timed = [one for one in source.latencies if (one.trial, one.entry) in own]
+    return replace(source, records=kept, unsealed=unsealed, method_docs=described, latencies=timed)
 
 
 def _file_content(path: Path) -> Callable[[], Iterator[bytes]]:

@@ -14,6 +14,7 @@ from ...gc_pause import paused_gc
 from ...method_docs import Methods, parse_methods
 from ...parsing import parse_json
 from ...records.hashing import digest, intact
+from ...records.measured.latency import Latency, parse_latencies
 from ...records.record import Record, parse
 from ...records.selection import light_records
 from ...records.store import EDITED, FILE
@@ -21,10 +22,11 @@ from ...validation import odd_name, validation_message
 from ..config.suite import Suite, with_compressions
 from .archive import read_archive
 from .compatibility import Source
-from .manifest import LIMITS, METHODS, SUITE
+from .manifest import LATENCY, LIMITS, METHODS, SUITE
 from .record_checks import record_errors, source_errors
 from .record_lines import LONGEST_LINE, Opener, RecordLines, bounded_lines
 
+BESIDE = (SUITE, METHODS, LATENCY)
 MOST_REASONS = 20  # of one source
 MOST_LINES = 200_000  # of one source
 UNSEALED = f"its seal is not the hash of its content: it {EDITED}"
@@ -98,7 +100,7 @@ def read_folder(path: Path) -> tuple[Source, list[str]]:
     if file.stat().st_size > LIMITS[FILE]:
         return Source(str(path), []), [f"{path}: {FILE} has more than {LIMITS[FILE] >> 20:,} MiB"]
     # The optional files beside it.
-    beside = {name: (path / name).read_bytes() for name in (SUITE, METHODS) if (path / name).is_file()}
+    beside = {name: (path / name).read_bytes() for name in BESIDE if (path / name).is_file()}
     large = [name for name, content in beside.items() if len(content) > LIMITS[name]]
     if large:
         return Source(str(path), []), [f"{path}: {large[0]} has more than {LIMITS[large[0]] >> 20} MiB"]
@@ -132,11 +134,12 @@ def _source(
             reasons.append(f"{path}: its {SUITE} is damaged: {_first(error)}")
     # The method descriptions, and the whole with a bounded number of messages.
     described, wrong = _read_method_docs(kept, methods)
-    reasons += [f"{path}: {reason}" for reason in wrong]
+    latencies, also_wrong = _read_latencies(kept, beside.get(LATENCY))
+    reasons += [f"{path}: {reason}" for reason in (*wrong, *also_wrong)]
     rest = len(reasons) - MOST_REASONS
     shown = [*reasons[:MOST_REASONS], f"{path}: and {rest} more"] if rest > 0 else reasons
     source = Source(
-        str(path), kept, method_docs=described, unsealed=frozenset(unsealed),
+        str(path), kept, method_docs=described, unsealed=frozenset(unsealed), latencies=latencies,
         lines=RecordLines(records, places),
     )  # fmt: skip
     if identity is not None:
@@ -189,6 +192,18 @@ def _read_method_docs(records: Sequence[Record], content: bytes | None) -> tuple
         if told[name].version != version
     ]
     return {name: told[name] for name, _ in sorted(used)}, wrong
+
+
+def _read_latencies(records: Sequence[Record], content: bytes | None) -> tuple[list[Latency], list[str]]:
+    """Returns the measured times of models of the records, and what is wrong with the file."""
+    if content is None:
+        return [], []
+    try:
+        found = parse_latencies(content)
+    except SparsebenchError as error:
+        return [], [f"its {LATENCY} is damaged: {error}"]
+    known = {(record.id, record.task, record.entry) for record in records}
+    return [one for one in found if (one.trial, one.task, one.entry) in known], []
 
 
 def _record(line: bytes, where: str) -> Record | str:

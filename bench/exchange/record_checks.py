@@ -167,13 +167,15 @@ def _at_compressions(record: Record) -> Iterator[str]:
     """Yields what contradicts the common compressions, as points that are missing or too many nonzeros."""
     points, size = record.at_compressions, sum(layer.size for layer in record.layers)
     measured = {1.0, *(c for c in record.compressions if c <= size)} if record.compressions else set()
-    if [point.at for point in points] != (sorted(measured) if record.status == "ok" else []):
+    expected = sorted(measured) if record.status == "ok" else []
+    if record.granularity == "channels" and points:  # a network has a last channel in each layer
+        expected = expected[: len(points)]
+    if [point.at for point in points] != expected:
         yield "its points are not those at its common compressions"
         return
     whole = points[0].nonzeros if points else 0
     for point in points:
-        most = min(whole, kept_at(point.at, size))
-        if point.nonzeros > most or point.nonzeros < (most if point.cut else whole):
+        if not _is_what_a_cut_leaves(record, point, whole, size):
             yield f"its nonzeros at compression {point.at:g} are not those that the cut leaves"
     if points and not record.threshold and whole != sum(layer.nonzeros for layer in record.layers):
         yield "its nonzeros at compression 1 are not those of its layers"
@@ -181,6 +183,15 @@ def _at_compressions(record: Record) -> Iterator[str]:
         yield "it is a search trial with a test accuracy at a compression"
     if record.aim is not None and record.aim not in (1.0, *record.compressions):
         yield "the compression that it aims at is none of the common ones"
+
+
+def _is_what_a_cut_leaves(record: Record, point: CompressionPoint, whole: int, size: int) -> bool:
+    """Whether a point's counts fit its compression: nonzeros, or multiply-accumulates."""
+    if record.granularity == "channels":
+        enough = point.at == 1 or (point.speedup is not None and point.speedup >= point.at * (1 - EQUAL))
+        return enough and (point.nonzeros <= whole if point.cut else point.nonzeros == whole)
+    most = min(whole, kept_at(point.at, size))
+    return (most if point.cut else whole) <= point.nonzeros <= most
 
 
 def _phase(record: Record) -> Iterator[str]:

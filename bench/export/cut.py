@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from ...errors import SparsebenchError
-from ...methods.sparsity import kept_at
-from ..measurement.curve import cut_to
+from ..measurement.cuts import ChannelCut, Cut, WeightCut
+from ..measurement.graph.find_channels import find_channels
 from ..models.model_file import ModelCard, cpu_state_dict
 from .load_snippet import build_network
 
@@ -16,7 +16,8 @@ def cut_model(
 ) -> tuple[dict[str, Tensor], ModelCard]:
     """Returns a model with its k(at) prunable weights of largest magnitude, without retraining.
 
-    A model that is at least that sparse already is returned as it is.
+    On a task whose channels are removed, the channels of largest norm are left, with at most 1/at of the
+    multiply-accumulates. A model that is at least that sparse already is returned as it is.
 
     Args:
         state: The state dict of the plain model, on the CPU.
@@ -46,22 +47,23 @@ def cut_model(
             "the file does not say which weights are prunable, as those of earlier versions: give its output "
             "folder and the trial"
         )
-    model = build_network(card)
-    model.load_state_dict(state)  # a weight that layers share is one parameter here
-    weights = [model.get_parameter(name).detach() for name in prunable]
-    size = sum(w.numel() for w in weights)
-    if not 1 <= at <= size:
+    model = build_network(card, state)  # a weight that layers share is one parameter here
+    weights = {name: model.get_parameter(name).detach() for name in prunable}
+    size = sum(w.numel() for w in weights.values())
+    cut: Cut = WeightCut(weights, cost={})
+    if card.granularity == "channels":
+        cut = ChannelCut(model, prunable, find_channels(model, prunable, card.shape))
+    if not (at >= 1 and cut.reaches(at)):
         raise SparsebenchError(f"compression {at:g} is out of range for {card.task}: 1 to {size:,}")
-    if not cut_to(weights, kept_at(at, size)):
+    if not cut.to(at):
         return state, card
-    nonzeros = sum(int(w.count_nonzero()) for w in weights)
     point = next((point for point in card.at_compressions if point.at == at), None)
     found = {
-        "compression": size / nonzeros,
+        "compression": size / max(1, cut.nonzeros()),
         "val_accuracy": point.val_accuracy if point else None,
         "test_accuracy": point.test_accuracy if point else None,
         "at_compressions": [point for point in card.at_compressions if point.at >= at],
         "cut_to": at,
-        "speedup": None,
+        "speedup": point.speedup if point else None,
     }
     return cpu_state_dict(model), card.model_copy(update=found)

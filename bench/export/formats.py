@@ -1,9 +1,10 @@
-"""The writers of the export formats: safetensors, a PyTorch state dict, ONNX."""
+"""The writers of the export formats: safetensors, a PyTorch state dict, a program of torch.export, ONNX."""
 
 import json
 import sys
 import warnings
 from collections import OrderedDict
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,11 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import SparsebenchError
+from ...files import replacing
 from ...reasons import reason, root_cause
+from ..measurement.graph.trace import export_program
 from ..models.model_file import KEY, ModelCard, write_model
 from .load_snippet import build_network
 
-SUFFIXES = (".safetensors", ".pt", ".onnx")
+STATES = (".safetensors", ".pt")
+"""Formats of the tensors alone, which lines of Python put into a network that they build."""
+SUFFIXES = (*STATES, ".pt2", ".onnx")
 
 
 def check_format(path: Path) -> None:
@@ -26,13 +31,13 @@ def check_format(path: Path) -> None:
         path: The file to write.
 
     Raises:
-        SparsebenchError: A suffix other than `.safetensors`, `.pt` and `.onnx`; or `.onnx` where the
+        SparsebenchError: A suffix other than those of `SUFFIXES`; or `.onnx` where the
             packages onnx and onnxscript are not installed.
 
     Example:
         >>> check_format(Path("model.h5"))
         Traceback (most recent call last):
-        sparsebench.errors.SparsebenchError: 'model.h5': the name must end in .safetensors, .pt or .onnx
+        sparsebench.errors.SparsebenchError: 'model.h5': the name must end in .safetensors, .pt, .pt2 or .onnx
     """
     if path.suffix not in SUFFIXES:
         raise SparsebenchError(
@@ -42,17 +47,20 @@ def check_format(path: Path) -> None:
         raise SparsebenchError("ONNX needs two more packages: pip install -e '.[onnx]' in the clone")
 
 
-def write_format(state: dict[str, Tensor], card: ModelCard, path: Path) -> None:
+def write_format(
+    state: dict[str, Tensor], card: ModelCard, path: Path, network: nn.Module | None = None
+) -> None:
     """Writes a model with its card in the format named by the file's suffix.
 
     Args:
         state: The state dict of the plain model, on the CPU.
         card: The model card; it becomes metadata of the file.
         path: The file to write.
+        network: The network with these weights, such as a compacted one; by default that of the card.
 
     Raises:
         OSError: The file cannot be written.
-        SparsebenchError: torch cannot export the network to ONNX.
+        SparsebenchError: torch cannot export the network to ONNX or to a program.
 
     Example:
         >>> from sparsebench.bench.models.model_file import read_model
@@ -63,7 +71,12 @@ def write_format(state: dict[str, Tensor], card: ModelCard, path: Path) -> None:
         >>> weights["1.weight"].shape, weights.sparsebench["method"]
         (torch.Size([300, 64]), 'dense')
     """
-    {".safetensors": write_model, ".pt": _state_dict, ".onnx": _onnx}[path.suffix](state, card, path)
+    if path.suffix in STATES:
+        {".safetensors": write_model, ".pt": _state_dict}[path.suffix](state, card, path)
+        return
+    if network is None:
+        network = build_network(card, state)
+    {".pt2": _program, ".onnx": _onnx}[path.suffix](network, card, path)
 
 
 def _state_dict(state: dict[str, Tensor], card: ModelCard, path: Path) -> None:
@@ -73,30 +86,53 @@ def _state_dict(state: dict[str, Tensor], card: ModelCard, path: Path) -> None:
     torch.save(plain, path)
 
 
-def _onnx(state: dict[str, Tensor], card: ModelCard, path: Path) -> None:
+def _program(model: nn.Module, card: ModelCard, path: Path) -> None:
+    """Writes the network in eval mode as a program for any number of images; the card is a file within."""
+    program = export_program(model, card.shape)
+    with replacing(path) as part, part.open("wb") as file:
+        torch.export.save(program, file, extra_files={KEY: card.to_json()})
+
+
+def _onnx(model: nn.Module, card: ModelCard, path: Path) -> None:
     """Writes the network in eval mode for any number of images; the card is in the model's metadata."""
-    model = build_network(card)
-    model.load_state_dict(state)
     try:
-        with warnings.catch_warnings(), redirect_stdout(sys.stderr):  # the exporter reports its internals
-            warnings.simplefilter("ignore")
-            program = torch.onnx.export(
-                _Named(model.eval()),
-                (torch.zeros(2, *card.shape),),
-                dynamo=True,
-                input_names=["images"],
-                output_names=["logits"],
-                dynamic_shapes=({0: torch.export.Dim("count")},),
-                verbose=False,
-            )
+        program = onnx_program(model, card.shape)
     except Exception as error:
         why = reason(root_cause(error))  # the errors around it are the exporter's advice to its developers
         raise SparsebenchError(
             f"torch cannot export {card.model!r} to ONNX ({why}): choose .pt or .safetensors"
         ) from error
-    assert program is not None
     program.model.metadata_props[KEY] = card.to_json()
     program.save(path, external_data=False)
+
+
+def onnx_program(model: nn.Module, shape: Sequence[int]) -> torch.onnx.ONNXProgram:
+    """Returns a network in eval mode as an ONNX model, from `images`, any number of them, to `logits`.
+
+    Args:
+        model: The network, on the CPU.
+        shape: (C, H, W) of an image.
+
+    Returns:
+        The model. What the exporter raises is not caught.
+
+    Example:
+        >>> [value.name for value in onnx_program(model, (1, 8, 8)).model.graph.inputs]
+        ['images']
+    """
+    with warnings.catch_warnings(), redirect_stdout(sys.stderr):  # the exporter reports its internals
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            _Named(model.eval()),
+            (torch.zeros(2, *shape),),
+            dynamo=True,
+            input_names=["images"],
+            output_names=["logits"],
+            dynamic_shapes=({0: torch.export.Dim("count")},),
+            verbose=False,
+        )
+    assert program is not None
+    return program
 
 
 class _Named(nn.Module):

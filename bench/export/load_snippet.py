@@ -2,10 +2,11 @@
 
 import ast
 import keyword
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ...errors import SparsebenchError, printable
 from ..models.factory import rebuild
@@ -18,14 +19,15 @@ HOW = {
 }
 
 
-def build_network(card: ModelCard) -> nn.Module:
-    """Returns the plain network of a model card, with newly initialised weights.
+def build_network(card: ModelCard, state: Mapping[str, Tensor] | None = None) -> nn.Module:
+    """Returns the plain network of a model card.
 
     Args:
         card: The model card; its name, image shape, classes and arguments make the network.
+        state: The state dict of the card's model; None leaves newly initialised weights.
 
     Returns:
-        The network, into which the state dict of the card's model fits.
+        The network, on the CPU.
 
     Example:
         >>> from sparsebench.bench.models.model_file import read_card
@@ -34,10 +36,13 @@ def build_network(card: ModelCard) -> nn.Module:
         >>> build_network(read_card(Path("model.safetensors")))[-1]
         Linear(in_features=100, out_features=10, bias=True)
     """
-    return rebuild(card.model, card.shape, card.classes, card.model_args)[0]
+    network = rebuild(card.model, card.shape, card.classes, card.model_args)[0]
+    if state is not None:
+        network.load_state_dict(state)
+    return network
 
 
-def load_lines(card: ModelCard, path: Path) -> list[str]:
+def load_lines(card: ModelCard, path: Path, network: nn.Module | None = None) -> list[str]:
     """Returns three lines of Python that load an exported file.
 
     Afterwards `model` is the network in eval mode. For ONNX the last line computes `logits` from `images`,
@@ -45,11 +50,12 @@ def load_lines(card: ModelCard, path: Path) -> list[str]:
 
     Args:
         card: The model card.
-        path: The file, whose suffix is `.safetensors`, `.pt` or `.onnx`.
+        path: The file, whose suffix is one of `formats.SUFFIXES`.
+        network: The network that was written, such as a compacted one; by default that of the card.
 
     Returns:
-        The lines. They need torch (or onnxruntime) and, where the network is not a sequence of layers of
-        torch.nn, timm or sparsebench.
+        The lines. They need torch (or onnxruntime) alone, except for the tensors of a network that is not a
+        sequence of layers of torch.nn, which need timm or sparsebench.
 
     Raises:
         SparsebenchError: The card's arguments are not names and literals: a file of a stranger may hold code.
@@ -70,12 +76,14 @@ def load_lines(card: ModelCard, path: Path) -> list[str]:
             f"session = onnxruntime.InferenceSession({file})",
             'logits = session.run(None, {"images": images})[0]',
         ]
+    if path.suffix == ".pt2":
+        return ["import torch", f"program = torch.export.load({file})", "model = program.module()"]
     module, load = HOW[path.suffix]
-    imports, network = _network(card)
+    imports, made = _network(card, network)
     names = dict.fromkeys([module, *imports])
     return [
-        f"import {', '.join(names)}" + _registered_elsewhere(card),
-        f"model = {network}.eval()",
+        f"import {', '.join(names)}" + ("" if network is not None else _registered_elsewhere(card)),
+        f"model = {made}.eval()",
         f"model.load_state_dict({load.format(file=file)})",
     ]
 
@@ -105,9 +113,11 @@ def input_description(card: ModelCard) -> str:
     return f"images: {shape}, (x - mean)/std of the stored pixels x; by channel mean {mean}, std {std}"
 
 
-def _network(card: ModelCard) -> tuple[list[str], str]:
+def _network(card: ModelCard, network: nn.Module | None) -> tuple[list[str], str]:
     """Returns the modules to import, and an expression that builds the network from them."""
-    model, arguments = rebuild(card.model, card.shape, card.classes, card.model_args)
+    model, arguments = network, dict[str, Any]()
+    if model is None:
+        model, arguments = rebuild(card.model, card.shape, card.classes, card.model_args)
     if isinstance(model, nn.Sequential) and all(
         type(part).__module__.startswith("torch.nn") for part in model
     ):

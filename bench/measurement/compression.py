@@ -56,6 +56,22 @@ def layer_table(model: nn.Module, prunable: Iterable[str]) -> list[Layer]:
     ]
 
 
+def densities(layers: Iterable[Layer]) -> dict[str, float]:
+    """Returns the fraction of nonzero weights by parameter name.
+
+    Args:
+        layers: The prunable tensors, from `layer_table`.
+
+    Returns:
+        Nonzeros over size.
+
+    Example:
+        >>> densities([Layer(name="fc1", shape=(2, 4), nonzeros=2)])
+        {'fc1': 0.25}
+    """
+    return {layer.name: layer.nonzeros / layer.size for layer in layers}
+
+
 def ratio(total: float, rest: float) -> float:
     """Returns total/rest, with a rest below one counted as one, and at least 1.
 

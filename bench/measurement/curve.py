@@ -1,19 +1,17 @@
-"""The curve of a finished model: its accuracy at the common compressions, cut by magnitude to get there."""
+"""The curve of a finished model: its accuracy at the common compressions, cut to get there."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ...datasets.api import Data
 from ...errors import SparsebenchError
-from ...methods.masks import top
-from ...methods.sparsity import kept_at
 from ...records.fields import CompressionPoint, Metric
 from .accuracy import Evaluation, accuracy
 from .accuracy import by_class as by_class
+from .cuts import Cut, restored
 
 
 def check_compressions(compressions: Iterable[float], size: int, task: str) -> None:
@@ -39,61 +37,9 @@ def check_compressions(compressions: Iterable[float], size: int, task: str) -> N
         )
 
 
-@torch.no_grad()
-def cut_to(weights: Sequence[Tensor], keep: int) -> bool:
-    """Keeps the `keep` weights of largest magnitude over all tensors, and sets the others to zero, in place.
-
-    Of equal magnitudes the first in the order of tensors and indices stays. Tensors that together have no
-    more nonzeros are not changed.
-
-    Args:
-        weights: The prunable tensors, in P's order.
-        keep: How many weights stay at most.
-
-    Returns:
-        Whether something was cut.
-
-    Example:
-        >>> w = [torch.tensor([0.5, -2.0]), torch.tensor([1.0, 0.25])]
-        >>> cut_to(w, 2), [t.tolist() for t in w], cut_to(w, 2)
-        (True, [[0.0, -2.0], [1.0, 0.0]], False)
-    """
-    if _nonzeros(weights) <= keep:
-        return False
-    mask = top(torch.cat([w.abs().reshape(-1) for w in weights]), keep)
-    for w, kept in zip(weights, torch.split(mask, [w.numel() for w in weights]), strict=True):
-        w.masked_fill_(~kept.view_as(w), 0.0)
-    return True
-
-
-@contextmanager
-def restored(weights: Sequence[Tensor]) -> Iterator[None]:
-    """Gives tensors the values again that they have now, in place, when the block ends.
-
-    Args:
-        weights: The tensors, detached views of a model's own.
-
-    Yields:
-        Nothing: the block may change the tensors.
-
-    Example:
-        >>> w = torch.ones(2)
-        >>> with restored([w]):
-        ...     _ = w.zero_()
-        >>> w
-        tensor([1., 1.])
-    """
-    whole = [w.clone() for w in weights]
-    try:
-        yield
-    finally:
-        for w, was in zip(weights, whole, strict=True):
-            w.copy_(was)
-
-
 def curve(
     model: nn.Module,
-    weights: Sequence[Tensor],
+    cut: Cut,
     compressions: Sequence[float],
     data: Data,
     device: torch.device,
@@ -103,13 +49,13 @@ def curve(
 ) -> list[CompressionPoint]:
     """Returns the accuracy of a model at compression 1 and at each common compression.
 
-    The model is measured as it is where it is that sparse already, else with the k(c) weights of largest
-    magnitude over all of P, without retraining. The weights have their values again afterwards.
+    The model is measured as it is where it is that sparse already, else cut to get there, without retraining.
+    It has its values again afterwards.
 
     Args:
         model: The finished plain model, on `device`.
-        weights: Its prunable weights, detached views of the model's own tensors.
-        compressions: The common compressions, each 1 or more; those that leave no weight are left out.
+        cut: How it is cut.
+        compressions: The common compressions, each 1 or more; those that leave no network are left out.
         data: The validation split and the test set.
         device: Where the batches are put.
         whole: The results of the model as it is, which are those at compression 1; where they have none on
@@ -120,6 +66,7 @@ def curve(
         One point a compression, ascending; none where there are no common compressions.
 
     Example:
+        >>> from sparsebench.bench.measurement.cuts import WeightCut
         >>> from sparsebench.datasets.on_device import OnDevice
         >>> layer, labels = nn.Linear(2, 2, bias=False), torch.tensor([0, 1, 1])
         >>> layer.weight.data = torch.tensor([[1.0, 0.0], [0.0, 0.5]])
@@ -127,25 +74,22 @@ def curve(
         >>> data = Data("two", (1, 1, 2), 2, train=split, valid=split, test=split, digest="d1915")
         >>> net, cpu = nn.Sequential(nn.Flatten(), layer), torch.device("cpu")
         >>> whole = Evaluation(by_class(net, split, cpu), None)
-        >>> points = curve(net, [layer.weight.detach()], [2, 4], data, cpu, whole=whole)
-        >>> [(p.at, p.nonzeros, p.cut, round(p.val_accuracy, 2)) for p in points]
-        [(1.0, 2, False, 1.0), (2.0, 2, False, 1.0), (4.0, 1, True, 0.33)]
+        >>> cut = WeightCut({"1.weight": layer.weight.detach()}, cost={"1.weight": 4})
+        >>> points = curve(net, cut, [2, 4], data, cpu, whole=whole)
+        >>> [(p.at, p.nonzeros, p.cut, p.speedup, round(p.val_accuracy, 2)) for p in points]
+        [(1.0, 2, False, 2.0, 1.0), (2.0, 2, False, 2.0, 1.0), (4.0, 1, True, 4.0, 0.33)]
     """
     if not compressions:
         return []
-    size, nonzeros = sum(w.numel() for w in weights), _nonzeros(weights)
     test = whole.test.score(metric) if whole.test is not None else None
-    points = [CompressionPoint(1.0, whole.valid.score(metric), nonzeros, False, test)]
-    with restored(weights):
-        for c in sorted(c for c in set(compressions) if 1 < c <= size):
-            if not cut_to(weights, kept_at(c, size)):  # the same model
+    valid = whole.valid.score(metric)
+    points = [CompressionPoint(1.0, valid, cut.nonzeros(), False, test, cut.speedup())]
+    with restored(cut.tensors):
+        for c in sorted(c for c in set(compressions) if c > 1 and cut.reaches(c)):
+            if not cut.to(c):  # the same model
                 points.append(replace(points[-1], at=c))
                 continue
             valid = accuracy(model, data.valid, device, metric)
             test = accuracy(model, data.test, device, metric) if whole.test is not None else None
-            points.append(CompressionPoint(c, valid, _nonzeros(weights), True, test))
+            points.append(CompressionPoint(c, valid, cut.nonzeros(), True, test, cut.speedup()))
     return points
-
-
-def _nonzeros(weights: Iterable[Tensor]) -> int:
-    return sum(int(w.count_nonzero()) for w in weights)

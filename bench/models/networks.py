@@ -9,6 +9,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from ...errors import SparsebenchError
+from .conv3 import conv3_bn
+from .conv_norm import conv_norm
+from .refusal import refuse
 
 _VGG = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 
@@ -105,9 +108,7 @@ class SmallVGG(nn.Module):
         for stage, convs in enumerate(_VGG[depth]):
             width = min(64 * 2**stage, 512)
             for _ in range(convs):
-                conv = nn.Conv2d(channels, width, 3, padding=1, bias=False)
-                nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
-                layers += [conv, nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+                layers += [*conv_norm(channels, width), nn.ReLU(inplace=True)]
                 channels = width
             layers.append(nn.MaxPool2d(2))
         self.features = nn.Sequential(*layers)
@@ -118,19 +119,6 @@ class SmallVGG(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Returns the logits `(N, classes)` of images `(N, C, H, W)`."""
         return self.head(self.flatten(self.pool(self.features(x))))  # type: ignore[no-any-return]
-
-
-# Arguments that timm and sparsebench pass to every model; one that does not need them ignores them.
-_OFFERED = {"pretrained_cfg", "pretrained_cfg_overlay", "cache_dir", "img_size"}
-
-
-def _refuse(name: str, pretrained: bool, rest: dict[str, Any]) -> None:
-    """Raises for pretrained weights, which none of these networks has, and for an unknown argument."""
-    if pretrained:
-        raise SparsebenchError(f"model {name!r} has no pretrained weights")
-    for argument in rest:
-        if argument not in _OFFERED:
-            raise SparsebenchError(f"model {name!r} takes no argument {argument!r}")
 
 
 def lenet_300_100(
@@ -160,7 +148,7 @@ def lenet_300_100(
           (5): Linear(in_features=100, out_features=5, bias=True)
         )
     """
-    _refuse("lenet_300_100", pretrained, rest)
+    refuse("lenet_300_100", pretrained, rest)
     return LeNet300100(in_chans, img_size, num_classes)
 
 
@@ -187,7 +175,7 @@ def lenet5(
         >>> lenet5(img_size=28)[5]  # 50 channels of 4×4
         Linear(in_features=800, out_features=500, bias=True)
     """
-    _refuse("lenet5", pretrained, rest)
+    refuse("lenet5", pretrained, rest)
     return LeNet5(in_chans, img_size, num_classes)
 
 
@@ -212,7 +200,7 @@ def vgg16_bn_cifar(
         >>> vgg16_bn_cifar(in_chans=1).features[0]
         Conv2d(1, 64, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)
     """
-    _refuse("vgg16_bn_cifar", pretrained, rest)
+    refuse("vgg16_bn_cifar", pretrained, rest)
     return SmallVGG(16, in_chans, num_classes)
 
 
@@ -237,7 +225,7 @@ def vgg19_bn_cifar(
         >>> sum(isinstance(layer, nn.Conv2d) for layer in vgg19_bn_cifar().modules())
         16
     """
-    _refuse("vgg19_bn_cifar", pretrained, rest)
+    refuse("vgg19_bn_cifar", pretrained, rest)
     return SmallVGG(19, in_chans, num_classes)
 
 
@@ -263,7 +251,7 @@ def resnet18_cifar(
         >>> network.conv1, network.maxpool
         (Conv2d(3, 64, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False), Identity())
     """
-    _refuse("resnet18_cifar", pretrained, rest)
+    refuse("resnet18_cifar", pretrained, rest)
     from timm.models.resnet import BasicBlock, ResNet
 
     block: Any = BasicBlock  # timm annotates an instance where it takes the class
@@ -276,6 +264,7 @@ def resnet18_cifar(
 
 
 OURS: dict[str, Callable[..., nn.Module]] = {
-    maker.__name__: maker for maker in (lenet_300_100, lenet5, vgg16_bn_cifar, vgg19_bn_cifar, resnet18_cifar)
+    maker.__name__: maker
+    for maker in (lenet_300_100, lenet5, conv3_bn, vgg16_bn_cifar, vgg19_bn_cifar, resnet18_cifar)
 }
 """The function that builds each network, by the name that timm and suites use."""

@@ -24,7 +24,7 @@ def registered_models() -> list[str]:
 
     Example:
         >>> registered_models()[:3]
-        ['lenet_300_100', 'lenet5', 'vgg16_bn_cifar']
+        ['lenet_300_100', 'lenet5', 'conv3_bn']
     """
     return [*OURS, *(name for name in timm.list_models() if name not in OURS)]
 

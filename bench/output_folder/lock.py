@@ -54,7 +54,7 @@ class FolderLock:
             self._file.acquire(timeout=LOCK_SECONDS)
         except Timeout:
             self.release()
-            raise self._taken() from None
+            raise _taken(self.folder) from None
         except BaseException:
             self.release()
             raise
@@ -73,17 +73,12 @@ class FolderLock:
                 fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() > until:
-                    raise self._taken() from None
+                    raise _taken(self.folder) from None
                 time.sleep(0.05)
             except OSError:  # a file system that locks no folders
                 return
             else:
                 return
-
-    def _taken(self) -> SparsebenchError:
-        return SparsebenchError(
-            f"another campaign is running in {str(self.folder)!r}; wait for it, or choose another --out"
-        )
 
     def release(self) -> None:
         """Gives the lock back; does nothing where it is not held."""
@@ -92,6 +87,33 @@ class FolderLock:
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
+
+
+def refuse_if_in_use(path: Path) -> None:
+    """Raises where a driver holds the folder's lock: before anything is read that takes its time.
+
+    Args:
+        path: An output folder, which may not exist.
+
+    Raises:
+        SparsebenchError: A driver runs there.
+
+    Example:
+        >>> lock = FolderLock(Path())
+        >>> lock.acquire()
+        >>> refuse_if_in_use(Path())
+        Traceback (most recent call last):
+        sparsebench.errors.SparsebenchError: another campaign is running in '.'; wait for it, or choose ...
+        >>> lock.release()
+    """
+    if in_use(path):
+        raise _taken(path)
+
+
+def _taken(folder: Path) -> SparsebenchError:
+    return SparsebenchError(
+        f"another campaign is running in {str(folder)!r}; wait for it, or choose another --out"
+    )
 
 
 def in_use(path: Path) -> bool | None:

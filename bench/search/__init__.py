@@ -1,4 +1,4 @@
-"""Hyperparameter search: an Optuna study a common compression, and the confirmation of what is chosen.
+"""Hyperparameter search: an Optuna study a common compression, the confirmation of what is chosen, dashboard.
 
 Belongs here: whatever imports Optuna. Does not: running a trial, or writing its record.
 """

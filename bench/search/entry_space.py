@@ -45,7 +45,7 @@ class EntrySpace:
         self.task, self.entry, self.images = task, entry, images
         self.cls = registry[entry.method]
         self._fixed = {name: value for name, value in entry.knobs.items() if not isinstance(value, dict)}
-        target = target_knob(self.cls)
+        target = target_knob(self.cls, task.granularity)
         self.target = None if target in self._fixed else target
         self.knobs = free_knobs(task.recipe, self.cls, entry.knobs)
         if DECAY_BUDGET in self.knobs and DECAY_BUDGET not in entry.knobs:
@@ -65,6 +65,12 @@ class EntrySpace:
     def _steps(self, recipe: Recipe) -> int:
         return recipe.epochs * full_batches(self.images, recipe.batch_size)
 
+    def _aimed(self, aim: float) -> dict[str, float]:
+        """Returns the target of a trial, a sparsity or a speed-up."""
+        if self.target is None:
+            return {}
+        return {self.target: aim if self.task.granularity == "channels" else 1 - 1 / aim}
+
     def settings(self, values: Mapping[str, Any], aim: float) -> tuple[dict[str, Any], Recipe]:
         """Returns the settings of a trial.
 
@@ -75,7 +81,7 @@ class EntrySpace:
         Returns:
             The method's knobs that are not defaults, λ computed from a decay budget, and the whole recipe.
         """
-        given = {**({self.target: 1 - 1 / aim} if self.target else {}), **self._fixed, **values}
+        given = {**self._aimed(aim), **self._fixed, **values}
         budget = given.pop(DECAY_BUDGET, None)
         knobs, rest = split_settings(self.cls, given)
         recipe = settle_recipe(self.task.recipe, self.cls, rest)

@@ -227,6 +227,7 @@ class Study:
             method=self.entry.method,
             method_version=self.cls.version,
             compressions=self.suite.budget.compressions,
+            granularity=self.task.granularity,
             replicate=self.replicate,
             **fields,
         )

@@ -1,4 +1,4 @@
-"""This machine: devices, cores, versions, peak memory, signals, and whether an address answers.
+"""This machine: devices, cores, versions, peak memory, signals, addresses, and servers for its user alone.
 
 Belongs here: facts of the machine and the process. Does not: anything that knows suites, trials or records.
 """

@@ -4,6 +4,8 @@ While trials run, the first signal asks for a pause and the second ends the run;
 ends it.
 """
 
+import atexit
+import os
 import signal
 import sys
 import threading
@@ -32,6 +34,38 @@ class Interrupted(KeyboardInterrupt):
         ...     print(end)
         stopped before the first trial; the same command continues
     """
+
+
+class Stopped(SystemExit):
+    """The end of a process that a signal has stopped; its code is 128 + the signal.
+
+    Example:
+        >>> raise Stopped(130)
+        Traceback (most recent call last):
+        sparsebench.bench.system.interrupts.Stopped: 130
+    """
+
+
+def end_at_once(status: int) -> NoReturn:
+    """Ends the process after its exit handlers, without the interpreter's teardown.
+
+    A signal can come while threads of a library still work in native code; one that is torn down there
+    aborts the process, whose exit status then says nothing of the signal.
+
+    Args:
+        status: The exit status.
+
+    Example:
+        >>> import subprocess
+        >>> program = f"from {__name__} import end_at_once; end_at_once(130)"
+        >>> subprocess.run([sys.executable, "-c", program]).returncode
+        130
+    """
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # a terminal or a pipe that is gone, or closed
+            stream.flush()
+    os._exit(status)
 
 
 class Interrupts:
@@ -108,11 +142,11 @@ class Interrupts:
             signal.signal(number, before)  # type: ignore[arg-type]
 
     def leave(self) -> NoReturn:
-        """Ends the process with 128 + the signal; further signals are ignored."""
+        """Raises `Stopped` with 128 + the signal; further signals are ignored."""
         for number in self._before:
             signal.signal(number, signal.SIG_IGN)
         self._before.clear()
-        sys.exit(128 + (self.number or 0))
+        raise Stopped(128 + (self.number or 0))
 
 
 _of_command: Interrupts | None = None

@@ -5,7 +5,7 @@ MLflow takes seconds to import and reads its settings then, so it is imported wh
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
@@ -16,7 +16,7 @@ from ...reasons import WHOLE, message, shortened
 from ...records.log import place_of
 from ..system.sqlite_file import set_damaged_aside
 from ..system.urls import sqlite_url, without_login
-from .chart_view import save_view
+from .chart_view import Range, save_fronts_view, save_trials_view, views_note
 from .trial_values import experiment_name
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ CAMPAIGN = "bench.campaign"  # tag: the id of the campaign that wrote it
 PLACE, SERVER = "bench.artifacts", "server"  # tag of an experiment whose artifacts lie where the server says
 # Where MLflow's tables hold the place of artifacts; it has no other way to tell it that they were moved.
 PLACES = {"experiments": "artifact_location", "runs": "artifact_uri", "logged_models": "artifact_location"}
+NOTE = "mlflow.note.content"  # Markdown that MLflow shows above an experiment's runs, or on a run's page
 KIND = "mlflow.experimentKind"  # selects the pages for training models, not those for language models
 _SETTINGS = {
     # The default is to wait minutes for a server that does not answer.
@@ -134,6 +135,7 @@ class Tracker:
         self._place = place_of(self.folder / DATABASE)
         self.client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         self._experiments: dict[str, str] = {}
+        self._owned: set[str] = set()  # of the experiments, those whose views are this campaign's
 
     @property
     def lost(self) -> bool:
@@ -157,6 +159,11 @@ class Tracker:
             self._experiments[name] = self._find_or_make(name)
         return self._experiments[name]
 
+    def show_fronts(self, experiment: str, axes: Sequence[str], accuracies: Range | None) -> None:
+        """Writes the view of the fronts of an experiment, for its results; that of another campaign stays."""
+        if experiment in self._owned:
+            save_fronts_view(self.client, experiment, axes, accuracies)
+
     def _find_or_make(self, name: str) -> str:
         """Returns the id of an experiment to which the campaign's runs may be added.
 
@@ -175,7 +182,10 @@ class Tracker:
         if known.tags.get(CAMPAIGN) == self.campaign:
             if known.lifecycle_stage != "active":
                 self.client.restore_experiment(known.experiment_id)
-            save_view(self.client, known.experiment_id)
+            self._owned.add(str(known.experiment_id))
+            save_trials_view(self.client, known.experiment_id)
+            if NOTE not in known.tags:
+                self.client.set_experiment_tag(known.experiment_id, NOTE, views_note(known.experiment_id))
         return str(known.experiment_id)
 
     def _create(self, name: str) -> "Experiment":

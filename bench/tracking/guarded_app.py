@@ -1,104 +1,28 @@
 """MLflow's application behind a token: the process that `sparsebench ui` starts.
 
 MLflow's pages and its artifacts show whatever the server's user can read, and it has no login of its own that
-works without an account. On a machine with several users every one of them reaches 127.0.0.1.
+works without an account.
 """
 
-import hmac
 import os
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
 
-TOKEN = "SPARSEBENCH_UI_TOKEN"
-REFUSAL = b"This server asks for a token: open the address that `sparsebench ui` has printed, as a whole.\n"
+from ..system.pages.guard import serve_guarded
 
-Message = MutableMapping[str, Any]
-App = Callable[
-    [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
-]
+# At the first visit of an address MLflow opens its assistant, a chat with a language model, over a quarter of
+# the page; every `sparsebench ui` may have another port. Its button stays.
+CLOSED_ASSISTANT = (
+    b"<script>localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')</script>"
+)
 
 
-class Guard:
-    """An ASGI application that answers those who know a token, and passes their requests on.
-
-    The token is accepted in the query (`?token=…`), which sets a cookie for what follows, in the cookie, and
-    as `Authorization: Bearer …`, which MLflow's clients send where MLFLOW_TRACKING_TOKEN is set. The cookie
-    alone does not answer the pages of other servers: a browser sends it for those of another port too.
-
-    Args:
-        app: The application behind it.
-        token: The token.
-        cookie: The cookie's name. Browsers send cookies to every port of a host: two servers have two names.
-
-    Example:
-        >>> import asyncio
-        >>> said = []
-        >>> async def send(message): said.append(message.get("status"))
-        >>> scope = {"type": "http", "path": "/", "query_string": b"token=wrong", "headers": []}
-        >>> asyncio.run(Guard(app=None, token="right", cookie="ui-5000")(scope, None, send))
-        >>> said[0]
-        401
-    """
-
-    def __init__(self, app: App, token: str, cookie: str) -> None:
-        self.app, self.token, self.cookie = app, token, cookie
-
-    async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
-        """Answers one request of the ASGI protocol."""
-        if scope["type"] == "lifespan" or (scope["type"] == "http" and scope["path"] == "/health"):
-            await self.app(scope, receive, send)
-            return
-        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        given = [value for name, value in query if name == "token"]
-        if self._known(given):
-            rest = urlencode([pair for pair in query if pair[0] != "token"])
-            await self.app({**scope, "query_string": rest.encode()}, receive, self._remembering(send))
-        elif self._known(self._sent(scope)):
-            await self.app(scope, receive, send)
-        elif scope["type"] == "http":
-            plain = [(b"content-type", b"text/plain; charset=utf-8")]
-            await send({"type": "http.response.start", "status": 401, "headers": plain})
-            await send({"type": "http.response.body", "body": REFUSAL})
-        else:
-            await send({"type": "websocket.close", "code": 1008})
-
-    def _known(self, found: list[str]) -> bool:
-        return any(hmac.compare_digest(text.encode(), self.token.encode()) for text in found)
-
-    def _sent(self, scope: Message) -> list[str]:
-        """Returns the tokens in a request's headers; a cookie's only for the server's own pages."""
-        found = []
-        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        own = headers.get(b"origin") in (None, f"http://{headers.get(b'host')}")
-        for name, value in headers.items():
-            if name == b"authorization" and value[:7].lower() == "bearer ":
-                found.append(value[7:].strip())
-            if name == b"cookie" and own:
-                cookies: SimpleCookie = SimpleCookie()
-                try:
-                    cookies.load(value)
-                except CookieError:
-                    continue
-                if self.cookie in cookies:
-                    found.append(cookies[self.cookie].value)
-        return found
-
-    def _remembering(
-        self, send: Callable[[Message], Awaitable[None]]
-    ) -> Callable[[Message], Awaitable[None]]:
-        """Returns a `send` that adds the cookie to the answer."""
-        words = f"{self.cookie}={self.token}; Path=/; HttpOnly; SameSite=Lax".encode()
-
-        async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                more = [(b"set-cookie", words), (b"referrer-policy", b"no-referrer")]
-                message = {**message, "headers": [*message["headers"], *more]}
-            await send(message)
-
-        return sending
+def _without_assistant(response: Any) -> Any:
+    """Returns the answer of MLflow's Flask application; the page itself with the assistant closed."""
+    if response.mimetype == "text/html":
+        response.direct_passthrough = False
+        response.set_data(response.get_data().replace(b"<head>", b"<head>" + CLOSED_ASSISTANT, 1))
+    return response
 
 
 def _main() -> None:
@@ -112,16 +36,13 @@ def _main() -> None:
     os.environ[constants.ARTIFACT_ROOT_ENV_VAR] = artifacts
     os.environ[constants.ARTIFACTS_DESTINATION_ENV_VAR] = artifacts
     os.environ[constants.SERVE_ARTIFACTS_ENV_VAR] = "true"
-    token = os.environ.pop(TOKEN)
-    import uvicorn
+    from mlflow.server import app as pages
     from mlflow.server.fastapi_app import app
     from mlflow.server.handlers import initialize_backend_stores
 
+    pages.after_request(_without_assistant)
     initialize_backend_stores(database, database, artifacts)
-    uvicorn.run(
-        Guard(app, token, f"sparsebench-ui-{port}"), host=host, port=int(port), log_level="warning",
-        access_log=False, ws="none",
-    )  # fmt: skip
+    serve_guarded(app, host, int(port))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from ...records.record import Record
 from ...records.store import latest
 from .client import Tracker, default_uri, mlflow_message
 from .logged_models import write_models
-from .study_runs import StudySummary, write_study
+from .study_runs import StudySummary, axes_of, write_study
 from .trial_runs import dataset_of, write_trial
 from .trial_values import colour_of, dense_accuracy
 
@@ -245,18 +245,20 @@ def publish_studies(
         MLflow at ftp://nowhere could not be written to (...); records.jsonl has everything
         0
     """
-    count, own = 0, list(records)
+    count, own, given = 0, list(records), list(summaries)
     try:
         tracker = Tracker(uri, folder, campaign)
         runs: dict[str, dict[str, Run]] = {}
         made: dict[str, dict[str, str]] = {}
-        for summary in summaries:
+        for summary in given:
             experiment = tracker.experiment(summary.suite, summary.task)
             here = [record for record in own if record.task == summary.task]
             # Once for each experiment: the runs to link, and the models.
             if experiment not in runs:
                 runs[experiment] = tracker.present(experiment)
                 made[experiment] = write_models(tracker, experiment, here, models or {}, runs[experiment])
+                there = [other for other in given if other.task == summary.task]
+                tracker.show_fronts(experiment, axes_of(there), summary.accuracies)
             # The study run.
             data = dataset_of(here[0]) if here else None
             colour = colour_of(colours, summary.entry)

@@ -67,8 +67,8 @@ def metrics_of(record: Record, dense: float | None = None) -> dict[str, float]:
     `eval/top1` is the accuracy on the validation split, the balanced one where the tag `bench.metric` says
     so; `eval/val_top1_at_64x` and `eval/test_top1_at_64x` are measured at compression 64;
     `cost/flops_ratio` is 1/speedup. MLflow's scatter plots have no logarithmic axis, so log2 of the
-    compression is a metric of its own. At most twelve diagnostics of the whole network follow as
-    `diag/<name>`.
+    compression and of the theoretical speed-up are metrics of their own. At most twelve diagnostics of the
+    whole network follow as `diag/<name>`.
 
     Args:
         record: Record of the trial.
@@ -94,6 +94,7 @@ def metrics_of(record: Record, dense: float | None = None) -> dict[str, float]:
         found["cost/log2_compression"] = math.log2(record.compression)
     if record.speedup is not None:
         found["cost/flops_ratio"] = 1 / record.speedup
+        found["cost/log2_speedup"] = math.log2(record.speedup)
     for point in record.at_compressions:
         found[f"eval/val_top1_at_{point.at:g}x"] = point.val_accuracy
         found[f"eval/test_top1_at_{point.at:g}x"] = point.test_accuracy
@@ -107,7 +108,8 @@ def metrics_of(record: Record, dense: float | None = None) -> dict[str, float]:
 def params_of(record: Record) -> dict[str, str]:
     """Returns the parameters of a trial's run: learning rate, weight decay, the method's knobs, the seed.
 
-    With common compressions also the assigned one (`aim`) and the number of the search (`replicate`).
+    A trial of a search has its number (`trial`); with common compressions there are also the assigned one
+    (`aim`) and the number of the search (`replicate`).
 
     Args:
         record: Record of the trial.
@@ -121,6 +123,8 @@ def params_of(record: Record) -> dict[str, str]:
     """
     recipe = {key: record.recipe[key] for key in ("lr", "weight_decay") if key in record.recipe}
     values = recipe | record.knobs | {"seed": record.seed}
+    if record.trial is not None:
+        values |= {"trial": record.trial}
     if record.compressions:
         values |= {"replicate": record.replicate} | ({} if record.aim is None else {"aim": record.aim})
     return {_key(key): short_text(value) for key, value in values.items()}
@@ -144,6 +148,8 @@ def tags_of(record: Record, colour: str | None = None) -> dict[str, str]:
     """
     tags: dict[str, str | None] = {
         "bench.kind": "trial",
+        "bench.suite": record.suite,
+        "bench.task": record.task,
         "bench.id": record.id,
         "bench.config": record.config,
         "bench.entry": record.entry,

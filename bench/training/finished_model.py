@@ -13,13 +13,15 @@ from ..measurement.accuracy import ClassCounts, Evaluation, by_class, class_size
 from ..measurement.collapse import has_collapsed
 from ..measurement.compression import (
     compression,
+    densities,
     effective_compression,
     empty_layers,
     layer_table,
     total_compression,
     zero_below,
 )
-from ..measurement.curve import curve, restored
+from ..measurement.curve import curve
+from ..measurement.cuts import ChannelCut, Cut, WeightCut, restored
 from ..measurement.flops import speedup
 from ..measurement.zero_threshold import operating_points
 from .loop import Training
@@ -82,7 +84,8 @@ def _measured(trial: Trial, training: Training, data: Data, place: torch.device)
     zero_below(weights, exact.threshold)
     compression_exact = compression(layer_table(model, training.prunable))
     first, metric = Evaluation(exact.valid, on_test()), trial.recipe.metric
-    points = curve(model, weights, trial.compressions, data, place, whole=first, metric=metric)
+    cut = _cut(trial, training)
+    points = curve(model, cut, trial.compressions, data, place, whole=first, metric=metric)
     with restored(weights):
         zero_below(weights, chosen.threshold)
         found = first if chosen is exact else Evaluation(chosen.valid, on_test())
@@ -99,7 +102,6 @@ def _measured(trial: Trial, training: Training, data: Data, place: torch.device)
 def _sizes(training: Training, data: Data, place: torch.device) -> dict[str, Any]:
     """Returns what is counted of a finished model: its zeros, and what they save."""
     model, layers = training.model, layer_table(training.model, training.prunable)
-    density = {layer.name: layer.nonzeros / layer.size for layer in layers}
     target, missed_by = _target(training.method, layers)
     return {
         "compression": compression(layers),
@@ -107,12 +109,20 @@ def _sizes(training: Training, data: Data, place: torch.device) -> dict[str, Any
         "missed_by": missed_by,
         "total_compression": total_compression(model),
         "effective_compression": effective_compression(model, training.prunable, data.shape),
-        "speedup": speedup(training.metrics.cost, density),
+        "speedup": speedup(training.metrics.cost, densities(layers)),
         "prunable_share": training.prunable_share,
         "collapsed": has_collapsed(model, data.shape, place),
         "empty_layers": empty_layers(layers),
         "layers": layers,
     }
+
+
+def _cut(trial: Trial, training: Training) -> Cut:
+    """Returns the way in which the finished model is brought to the common compressions."""
+    if trial.granularity == "channels":
+        return ChannelCut(training.model, training.prunable, training.net.channels)
+    weights = {name: training.net.weight(name).detach() for name in training.prunable}
+    return WeightCut(weights, training.metrics.cost)
 
 
 def _target(method: Sparsifier, layers: Sequence[Layer]) -> tuple[float | None, int | None]:

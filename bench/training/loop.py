@@ -4,6 +4,7 @@ import math
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from ..config.lr_schedule import eta_sum, rate, round_steps
 from ..config.trial_spec import Recipe
 from ..measurement.flops import by_weight
 from ..measurement.forward import products
+from ..measurement.graph.find_channels import find_channels
 from ..measurement.prunable import prunable_set
 from ..models.logits import checked_logits
 from .batches import BatchStream
@@ -77,7 +79,8 @@ class Training:
         self.prunable, self.prunable_share = covered.names, covered.share
         self.total_steps = recipe.epochs * full_batches(len(data.train), recipe.batch_size)
         self.batches = BatchStream(data.train, recipe, seed, device)
-        self.net = Net(model, self.prunable, torch.Generator().manual_seed(seed + 1))
+        find = partial(find_channels, model, self.prunable, data.shape)
+        self.net = Net(model, self.prunable, torch.Generator().manual_seed(seed + 1), find)
         self.result = TrainingResult(warnings=[covered.warning] if covered.warning else [])
         self.rounds = method.rounds()
         self._check_rounds()

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from ...errors import NotTrainable, SparsebenchError
 from ...methods.api import Sparsifier, registry
 from ...reasons import reason
+from ...records.fields import Granularity
 from ...records.record import Record
 from ...validation import explain_validation
 from ..config.search_space import full_knobs, settle_recipe, split_settings
@@ -39,6 +40,7 @@ def train(
     model_args: Mapping[str, Any] | None = None,
     keep_dense: Sequence[str] = (),
     compressions: Sequence[float] = COMPRESSIONS,
+    granularity: Granularity = "weights",
     data: str | Path | None = None,
     device: str | None = None,
     plugins: Sequence[str | Path] = (),
@@ -63,6 +65,8 @@ def train(
         keep_dense: Layers that are not prunable: names, or patterns such as `blocks.0.*`.
         compressions: The compressions at which the finished model is measured, each above 1; larger ones than
             it has prunable weights are left out.
+        granularity: What is removed to get there: "weights", counted by nonzeros in P, or whole "channels",
+            counted by multiply-accumulates.
         data: The folder of datasets; SPARSEBENCH_DATA or the user's cache where it is None.
         device: "cpu", "mps" or a GPU such as "cuda:0"; None takes the first GPU, else MPS, else the CPU.
         plugins: Python files that register methods, datasets or models when imported.
@@ -91,8 +95,7 @@ def train(
         place, cls = check_device(device), registry[method]
         knobs, rest = split_settings(cls, settings or {})
         recipe, compressions = _recipe(cls, rest), _checked(compressions)
-        _check_seed(seed)
-        _check_save(save)
+        _check(seed, save)
         base = str(Path.cwd())
         opened = trials.open_data(dataset, data, dict(data_args or {}), base)
         for note in opened.notes:
@@ -102,7 +105,7 @@ def train(
             data_digest=opened.digest, start_digest=start_digest(model_args or {}, base), model=model,
             model_args=dict(model_args or {}), keep_dense=tuple(keep_dense), recipe=recipe, method=method,
             method_version=cls.version, knobs=full_knobs(method, knobs), seed=seed, base=base,
-            phase="single", compressions=compressions,
+            phase="single", compressions=compressions, granularity=granularity,
         )  # fmt: skip
         return _trained(trial, data_root=data, device=place, save=save, on_event=on_event)
 
@@ -111,18 +114,15 @@ def _tell(on_event: Callable[[dict[str, Any]], None], sentence: str) -> None:
     on_event({"warning": sentence})
 
 
-def _check_save(save: str | Path | None) -> None:
-    if save is not None:
-        trials.check_save_path(Path(save))
-
-
 def _checked(compressions: Sequence[float]) -> tuple[float, ...]:
     if wrong := [c for c in compressions if not 1 < c < math.inf]:
         raise SparsebenchError(f"compressions: write finite numbers above 1, not {wrong[0]:g}")
     return tuple(sorted({float(c) for c in compressions}))
 
 
-def _check_seed(seed: int) -> None:
+def _check(seed: int, save: str | Path | None) -> None:
+    if save is not None:
+        trials.check_save_path(Path(save))
     if not 0 <= seed <= MAX_SEED:
         raise SparsebenchError(f"seed = {seed} is out of range: 0 to {MAX_SEED}")
 

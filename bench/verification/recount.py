@@ -12,8 +12,11 @@ from ...records.record import Record
 from ...records.schema_1 import recorded_arguments
 from ..measurement.accuracy import ClassCounts, Evaluation, by_class
 from ..measurement.compression import compression, layer_table, zero_below
-from ..measurement.curve import curve, restored
+from ..measurement.curve import curve
+from ..measurement.cuts import ChannelCut, Cut, WeightCut, restored
+from ..measurement.flops import by_weight
 from ..measurement.forward import products
+from ..measurement.graph.find_channels import find_channels
 from ..measurement.prunable import prunable_weights
 
 EQUAL = 1e-9  # relative tolerance of a recomputed ratio
@@ -48,7 +51,8 @@ def record_differences(record: Record, network: nn.Module, data: Data, device: t
         >>> list(record_differences(raised, network, data, cpu))
         ['its test_accuracy is 1.0000, that of the model is ...']
     """
-    names = prunable_weights(network, products(network, data.shape), recorded_arguments(record).keep_dense)
+    forward = products(network, data.shape)
+    names = prunable_weights(network, forward, recorded_arguments(record).keep_dense)
     sizes = [(layer.name, tuple(layer.shape)) for layer in record.layers]
     if sizes != [(layer.name, tuple(layer.shape)) for layer in layer_table(network, names)]:
         yield "its layers are not the prunable ones of the network"
@@ -63,7 +67,10 @@ def record_differences(record: Record, network: nn.Module, data: Data, device: t
     counted = compression(layer_table(network, names))
     if record.compression_exact is not None and _unequal(record.compression_exact, counted):
         yield f"its compression_exact is {record.compression_exact:.6g}, that of the model {counted:.6g}"
-    points = curve(network, weights, record.compressions, data, device, whole=exact, metric=metric)
+    cut: Cut = WeightCut(dict(zip(names, weights, strict=True)), by_weight(forward))
+    if record.granularity == "channels":
+        cut = ChannelCut(network, names, find_channels(network, names, data.shape))
+    points = curve(network, cut, record.compressions, data, device, whole=exact, metric=metric)
     yield from _point_differences(record, points, margins)
     # The model at the record's threshold
     with restored(weights):
@@ -112,6 +119,8 @@ def _point_differences(
         where = f"at compression {told.at:g}"
         if (told.nonzeros, told.cut) != (found.nonzeros, found.cut):
             yield f"{where} its nonzeros are {told.nonzeros:,}, those of the model {found.nonzeros:,}"
+        if told.speedup is not None and found.speedup is not None and _unequal(told.speedup, found.speedup):
+            yield f"{where} its speedup is {told.speedup:.6g}, that of the model {found.speedup:.6g}"
         for split in ("val", "test"):
             said, is_ = getattr(told, f"{split}_accuracy"), getattr(found, f"{split}_accuracy")
             if said is not None and abs(said - is_) > margins[split]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .bench.campaign.driver import run
     from .bench.export.export import export
+    from .bench.export.load import load_model
     from .bench.training.train import train
     from .datasets.api import Data, register_dataset
     from .errors import SparsebenchError
@@ -32,6 +33,7 @@ _HOMES = {
     "run": "bench.campaign.driver",
     "train": "bench.training.train",
     "export": "bench.export.export",
+    "load_model": "bench.export.load",
     "Record": "records.record",
     "load_records": "records.store",
     "Data": "datasets.api",
@@ -63,6 +65,7 @@ __all__ = [
     "__version__",
     "export",
     "knob",
+    "load_model",
     "load_records",
     "register",
     "register_dataset",

@@ -1,6 +1,7 @@
 """Leaderboards computed from records: points, references, ranked rows. No torch."""
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -8,6 +9,7 @@ from typing import Any
 
 from ...errors import SparsebenchError
 from ...learning import chance_on
+from ...records.measured.latency import Latency
 from ...records.pareto import X_MAX, front
 from ...records.record import Record
 from ...records.stored import reader_of
@@ -19,7 +21,7 @@ from .common_points import common_points, compressions_of, own_points
 from .grouping import by_task, confirmed, provisional
 from .leaderboard import DENSE, LeaderboardRow, TaskLeaderboard
 from .points import Point, Source, learning
-from .scores import best_at, score_fields, search_fields
+from .scores import best_at, cells, score_fields, search_fields
 
 SPLITS: tuple[Source, ...] = ("test", "validation")
 
@@ -76,6 +78,31 @@ def with_states(found: Sequence[TaskLeaderboard], states: States) -> list[TaskLe
             board,
             rows=[replace(r, verified=states.get(board.task, {}).get(r.entry)) for r in board.rows],
         )
+        for board in found
+    ]
+
+
+def with_latencies(found: Sequence[TaskLeaderboard], measured: Iterable[Latency]) -> list[TaskLeaderboard]:
+    """Returns leaderboards with the measured times of their models.
+
+    Args:
+        found: The leaderboards of the tasks.
+        measured: The times; those of a model that a board does not show are left out.
+
+    Returns:
+        The same leaderboards.
+
+    Example:
+        >>> times = [made_up_latency("dwf-3", at=64, batch=64), made_up_latency("gone", at=64, batch=64)]
+        >>> [board] = with_latencies([board], times)
+        >>> [one.entry for one in board.latencies]
+        ['dwf-3']
+    """
+    times: dict[str, list[Latency]] = defaultdict(list)
+    for one in measured:
+        times[one.task].append(one)
+    return [
+        replace(board, latencies=tuple(one for one in times[board.task] if one.entry in board.records_of))
         for board in found
     ]
 
@@ -233,3 +260,25 @@ def on_front(points: Sequence[Point]) -> list[Point]:
         [2, 13, 119]
     """
     return front(learning(points), lambda p: p.xy)
+
+
+def focused(board: TaskLeaderboard, shown: Sequence[str]) -> list[float]:
+    """Returns the accuracies around which an axis is expanded.
+
+    Args:
+        board: The task's leaderboard.
+        shown: The entries that are shown.
+
+    Returns:
+        Mean accuracies of the points that are on a line: at common compressions what has learned something,
+        of earlier versions the fronts.
+
+    Example:
+        >>> [round(accuracy, 2) for accuracy in focused(board, ["dwf-3"])]
+        [0.98, 0.98, 0.7]
+    """
+    lines = (
+        learning(cells(board.points[entry])) if board.compressions else on_front(board.points[entry])
+        for entry in shown
+    )
+    return [point.accuracy.mean for line in lines for point in line]

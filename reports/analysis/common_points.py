@@ -136,7 +136,7 @@ def own_points(points: Sequence[Point]) -> list[Point]:
     found: dict[tuple[int | None, str], dict[str, SeedResult]] = defaultdict(dict)
     for point in points:
         for o in point.outcomes:
-            result = seed_result(o.record, point.chance, point.source)
+            result = _own(o.record, point)
             if result is not None:
                 found[o.replicate, o.record.confirms or o.record.id][o.record.id] = result
     groups = [
@@ -148,11 +148,27 @@ def own_points(points: Sequence[Point]) -> list[Point]:
     return sorted(groups, key=lambda p: (p.x.mean, -p.accuracy.mean, p.key))
 
 
+def _own(record: Record, point: Point) -> SeedResult | None:
+    """Returns what a run reached by itself: where channels are removed, counted as they are."""
+    whole = points_of(record).get(1.0)
+    if record.granularity == "weights" or whole is None:
+        return seed_result(record, point.chance, point.source)
+    return _result(record, 1.0, point.chance, point.source, None, math.log10(whole.speedup or 1.0))
+
+
 def _result(
-    record: Record, compression: float, chance: float, source: Source, replicate: int | None
+    record: Record,
+    compression: float,
+    chance: float,
+    source: Source,
+    replicate: int | None,
+    at: float | None = None,
 ) -> SeedResult | None:
-    """Returns what a run shows at a compression; chance where it diverged, None where it failed."""
-    x = math.log10(compression)
+    """Returns what a run shows at a compression; chance where it diverged, None where it failed.
+
+    Its place is that compression, or `at` on the log scale.
+    """
+    x = math.log10(compression) if at is None else at
     if record.status == "diverged":
         return SeedResult(record.seed, chance, x, None, chance, None, True, False, record, chance, replicate)
     point = points_of(record).get(compression)
@@ -166,7 +182,7 @@ def _result(
         x,
         None,
         point.val_accuracy,
-        None,
+        point.speedup,
         False,
         dead,
         record,

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from ...records.fields import Granularity
+from ...records.measured.latency import Latency
 from ...records.record import Record
 from ...records.stored import unchanged
 from ..statistics.intervals import Interval
@@ -159,6 +161,7 @@ class TaskLeaderboard:
         compressions: The common compressions, at which every number is measured; empty of older records.
         own: The points that the methods reached by themselves, by entry, at the validated threshold.
         spreads: How far scores scatter over searches, by entry, where one search is compared and it is known.
+        latencies: Measured times of its models, each of one machine.
         whole: Returns the whole record for one of `records`, which may lack its curve and its layers.
 
     Example:
@@ -178,6 +181,7 @@ class TaskLeaderboard:
     compressions: tuple[float, ...] = ()
     own: dict[str, list[Point]] = field(default_factory=dict)
     spreads: dict[str, SearchSpread] = field(default_factory=dict)
+    latencies: tuple[Latency, ...] = ()
     whole: Callable[[Record], Record] = unchanged
 
     def __getstate__(self) -> dict[str, Any]:
@@ -212,6 +216,16 @@ class TaskLeaderboard:
     def metric(self) -> str:
         """The accuracy that is compared, as the recipe says: "accuracy" or "balanced_accuracy"."""
         return str(self.records[0].recipe.get("metric", "accuracy")) if self.records else "accuracy"
+
+    @property
+    def granularity(self) -> Granularity:
+        """What is removed on the task, and what its compressions count."""
+        return self.records[0].granularity if self.records else "weights"
+
+    @property
+    def has_patterns(self) -> bool:
+        """Whether an entry keeps N of every M weights: its method has the knobs n and m."""
+        return any({"n", "m"} <= record.knobs.keys() for record in self.records)
 
     @property
     def imbalanced(self) -> bool:

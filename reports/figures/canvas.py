@@ -19,6 +19,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from PIL import Image
 
 from ...files import write_atomic
+from ...records.fields import Granularity
 from ..formatting import slug
 
 DPI = 160
@@ -210,6 +211,13 @@ def legend_grid(names: Sequence[str], marks: Sequence[str] | Mapping[str, Line2D
     columns = max(1, min(4 - bool(marks), len(names), int(room / (longest + 6 + (not marks)))))
     rows = max(1, len(marks), -(-len(names) // columns))
     return -(-len(names) // rows) + bool(marks), rows
+
+
+COUNTED: dict[Granularity, str] = {
+    "weights": "compression: prunable weights / nonzero weights",
+    "channels": "compression: multiply-accumulates, dense / left",
+}
+"""The label of an axis of compression, by what is removed on the task."""
 
 
 def compression_axis(

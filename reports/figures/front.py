@@ -14,15 +14,15 @@ from matplotlib.lines import Line2D
 from seaborn import despine  # type: ignore[import-untyped, unused-ignore]
 
 from ..accuracy_scale import focus_on
-from ..analysis.boards import on_front
+from ..analysis.boards import focused, on_front
 from ..analysis.leaderboard import TaskLeaderboard
-from ..analysis.points import Point, learning
+from ..analysis.points import Point
 from ..analysis.scores import cells
 from ..formatting import format_percent, label, span, unique_labels
 from ..style import NEUTRAL, Style, left_out, pictured
 from ..tables import notes
 from .accuracy_axis import accuracy_axis
-from .canvas import WIDTH, compression_axis, legend_below, legend_grid, new_figure
+from .canvas import COUNTED, WIDTH, compression_axis, legend_below, legend_grid, new_figure
 from .front_lines import LOOK, draw_bars, draw_line, draw_measured, handle, hollow
 
 Styles = Mapping[str, Style]
@@ -80,33 +80,11 @@ def draw_fronts(board: TaskLeaderboard, style: Styles, own: bool = True) -> Figu
     legend_below(figure, [handle(style[entry]) for entry in shown], names, title, marks)
     kind = "test accuracy (%)" if board.source == "test" else "validation accuracy, not confirmed (%)"
     kind = f"balanced {kind}" if board.metric == "balanced_accuracy" else kind
-    axes.set_xlabel("compression: prunable weights / nonzero weights")
+    axes.set_xlabel(COUNTED[board.granularity])
     axes.set_ylabel(kind)
     axes.set_title(label(board.task) + left_out([board]), loc="left", y=1.0)
     despine(ax=axes)
     return figure
-
-
-def focused(board: TaskLeaderboard, shown: Sequence[str]) -> list[float]:
-    """Returns the accuracies around which a figure's axis is expanded.
-
-    Args:
-        board: The task's leaderboard.
-        shown: The entries of the figure.
-
-    Returns:
-        Mean accuracies of the points that are on a line: at common compressions what has learned something,
-        of earlier versions the fronts.
-
-    Example:
-        >>> [round(accuracy, 2) for accuracy in focused(board, ["dwf-3"])]
-        [0.98, 0.98, 0.7]
-    """
-    lines = (
-        learning(cells(board.points[entry])) if board.compressions else on_front(board.points[entry])
-        for entry in shown
-    )
-    return [point.accuracy.mean for line in lines for point in line]
 
 
 def side_by_side(compressions: Sequence[float], count: int) -> list[float]:

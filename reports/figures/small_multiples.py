@@ -9,14 +9,14 @@ from matplotlib.lines import Line2D
 from seaborn import despine  # type: ignore[import-untyped, unused-ignore]
 
 from ..accuracy_scale import focus_on
-from ..analysis.boards import on_front
+from ..analysis.boards import focused, on_front
 from ..analysis.leaderboard import TaskLeaderboard
 from ..analysis.scores import cells
 from ..formatting import label, natural, shortened, unique_labels
 from ..style import Style, left_out, pictured
 from .accuracy_axis import accuracy_axis
 from .canvas import WIDTH, compression_axis, legend_below, legend_grid, new_figure
-from .front import focused, measured_marks, side_by_side
+from .front import measured_marks, side_by_side
 from .front_lines import draw_bars, draw_line, draw_measured, handle
 
 DENSE: dict[str, Any] = {"color": "#404040", "linewidth": 0.9, "linestyle": (0, (6, 2))}

@@ -2,8 +2,8 @@
 
 A page is a rendered template: escaped text, and one JSON document that the scripts read. What grows with the
 number of entries lies in files `data-….js`, which the overview and the pages of tasks load when it is asked
-for. The scripts are `data.js` (which loads them), `table.js` (sort and filter), `front.js` (the chart) and
-plotly's own; nothing is fetched from elsewhere.
+for. The scripts are `data.js` (which loads them), `table.js` (sort and filter), `front.js` and
+`latency.js` (the charts) and plotly's own; nothing is fetched from elsewhere.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -15,6 +15,7 @@ from ..tables import notes
 from ..tables.equal_trainings import equal_trainings, said, texts, titles
 from .chart import payload
 from .data_files import data_name
+from .latency_chart import latency_payload, latency_sections
 from .page_names import Addresses
 from .table import Mark, headings, legend, lines, marks, page_notes
 from .template import render
@@ -57,6 +58,8 @@ def task_page(
         measured=len(board.compressions) > 0,
         merit=board.merit_name,
         equal=_equal(board, at, looks),
+        latencies=latency_sections(board, at, looks),
+        latency_chart=latency_payload(board, style_for(found)),
         headings=heads,
         lines=lines(board, 0, at, heads, looks),
         entries=legend(board.points, at, looks),

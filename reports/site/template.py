@@ -12,7 +12,9 @@ HERE = Path(__file__).parent
 # plotly.min.js is the bundle that npm has as plotly.js-basic-dist-min 4.1.1 (MIT, its licence beside it),
 # unchanged. The Python package has the full library alone: four times as large, for maps, 3-D and
 # WebGL, and most of what a page took to load.
-ASSETS = ("style.css", "data.js", "table.js", "front.js", "plotly.min.js", "plotly.LICENSE")
+ASSETS = (
+    "style.css", "data.js", "table.js", "front.js", "latency.js", "plotly.min.js", "plotly.LICENSE",
+)  # fmt: skip
 JSON: dict[str, Any] = {"allow_nan": False, "ensure_ascii": False, "separators": (",", ":")}
 
 
@@ -45,7 +47,7 @@ def assets() -> dict[str, str]:
 
     Example:
         >>> list(assets())
-        ['style.css', 'data.js', 'table.js', 'front.js', 'plotly.min.js', 'plotly.LICENSE']
+        ['style.css', 'data.js', 'table.js', 'front.js', 'latency.js', 'plotly.min.js', 'plotly.LICENSE']
     """
     return {name: (HERE / "assets" / name).read_text(encoding="utf-8") for name in ASSETS}
 

@@ -1,13 +1,16 @@
 """The columns of the leaderboard, which the terminal, Markdown and the site share. No torch."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ..analysis.leaderboard import LeaderboardRow, TaskLeaderboard
 from ..analysis.measures import COMPRESSIONS, TOLERANCES
 from ..formatting import NOTHING, format_hypervolume, format_percent, format_ratio, one_line, with_sd
 from ..statistics.intervals import Interval
 from . import notes, wording
+from .latency import latency_tables, measured_speed
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,7 @@ def columns(board: TaskLeaderboard) -> list[Column]:
         score = Column("score", _score, 99)
         inner = Column(f"to {shown[-2]:g}", lambda row: _inner(row), 45) if len(shown) > 1 else None
         found += [score, *([inner] if inner else []), *accuracies, replace(area, need=50), *_own(board)]
+        found += _speeds(board)
         counts = [Column("knobs", lambda row: str(row.free_knobs), 30), Column("trainings", _trainings, 31)]
         return [*found, *counts, *_states(board), Column("fail/div/coll", _mishaps, 40)]
     found += [area, *accuracies]
@@ -122,7 +126,34 @@ def columns(board: TaskLeaderboard) -> list[Column]:
         found.append(
             Column("speed-up", lambda row: NOTHING if row.baseline else format_ratio(row.speedup), 50)
         )
-    return [*found, *_states(board), Column("fail/div/coll", _mishaps, 85)]
+    return [*found, *_speeds(board), *_states(board), Column("fail/div/coll", _mishaps, 85)]
+
+
+def _speeds(board: TaskLeaderboard) -> list[Column]:
+    """A column of measured speed-ups for each machine, at the largest batch; none where nobody measured."""
+    tables = latency_tables(board)
+    largest = {
+        table.machine.key: max(t.batch for t in tables if t.machine == table.machine) for table in tables
+    }
+    alone = len(largest) == 1
+    return [
+        Column(
+            "measured" if alone else f"measured, {_plain(machine)}",
+            partial(_speed, board, machine, batch),
+            48,
+        )
+        for machine, batch in largest.items()
+    ]
+
+
+def _plain(machine: tuple[str, ...]) -> str:
+    """Returns the name and the digest of a machine, which others may have written, as a heading."""
+    return re.sub(r"[^\w .()/-]+", " ", one_line(f"{machine[1]} ({machine[0][:4]})"))[:60]
+
+
+def _speed(board: TaskLeaderboard, machine: tuple[str, ...], batch: int, row: LeaderboardRow) -> str:
+    own = (one for one in board.latencies if one.machine.key == machine and one.batch == batch)
+    return measured_speed(row, board, own)
 
 
 def _states(board: TaskLeaderboard) -> list[Column]:

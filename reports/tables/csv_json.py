@@ -134,7 +134,7 @@ def to_json(found: Sequence[TaskLeaderboard]) -> str:
     """Returns the leaderboards as JSON: `schema`, `tasks`, `overall`, `overall_missing`.
 
     Each of `tasks` has the references of the task, its `notes`, `rows` (as in the CSV), `pairs` (every two
-    entries) and `points` (means, sample sds, number of seeds).
+    entries), `points` (means, sample sds, number of seeds) and `latencies` (as in latency.json).
 
     Args:
         found: The leaderboards of the tasks.
@@ -197,6 +197,7 @@ def _board(board: TaskLeaderboard) -> str:
         "rows": map(_flat, board.rows),
         "pairs": map(_pair, board.pairs),
         "points": (_point(p, p in fronts[entry]) for entry, group in board.points.items() for p in group),
+        "latencies": (one.model_dump(mode="json") for one in board.latencies),
     }
     listed = [f'"{name}": [\n' + ",\n".join(map(ENCODER.encode, items)) for name, items in lists.items()]
     return ENCODER.encode(facts).removesuffix("}") + ",\n" + "],\n".join(listed) + "]}"

@@ -56,7 +56,7 @@ def _legend(board: TaskLeaderboard) -> str:
             "chance)/(dense $-$ chance), 0 where nothing was learned; ``own zeros'': largest "
             "compression that a method reached by itself with at most 5 points below dense. Bold: not "
             "distinguishable from the best. $\\ddagger$: cut to that compression by magnitude, without "
-            f"retraining.{dead}"
+            f"retraining.{dead}" + "".join(f" {escape_latex(text)}" for text in notes.marks(board)[1:])
         )
     return (
         "Accuracies in \\%; acc@$c$ at compression $c$; ``within $n$'': largest compression with at "

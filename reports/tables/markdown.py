@@ -9,6 +9,7 @@ from ..formatting import escape_markdown, format_hypervolume
 from . import notes
 from .columns import Column, columns, interval_columns
 from .equal_trainings import equal_trainings, said, texts, titles
+from .latency import latency_tables, size_table
 from .over_tasks import over_tasks
 from .wording import STATES
 
@@ -39,7 +40,7 @@ def to_markdown(found: Sequence[TaskLeaderboard], figures: Mapping[str, Sequence
         ]
         lines += [*_table(board, columns(board)), "", escape_markdown(notes.budget(board)), ""]
         lines += [f"{escape_markdown(text)}\n" for text in notes.remarks(board)]
-        lines += [*_intervals(board), *_equal(board)]
+        lines += [*_intervals(board), *_equal(board), *_latencies(board)]
         lines += _pictures(board.task, shown.get(board.task, ()))
     lines += [*_over_tasks(found), *_pictures("all tasks", shown.get("", ()))]
     lines += ["## How to read this", ""]
@@ -87,6 +88,17 @@ def _equal(board: TaskLeaderboard) -> list[str]:
     cells = [[escape_markdown(text) for text in line] for line in texts(found)]
     heads = titles(found)
     return [escape_markdown(said(found)), "", *_grid(heads, [False, *[True] * (len(heads) - 1)], cells), ""]
+
+
+def _latencies(board: TaskLeaderboard) -> list[str]:
+    """The tables of measured times, each with what it shows."""
+    lines = []
+    sizes = size_table(board)
+    for table in [*latency_tables(board), *([sizes] if sizes else [])]:
+        cells = [[escape_markdown(text) for text in line] for line in table.rows]
+        grid = _grid(table.titles, [False, *[True] * (len(table.titles) - 1)], cells)
+        lines += [escape_markdown(table.said), "", *grid, ""]
+    return lines
 
 
 def _over_tasks(found: Sequence[TaskLeaderboard]) -> list[str]:

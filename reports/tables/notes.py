@@ -6,10 +6,13 @@ from ..analysis.leaderboard import LeaderboardRow, TaskLeaderboard
 from ..analysis.points import most_accurate
 from ..formatting import NOTHING, format_percent, one_line, span
 from ..statistics.intervals import Interval
+from .latency import time_notes
 from .wording import (
     CHANCE,
+    CHANNELS,
     INTERVALS,
     LEAST_PRUNABLE,
+    MARKS,
     MEASURED,
     NOTHING_LEARNED,
     PARTLY,
@@ -171,13 +174,36 @@ def explanations(board: TaskLeaderboard) -> list[str]:
         >>> explanations(board)[-1][:60]
         '≈ before a rank: not distinguishable from the entry above (t'
     """
-    texts = MEASURED if board.compressions else WHAT
+    texts = (*_of_channels(board), *MEASURED) if board.compressions else WHAT
     unit = {"seeds": "seed", "searches": "search"}[units(board)]
-    general = [text.format(limit=10**board.x_max, unit=unit) if "{limit" in text else text for text in texts]
+    general: list[str] = [
+        text.format(limit=10**board.x_max, unit=unit) if "{limit" in text else text for text in texts
+    ]
+    general += time_notes(board)
     if board.source != "test":
         return general
     intervals = INTERVALS.format(units=units(board)) + ("" if board.compressions else WITHIN)
     return [*general, intervals, ties(board)]
+
+
+def marks(board: TaskLeaderboard) -> list[str]:
+    """Returns what the marks of a table mean, and what its compressions count where that is not weights.
+
+    Args:
+        board: The leaderboard of a task.
+
+    Returns:
+        Sentences; none for records of versions without common compressions.
+
+    Example:
+        >>> marks(board)
+        []
+    """
+    return [MARKS, *_of_channels(board)] if board.compressions else []
+
+
+def _of_channels(board: TaskLeaderboard) -> list[str]:
+    return [CHANNELS] if board.granularity == "channels" else []
 
 
 def units(board: TaskLeaderboard) -> str:

@@ -10,8 +10,9 @@ from rich.text import Text
 from ..analysis.across_tasks import compare_over_tasks, why_not_compared
 from ..analysis.leaderboard import TaskLeaderboard
 from ..formatting import one_line
-from . import notes, wording
+from . import notes
 from .columns import fitting
+from .latency import time_notes
 from .over_tasks import over_tasks
 
 
@@ -64,7 +65,7 @@ class LeaderboardTable:
 
 def _legend(board: TaskLeaderboard) -> Iterator[str]:
     """Yields the notes on the marks that a table has."""
-    if board.compressions:
-        yield wording.MARKS
+    yield from notes.marks(board)
+    yield from time_notes(board)
     if any(row.tied is not None for row in board.rows):
         yield notes.ties(board)

@@ -81,6 +81,20 @@ MARKS = (
     "acc@c is measured at compression c. *: the best there, or not distinguishable from it. ‡: cut to c by "
     "magnitude, without retraining. score: mean of (accuracy − chance) / (dense − chance) over the columns."
 )
+SPEEDS = (
+    "'measured' is the dense network's seconds over the sparse one's for a pass over the largest batch that "
+    "was measured, each in its fastest way on one machine, at the compression @c that is fastest among those "
+    "at most 5 points below dense."
+)
+NO_PATTERN_KERNEL = (
+    "N:M entries: no kernel for their pattern was used, so no time here shows what it saves. GPUs have "
+    "kernels for 2:4: `sparsebench latency DIR --device cuda:0 --precision float16`."
+)
+CHANNELS = (
+    "Whole channels are removed here: compression c leaves at most 1/c of the dense network's "
+    "multiply-accumulates, counted when what is removed is gone. ‡: cut to c by the channels' norms over the "
+    "root of their size, without retraining."
+)
 LEAST_PRUNABLE = 0.9
 PARTLY = (
     "Compression counts {share} % of the model's parameters, the prunable ones: the model as a whole is "

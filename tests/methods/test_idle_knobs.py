@@ -20,7 +20,7 @@ CASES = [
 
 
 def weights(method: str, knobs: dict[str, Any]) -> list[Tensor]:
-    made, _ = training(method, knobs, "mlp", "sgd")
+    made, _ = training(method, knobs, "conv", "sgd")
     assert made.run().status == "ok"
     return [p.detach().clone() for p in made.model.parameters()]
 

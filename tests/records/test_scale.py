@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from sparsebench.bench.progress.outcomes import read_outcomes
 from sparsebench.errors import SparsebenchError
+from sparsebench.records.fields import CompressionPoint
 from sparsebench.records.record import Record
+from sparsebench.records.selection import columns
 from sparsebench.records.store import FILE, Store, load_records
 from sparsebench.records.stored import StoredRecords
 from sparsebench.reports.statistics.differences import difference, differences
@@ -49,6 +51,15 @@ def test_what_is_read_lightly_is_what_the_record_holds(tmp_path: Path, make_reco
         whole.ok,
         whole.log_compression,
     )
+
+
+def test_points_of_earlier_versions_are_read_as_lightly(make_record: Make) -> None:
+    """They have no `speedup`: the fast path reads them, and does not leave them to the slow one."""
+    point = CompressionPoint(at=4.0, val_accuracy=0.5, nonzeros=1, cut=True)
+    line = make_record(0, compressions=(4.0,), at_compressions=[point]).to_json()
+    assert ',"speedup":null' in line
+    _, [read] = columns("entry", "at_compressions").of_line(line.replace(',"speedup":null', "", 1).encode())
+    assert (read.at, read.test_accuracy, read.speedup) == (4.0, None, None)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -63,12 +63,30 @@ def net() -> Any:
     """What a method sees of that model."""
     import torch
     from sparsebench.bench.measurement.forward import products
+    from sparsebench.bench.measurement.graph.find_channels import find_channels
     from sparsebench.bench.measurement.prunable import prunable_weights
     from sparsebench.methods.api import Net
 
     made = model()
     names = prunable_weights(made, products(made, data().shape))
-    return Net(made, names, torch.Generator().manual_seed(0))
+    find = partial(find_channels, made, names, data().shape)
+    return Net(made, names, torch.Generator().manual_seed(0), find)
+
+
+def weights() -> Any:
+    """The weights of three linear layers, from 2 inputs to 3, 2 and 4 outputs."""
+    import torch
+
+    return {"0.weight": torch.ones(3, 2), "2.weight": torch.ones(2, 3), "4.weight": torch.ones(4, 2)}
+
+
+def channels() -> Any:
+    """The channels of a network of those layers."""
+    from sparsebench.bench.measurement.graph.find_channels import find_channels
+    from torch import nn
+
+    layers = [nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 4)]
+    return find_channels(nn.Sequential(*layers), list(weights()), (2,))
 
 
 def folder() -> Path:
@@ -82,6 +100,14 @@ def folder() -> Path:
     return made
 
 
+def made_up_latency() -> Any:
+    """A function that makes a latency of an entry of those records, from a compression and a batch size."""
+    from latencies import made_up_latency as make
+
+    return make
+
+
 NAMES: dict[str, Callable[[], Any]] = {
-    made.__name__: made for made in (records, record, board, trial, data, model, net, folder)
+    made.__name__: made
+    for made in (records, record, board, trial, data, model, net, folder, weights, channels, made_up_latency)
 }

@@ -44,11 +44,13 @@ def commands(page: Path) -> Iterator[list[str]]:
 
 
 def follow(found: list[Block], folder: Path, type_in: Callable[[list[str]], Any]) -> None:
-    """Saves and runs blocks in a folder, which is the working one; commands are given to `type_in`."""
+    """Saves and runs blocks in a folder, which is the working one; commands are given to `type_in`. Python is
+    run as in one session, in which later blocks have the names of earlier ones."""
+    names: dict[str, Any] = {"__name__": "__main__"}
     for block in found:
         if block.file:
             (folder / block.file).write_text(block.text, encoding="utf-8")
         elif block.language == "python":
-            exec(compile(block.text, "a page", "exec"), {"__name__": "__main__"})
+            exec(compile(block.text, "a page", "exec"), names)
         for command in block.commands:
             type_in(command)

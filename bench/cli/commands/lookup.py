@@ -55,7 +55,7 @@ def doctor(
     json: AsJson = False,
 ) -> None:
     """Check devices, versions, datasets, databases and disk; print what is missing and how to get it."""
-    from ..doctor import examine, print_diagnosis
+    from ..machine.doctor import examine, print_diagnosis
 
     found = examine(data, tracking_uri, storage, out)
     print_diagnosis(found, as_json=json)

@@ -14,7 +14,9 @@ from ..options import (
     Devices,
     DryRun,
     Extend,
+    Granularity,
     KeepDense,
+    MeasureLatency,
     ModelArgs,
     Plugins,
     Searches,
@@ -52,6 +54,7 @@ def run(
     tracking_uri: Tracking = None,
     time_limit: Annotated[float, typer.Option(min=0.01, help="Time limit per trial, in hours.")] = 24.0,
     extend: Extend = False,
+    latency: MeasureLatency = None,
     plugin: Plugins = None,
 ) -> None:
     """Run a suite: search, confirm and rank its entries. The same command continues an interrupted run."""
@@ -63,6 +66,7 @@ def run(
         epochs=epochs, seeds=seeds, searches=searches, devices=devices, per_device=per_device,
         data=data, storage=storage, tracking_uri=tracking_uri, plugins=plugin or [], extend=extend,
         time_limit=3600 * time_limit, executor=executor, address=address,
+        latency=latency,
     )  # fmt: skip
     (commands.print_dry_run if dry_run else commands.print_run)(suite, options)
 
@@ -82,6 +86,7 @@ def train(
     model_arg: ModelArgs = None,
     keep_dense: KeepDense = None,
     compressions: Compressions = None,
+    granularity: Granularity = "weights",
     data: DataRoot = None,
     device: TrialDevice = None,
     threads: Threads = 1,
@@ -99,5 +104,6 @@ def train(
         data_args=parse_values(data_arg or [], "--data-arg"),
         model_args=parse_values(model_arg or [], "--model-arg"),
         keep_dense=keep_dense or [], compressions=parse_compressions(compressions),
+        granularity=granularity,
         plugins=plugin or [], threads=threads,
     )  # fmt: skip

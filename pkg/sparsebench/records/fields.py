@@ -14,6 +14,7 @@ LARGEST = 10**15  # far above any count, ratio or time of a trial
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Ratio = Annotated[float, Field(ge=1)]
 Finite = Annotated[float, AllowInfNan(False)]
+Granularity = Literal["weights", "channels"]
 Phase = Literal["search", "confirm", "single"]
 Status = Literal["ok", "diverged", "failed"]
 Metric = Literal["accuracy", "balanced_accuracy"]
@@ -59,6 +60,8 @@ class CompressionPoint:
         nonzeros: Nonzero weights of P: at most k(c), the number that a target of c leaves.
         cut: Whether weights were cut to get there; False where the method reached it by itself.
         test_accuracy: Test accuracy there; None in the search phase, which reads no test data.
+        speedup: Theoretical speed-up there: multiply-accumulates of the dense model over the sparse one's;
+            None in records of versions that did not count it.
 
     Example:
         >>> point = CompressionPoint(at=64, val_accuracy=0.95, nonzeros=4159, cut=True)
@@ -71,6 +74,7 @@ class CompressionPoint:
     nonzeros: Annotated[int, Field(ge=0)]
     cut: bool
     test_accuracy: Fraction | None = None
+    speedup: Ratio | None = None
 
 
 class TrialFields(BaseModel):
@@ -99,6 +103,8 @@ class TrialFields(BaseModel):
         compressions: The common compressions at which the finished model is measured, beside 1.
         aim: The common compression that the search assigned to the trial; None outside searches.
         replicate: The number of the independent search that the trial belongs to, from 0.
+        granularity: What is removed to get to a common compression, and what that counts: single weights and
+            nonzeros in P, or whole channels and multiply-accumulates.
 
     Example:
         >>> isinstance(record, TrialFields), record.task, record.entry, record.phase, record.seed
@@ -125,11 +131,30 @@ class TrialFields(BaseModel):
     compressions: tuple[Ratio, ...] = ()
     aim: Ratio | None = None
     replicate: Annotated[int, Field(ge=0)] = 0
+    granularity: Granularity = "weights"
 
     @property
     def task(self) -> str:
-        """Name of the task on charts and in studies: dataset-model."""
-        return f"{self.dataset}-{self.model}"
+        """Name of the task on charts and in studies: dataset-model, or dataset-model-channels."""
+        return task_name(self.dataset, self.model, self.granularity)
+
+
+def task_name(dataset: str, model: str, granularity: Granularity) -> str:
+    """Returns the name of a task on charts and in studies.
+
+    Args:
+        dataset: The dataset's registered name.
+        model: The model's registered name.
+        granularity: What is removed on the task.
+
+    Returns:
+        The names with a hyphen; what removes channels is a task of its own.
+
+    Example:
+        >>> task_name("mnist", "lenet5", "weights"), task_name("mnist", "lenet5", "channels")
+        ('mnist-lenet5', 'mnist-lenet5-channels')
+    """
+    return f"{dataset}-{model}" + (f"-{granularity}" if granularity != "weights" else "")
 
 
 class TrainingResult(BaseModel):

@@ -31,8 +31,8 @@ AT_COMPRESSIONS = {"compressions", "aim", "replicate", "at_compressions"}
 ORDER = (
     "schema", "id", "config", "confirms", "suite", "entry", "dataset", "dataset_args", "model",
     "model_args", "keep_dense", "recipe", "method", "method_version", "knobs", "params", "trial", "seed",
-    "phase", "compressions", "aim", "replicate", "threads", "status", "reason", "warnings", "classes",
-    "val_accuracy", "test_accuracy", "val_chance", "test_chance", "val_balanced_accuracy",
+    "phase", "granularity", "compressions", "aim", "replicate", "threads", "status", "reason", "warnings",
+    "classes", "val_accuracy", "test_accuracy", "val_chance", "test_chance", "val_balanced_accuracy",
     "test_balanced_accuracy", "compression", "compression_exact", "val_accuracy_exact",
     "test_accuracy_exact", "threshold", "target", "missed_by", "total_compression", "effective_compression",
     "prunable_share", "speedup", "collapsed", "empty_layers", "collapsed_layers", "layers",
@@ -131,6 +131,7 @@ class Record(Measurements, TrainingResult, TrialFields):
         content = self.model_dump(mode="json", by_alias=True, exclude=left_out)
         unknown = {name for name in ADDED_LATER if content[name] is None}
         unknown |= AT_COMPRESSIONS if not self.compressions else set()
+        unknown |= {"granularity"} if self.granularity == "weights" else set()
         ordered = {name: content[name] for name in ORDER if name in content and name not in unknown}
         # Without a seal numbers are written as pydantic does, so that an old line stays the same.
         return sealed(ordered) if seal else _UNSEALED.dump_json(ordered).decode()

@@ -5,7 +5,7 @@ unparsed there. Every other line is validated as a whole, whatever is asked for.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from operator import attrgetter
 from pathlib import Path
@@ -39,7 +39,13 @@ _ID = Annotated[str, msgspec.Meta(pattern=IDENTITY, max_length=LENGTH)]
 FORMS: Mapping[str, Any] = {"id": _ID, "confirms": _ID | None}
 # Points of many records are structs, read faster than a dataclass and not traversed by the garbage collector.
 _POINT = msgspec.defstruct(
-    "Point", [(one.name, one.type) for one in fields(CompressionPoint)], frozen=True, gc=False
+    "Point",
+    [
+        (one.name, one.type) if one.default is MISSING else (one.name, one.type, one.default)
+        for one in fields(CompressionPoint)
+    ],
+    frozen=True,
+    gc=False,
 )
 LEAN: Mapping[str, Any] = {"at_compressions": list[_POINT]}  # type: ignore[valid-type]
 

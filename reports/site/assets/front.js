@@ -277,6 +277,7 @@ document.addEventListener("DOMContentLoaded", async () => {
   // The library is large: the page and its table are there before it is asked for.
   const library = document.createElement("script");
   library.src = "plotly.min.js";
+  library.addEventListener("load", () => document.dispatchEvent(new Event("plotly")));
   library.addEventListener("load", () => draw().then(() => { listen(); get("front").dataset.drawn = "1"; }));
   stands.then(() => document.head.append(library));
 });

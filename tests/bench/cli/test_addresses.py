@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sparsebench.bench.cli import machine_checks
+from sparsebench.bench.cli.machine import checks as machine_checks
 from sparsebench.bench.search.storage_mirror import StudyMirror
 from sparsebench.errors import SparsebenchError
 

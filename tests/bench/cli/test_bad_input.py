@@ -55,7 +55,7 @@ MNIST = [f"data/MNIST/raw/{part}-ubyte" for part in (
 
 BAD: dict[str, Bad] = {
     # names
-    "unknown suite": Bad(["run", "quickstrat"], "unknown suite 'quickstrat': did you mean 'quickstart'?"),
+    "unknown suite": Bad(["run", "quickstrat"], "unknown suite 'quickstrat': did you mean 'quickstart' or "),
     "suite file missing": Bad(["run", "no/such.toml"], "suite file 'no/such.toml' does not exist"),
     "suite is a folder": Bad(["run", "dir/sub"], "suite file 'dir/sub' is no file", {"dir/sub/x": ""}),
     "unknown method": train("unknown method 'dfw': did you mean 'dwf'?", "--method", "dfw"),
@@ -66,7 +66,7 @@ BAD: dict[str, Bad] = {
     "empty entry": Bad(["run", "--methods", "dense,,dwf"], "--methods 'dense,,dwf' has an empty name"),
     "unknown entry": Bad(["run", "--methods", "dense,dfw-3"], "'dfw-3': did you mean 'dwf-3'"),
     "unknown list": Bad(["list", "datasts"], "'datasts': did you mean 'datasets'?"),
-    "unknown to show": Bad(["show", "lasso"], "unknown method 'lasso': known are "),
+    "unknown to show": Bad(["show", "bagging"], "unknown method 'bagging': known are "),
     "unknown data argument": train("takes no argument 'vald'; known: ", "--data-arg", "vald=3"),
     "unknown layer": train("no layer '7'; known are 1, 3, 5", "--keep-dense", "7"),
     "unknown model argument": train("takes no argument 'width'", "--model-arg", "width=3"),

@@ -31,6 +31,7 @@ DECIDING: dict[str, Any] = {
     "dataset": "digits", "dataset_args": {"seed": 1}, "data_digest": "other", "model": "lenet5",
     "model_args": {"x": 1}, "keep_dense": ("5",), "method": "random", "method_version": 2,
     "knobs": {"sparsity": 0.5}, "phase": "confirm", "start_digest": "other", "compressions": (4.0,),
+    "granularity": "channels",
 }  # fmt: skip
 LABELS: dict[str, Any] = {
     "suite": "other", "entry": "other", "confirms": "0" * 16, "number": 7, "params": {"lr": 0.1},

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from exchanged import BUDGET, folder, made, refused, suite_of
+from latencies import MACHINE, made_up_latency
 from sparsebench.bench.exchange.merge import SOURCES, merge
 from sparsebench.bench.exchange.pack import IncompatibleResults, pack
 from sparsebench.bench.exchange.record_checks import record_errors
 from sparsebench.errors import SparsebenchError
+from sparsebench.records.measured.latency import Latency, Machine, read_latencies, write_latencies
 from sparsebench.records.store import FILE, latest, load_records
 
 Edit = Callable[[dict[str, Any]], None]
@@ -252,3 +254,29 @@ def test_the_commands(finished: Path, tmp_path: Path, cli: Any) -> None:
     bad = cli("merge", tmp_path / "one.zip", tmp_path / "bad.zip", "--out", tmp_path / "no")
     assert bad.code == 2 and bad.err.splitlines()[0].startswith(str(tmp_path / "bad.zip"))
     assert bad.err.splitlines()[-1] == "error: nothing was merged: one problem"
+
+
+def test_times_travel_with_their_records_and_machines_stay_apart(tmp_path: Path) -> None:
+    one = folder(tmp_path / "one", made("first"), suite_of("first", "second"))
+    two = folder(tmp_path / "two", made("second"), suite_of("first", "second"))
+    here, there = MACHINE, MACHINE.model_copy(update={"id": "ffffffff"})
+    trials = {place: load_records(place)[0] for place in (one, two)}
+
+    def timed(place: Path, machine: Machine, batch: int) -> Latency:
+        record = trials[place]
+        return made_up_latency(record.entry, 64, batch, task=record.task, trial=record.id, machine=machine)
+
+    gone = made_up_latency("first", 8, 1, task="toy-net", trial="f" * 16)
+    write_latencies(one, [timed(one, here, 1), timed(one, here, 64), gone])
+    write_latencies(two, [timed(two, there, 1)])
+    archive = pack(two, tmp_path / "two.zip").path
+    merge([one, archive], tmp_path / "all")
+    found = read_latencies(tmp_path / "all")
+    assert {(t.entry, t.machine.id, t.batch) for t in found} == {
+        ("first", here.id, 1),
+        ("first", here.id, 64),
+        ("second", "ffffffff", 1),
+    }
+    (one / "latency.json").write_text('[{"task": "toy-net"}]')
+    reasons = refused([one, archive], tmp_path / "more")
+    assert any("its latency.json is damaged" in reason for reason in reasons)

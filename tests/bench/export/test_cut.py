@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from sparsebench import export, load_records
 from sparsebench.bench.campaign.kept_models import board_models
-from sparsebench.bench.export import cut
+from sparsebench.bench.export import cut, load_snippet
 from sparsebench.bench.models.factory import create
 from sparsebench.bench.models.model_file import ModelCard, read_card
 from sparsebench.bench.output_folder.layout import MODELS, model_files
@@ -71,7 +71,7 @@ def test_a_weight_that_layers_share_is_cut_in_both(tmp_path: Path) -> None:
     card = ModelCard.model_construct(model="tied", shape=(4,), classes=4, model_args={}, at_compressions=[])
     weight = torch.arange(1.0, 17.0).view(4, 4)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cut, "build_network", lambda _: Tied())
+        patch.setattr(load_snippet, "rebuild", lambda *_: (Tied(),))
         state = {"first.weight": weight.clone(), "last.weight": weight.clone()}
         found, said = cut.cut_model(state, card, 4, ["first.weight"])
     assert torch.equal(found["first.weight"], found["last.weight"]) and said.compression == 4.0

@@ -11,7 +11,8 @@ import torch
 from safetensors.numpy import load_file
 from sparsebench.bench.config.trial_spec import Trial
 from sparsebench.bench.measurement.accuracy import Evaluation, by_class
-from sparsebench.bench.measurement.curve import check_compressions, curve, cut_to
+from sparsebench.bench.measurement.curve import check_compressions, curve
+from sparsebench.bench.measurement.cuts import WeightCut, cut_to
 from sparsebench.bench.training import trial as trials
 from sparsebench.datasets.api import Data, open_dataset
 from sparsebench.datasets.on_device import OnDevice
@@ -43,7 +44,8 @@ def points_of(
     metric: Metric = "accuracy",
 ) -> list[CompressionPoint]:
     whole = Evaluation(by_class(model, data.valid, CPU), by_class(model, data.test, CPU) if tests else None)
-    return curve(model, [w], compressions, data, CPU, whole=whole, metric=metric)
+    cut = WeightCut({"w": w}, cost={"w": w.numel()})
+    return curve(model, cut, compressions, data, CPU, whole=whole, metric=metric)
 
 
 def one_hot(labels: list[int], classes: int) -> Data:
@@ -64,6 +66,7 @@ def test_a_curve_by_hand() -> None:
         (1.0, 3, False), (1.5, 3, False), (3.0, 3, False), (4.5, 2, True), (9.0, 1, True),
     ]  # fmt: skip
     assert [p.val_accuracy for p in points] == [0.75, 0.75, 0.75, 0.5, 0.5]
+    assert [p.speedup for p in points] == [3, 3, 3, 4.5, 9]
     assert [p.test_accuracy for p in points] == [p.val_accuracy for p in points]
     assert w.tolist() == [[1.0, 0.0, 0.0], [0.0, -9.0, 0.0], [0.0, 0.0, 0.5]]  # given back
 

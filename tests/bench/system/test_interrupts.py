@@ -21,11 +21,16 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes under /proc"),
 ]
 
-# It stands still where a test wants to stop it: in a start-up, or while figures are drawn.
+# It stands still where a test wants to stop it: in a start-up, or while figures are drawn. A teardown of the
+# interpreter aborts it, as one that meets a library's thread in native code may.
 DRIVER = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from sparsebench.bench.campaign import driver, publish
+class Torn:
+    def __del__(self, abort=os.abort):
+        abort()
+torn = Torn()
 here = Path(sys.argv.pop())
 def still(*args, **more):
     here.touch()

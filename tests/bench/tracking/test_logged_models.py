@@ -36,7 +36,7 @@ def publish(
         files[record.id] = folder / f"{record.id}.safetensors"
         files[record.id].write_bytes(b"weights of " + record.id.encode())
     place = uri or default_uri(folder)
-    front = [{"config": records[0].config, "compression": 31.25}]
+    front = [{"config": records[0].config, "at": 31.0, "compression": 31.25}]
     summary = StudySummary(
         records[0].suite, records[0].task, "dwf-3", {}, front, versions={"torch": "2.15.0"}
     )
@@ -56,7 +56,7 @@ def test_a_model_is_logged_with_its_file_metrics_data_and_run(
     run = tracker.present(experiment)[records[0].id]
     assert (model.name, str(model.status)) == ("dwf-3 c=31 seed 0", "READY")
     assert model.source_run_id == run.info.run_id
-    assert model.params == {"depth": "3", "seed": "0"}
+    assert model.params == {"depth": "3", "seed": "0", "trial": "0"}
     assert model.tags["version.torch"] == "2.15.0"
     linked = {metric.key: metric for metric in model.metrics or []}
     assert linked["eval/test_top1"].value == 0.875
@@ -77,6 +77,8 @@ def test_a_model_is_logged_with_its_file_metrics_data_and_run(
         (data,) = used.inputs.dataset_inputs
         assert (data.dataset.name, len(data.dataset.digest)) == ("digits", 36)
     assert study.data.tags["version.torch"] == "2.15.0"
+    assert [output.model_id for output in study.outputs.model_outputs] == [model.model_id]
+    assert study.data.tags["bench.model_at_31x"] == model.model_id
     assert f"/models/{model.model_id}?workflowType" in study.data.tags["mlflow.note.content"]
 
 

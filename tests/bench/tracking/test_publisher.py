@@ -59,15 +59,13 @@ def trial(number: int, entry: str = "dwf-3", phase: str = "search", **fields: An
     return Record.model_validate(content | fields)
 
 
-# What a record becomes, without MLflow
-
-
 def test_metrics_are_few_and_leave_out_what_is_not_known() -> None:
     assert metrics_of(trial(0)) == {
         "eval/top1": 0.95,
         "cost/compression": 32.0,
         "cost/log2_compression": 5.0,
         "cost/flops_ratio": 0.25,
+        "cost/log2_speedup": 2.0,
         "cost/seconds": 2.5,
         "diag/misalignment": 0.125,
     }
@@ -89,7 +87,7 @@ def test_names_params_and_curves() -> None:
     assert run_name(trial(1, phase="confirm", seed=2, compression=31.2)) == "dwf-3 c=31.2 seed 2"
     assert run_name(trial(1, phase="single", compression=None)) == "dwf-3 seed 0"
     recipe = {"lr": "0.25", "weight_decay": "0.0001"}
-    assert params_of(trial(0)) == recipe | {"lam": "0.0003", "depth": "3", "seed": "0"}
+    assert params_of(trial(0)) == recipe | {"lam": "0.0003", "depth": "3", "seed": "0", "trial": "0"}
     assert curve_of(trial(0)) == []
     steps = [(step, value) for _, value, step in curve_of(trial(0, phase="confirm"))]
     assert steps == [(0, 1.0), (1, 0.5), (2, 1 / 3)]

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,21 +15,20 @@ from urllib.parse import parse_qs, urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
-from chromium import FOUND, PATIENCE, Chromium
-from PIL import Image
+from chromium import FOUND
 from processes import descendants, ended
-from sparsebench.bench.campaign import publish
+from sparsebench.bench.system.pages.server import wait_until_up
 from sparsebench.bench.system.ports import free_port
 from sparsebench.bench.tracking import chart_view as mlflow_views
-from sparsebench.bench.tracking.chart_view import deflate, page_state, view_path
-from sparsebench.bench.tracking.client import Tracker
-from sparsebench.bench.tracking.publisher import default_uri, publish_missing
-from sparsebench.bench.tracking.server import running, serve, wait_until_up
-from sparsebench.bench.tracking.study_runs import run_path
+from sparsebench.bench.tracking.chart_view import (
+    TRIALS,
+    deflate,
+    fronts_state,
+    trials_state,
+    view_path,
+)
+from sparsebench.bench.tracking.server import serve
 from sparsebench.errors import SparsebenchError
-from sparsebench.records.record import Record
-from sparsebench.records.store import load_records
-from synthetic_records import identity
 
 # SQLAlchemy 2.1 deprecates a loader that MLflow 3.17 still names in its tables.
 WARNING = "ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"
@@ -60,53 +58,12 @@ serve(sys.argv[1], port=0, say=say)
 """
 
 
-def trials() -> list[Record]:
-    return [
-        Record.model_validate(
-            {
-                "id": identity(f"{entry}{number}"),
-                "config": f"{entry}{number}",
-                "suite": "quickstart",
-                "entry": entry,
-                "dataset": "digits",
-                "model": "lenet_300_100",
-                "recipe": {"lr": 0.1 * (number + 1), "weight_decay": 1e-4},
-                "method": entry,
-                "knobs": {},
-                "trial": number,
-                "seed": 0,
-                "phase": "search",
-                "status": "ok",
-                "val_accuracy": (0.98 if entry == "dwf" else 0.93) - 0.02 * number,
-                "compression": 2.0**number,
-                "speedup": 1.5**number,
-                "command": "sparsebench train",
-                "data_digest": "d1915",
-                "device": "cpu",
-            }
-        )
-        for entry in ("dwf", "l1")
-        for number in range(6)
-    ]
-
-
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("a run")
-    colours = {"dwf": "#D55E00", "l1": "#0072B2"}
-    problems: list[str] = []
-    uri = default_uri(folder)
-    assert publish_missing(trials(), uri, folder, OWN, colours, on_problem=problems.append) == 12
-    assert problems == []
-    return folder
-
-
-@pytest.fixture(scope="module")
-def pages(folder: Path) -> Iterator[tuple[subprocess.Popen[str], list[str], int]]:
+def pages(published: Path) -> Iterator[tuple[subprocess.Popen[str], list[str], int]]:
     """The running command on a port that is taken, what it said, and that port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        command = [sys.executable, "-P", "-c", SERVE, str(folder), str(port)]
+        command = [sys.executable, "-P", "-c", SERVE, str(published), str(port)]
         environment = os.environ | {"MLFLOW_TRACKING_URI": "http://mlflow.invalid", "PYTHONUNBUFFERED": ""}
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         assert process.stdout is not None
@@ -126,13 +83,16 @@ def test_it_takes_a_free_port_and_says_the_address_of_the_charts(
 ) -> None:
     _, said, port = pages
     assert re.fullmatch(rf"port {port} is taken, using \d+", said[0])
-    assert said[2] == "these are the pages of the folder's own mlflow.db, not those of MLFLOW_TRACKING_URI"
+    assert said[3] == "these are the pages of the folder's own mlflow.db, not those of MLFLOW_TRACKING_URI"
     name, _, address = said[1].partition("  ")
     assert name == "quickstart: digits-lenet_300_100"
     assert address.startswith("http://127.0.0.1:")
     token = parse_qs(urlsplit(address).query)["token"][0]
     assert len(token) >= 32
     assert address.endswith(f"/?token={token}{view_path('1')[1:]}")
+    name, _, address = said[2].partition("  ")
+    assert name == "quickstart: digits-lenet_300_100, all trials"
+    assert address.endswith(f"/?token={token}{view_path('1', TRIALS)[1:]}")
 
 
 def answers(address: str, **headers: str) -> int:
@@ -171,73 +131,6 @@ def test_it_answers_nobody_without_the_token_of_its_address(
         assert token.encode() not in Path(f"/proc/{process}/cmdline").read_bytes()
 
 
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Chromium]:
-    started = Chromium(tmp_path / "profile")
-    started.size(1600, 1300)
-    yield started
-    started.close()
-
-
-def points(browser: Chromium, picture: Path) -> list[int]:
-    """How many dots of the page, right of the list of runs, have the colour of each entry."""
-    with Image.open(browser.picture(picture)) as image:
-        charts = image.convert("RGB").crop((image.width // 3, 0, image.width, image.height))
-    counts = {colour: number for number, colour in charts.getcolors(charts.width * charts.height) or []}
-    return [counts.get(colour, 0) for colour in ((213, 94, 0), (0, 114, 178))]
-
-
-@needs_chromium
-def test_the_saved_view_draws_its_charts_in_a_browser(
-    pages: tuple[subprocess.Popen[str], list[str], int], browser: Chromium, tmp_path: Path
-) -> None:
-    browser.go(pages[1][1].partition("  ")[2])
-    charts = ["cost/log2_compression vs. eval/top1", "cost/flops_ratio vs. eval/top1", "Parallel Coordinates"]
-    page = browser.document("viewing a shared view", "Accuracy against cost", *charts)
-    assert "Error loading shared view state" not in page
-    # the points of both scatters; legends alone have fewer dots
-    end = time.monotonic() + PATIENCE
-    while min(found := points(browser, tmp_path / "page.png")) <= 300:
-        assert time.monotonic() < end, found
-        time.sleep(0.2)
-
-
-@needs_chromium
-def test_a_studys_page_leads_to_its_trials_and_models_and_shows_its_figure(
-    finished: Path, browser: Chromium, tmp_path: Path
-) -> None:
-    """A real campaign, published to a database of its own; the links are followed as a reader would."""
-    folder, problems = tmp_path / "run", list[str]()
-    shutil.copytree(finished, folder)
-    records = load_records(folder)
-    publish.publish_to_mlflow(folder, OWN, records, publish.ranked(folder, records), None, problems.append)
-    assert problems == []
-    tracker = Tracker(default_uri(folder), folder, OWN)
-    experiment = tracker.experiment("tiny", "digits-lenet_300_100")
-    study = next(r for r in tracker.runs(experiment, "study") if r.data.tags["bench.entry"] == "dwf-3")
-    models = [model for model in tracker.models(experiment) if model.tags["bench.entry"] == "dwf-3"]
-    assert models
-    with running(folder, 0) as server:
-        browser.go(server.link(f"/{run_path(experiment, study.info.run_id)}"))
-        page = browser.document("summary/hypervolume", "get-artifact", "lenet_300_100")
-        for number, words in (
-            (r'href="(#/experiments/\d+/runs/[^"]*)"[^>]*>c=', ["bench.phase", "confirm", "eval/test_top1"]),
-            (r'href="(#/experiments/\d+/models/[^"]*)"[^>]*>model<', ["eval/test_top1", "digits (#"]),
-        ):
-            found = re.search(number, page)
-            assert found, "the front is linked"
-            browser.go("about:blank")  # or the words might still be those of the page before
-            browser.go(f"{server.address}/{found.group(1).replace('&amp;', '&')}")
-            browser.document(*words)
-        image = re.search(r'<img[^>]*src="(get-artifact[^"]*)"', page)
-        assert image, "the figure stands under the front"
-        picture = server.ask(f"/{image.group(1).replace('&amp;', '&')}")
-        assert picture == (folder / "fronts-digits-lenet_300_100.png").read_bytes()
-        browser.go("about:blank")
-        browser.go(f"{server.address}/#/experiments/{experiment}/models?workflowType=machine_learning")
-        browser.document(*(model.name for model in models))
-
-
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="counts processes under /proc")
 def test_interrupting_it_ends_the_server_with_its_children(
     pages: tuple[subprocess.Popen[str], list[str], int],
@@ -253,8 +146,8 @@ def test_interrupting_it_ends_the_server_with_its_children(
     assert free_port("127.0.0.1", port) == port
 
 
-def test_a_signal_whose_exception_is_lost_ends_it(folder: Path) -> None:
-    code, said = ended([sys.executable, "-P", "-c", TOLD, folder], 120.0)
+def test_a_signal_whose_exception_is_lost_ends_it(published: Path) -> None:
+    code, said = ended([sys.executable, "-P", "-c", TOLD, published], 120.0)
     assert code == 0 and "Exception ignored" in said
 
 
@@ -263,10 +156,10 @@ def test_a_folder_without_a_database_is_one_sentence(tmp_path: Path) -> None:
         serve(tmp_path)
 
 
-def test_only_loopback_is_served(folder: Path) -> None:
+def test_only_loopback_is_served(published: Path) -> None:
     for host in ("0.0.0.0", "192.168.1.4", "example.org"):
         with pytest.raises(SparsebenchError, match="loopback"):
-            serve(folder, host=host)
+            serve(published, host=host)
 
 
 def test_a_folder_without_a_database_is_told_what_makes_one(tmp_path: Path) -> None:
@@ -294,6 +187,9 @@ def test_another_mlflow_is_told_of_the_view(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_view_fits_into_an_experiment_tag() -> None:
-    state = deflate(page_state())
-    assert state.startswith("deflate;")
-    assert len(state) < 4500  # 5000 is the limit of older databases
+    for state in (
+        deflate(trials_state()),
+        deflate(fronts_state([2.0**n for n in range(1, 60)], (0.86, 0.97))),
+    ):
+        assert state.startswith("deflate;")
+        assert len(state) < 4500  # 5000 is the limit of older databases

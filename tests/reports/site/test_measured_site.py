@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from chromium import FOUND, Chromium
+from latencies import MACHINE, made_up_latency, timing
 from measured_records import COMPRESSIONS, measured_campaign
 from site_data import given
-from sparsebench.reports.analysis.boards import boards
+from sparsebench.reports.analysis.boards import boards, with_latencies
 from sparsebench.reports.analysis.leaderboard import TaskLeaderboard
 from sparsebench.reports.analysis.scores import cells
 from sparsebench.reports.site import write_site
@@ -100,4 +101,37 @@ def test_readers_see_measured_points_and_own_zeros_on_demand(site: Path, browser
     browser.js("document.getElementById('axis').value = 1")
     browser.js("document.getElementById('axis').dispatchEvent(new Event('change', {bubbles: true}))")
     browser.until(f"{TRACES}.length > 0 && {TRACES}.every(one => one.customdata.every(p => p.own))")
+    assert browser.problems == []
+
+
+@pytest.mark.skipif(FOUND is None, reason="needs chromium")
+def test_readers_see_accuracy_against_milliseconds_machine_by_machine(
+    board: TaskLeaderboard, browser: Chromium, tmp_path: Path
+) -> None:
+    gpu = MACHINE.model_copy(update={"device": "Made-up <GPU>", "id": "ffffffff"})
+    times = [
+        made_up_latency(
+            entry, c, 64, task=board.task, machine=machine, sparse={"compacted": timing(1e-3 / c)}
+        )
+        for machine in (MACHINE, gpu)
+        for entry in ("dwf-3", "magnitude")
+        for c in COMPRESSIONS
+    ]
+    [timed] = with_latencies([board], times)
+    page = write_site(tmp_path, [timed])[0].parent / "task-made_up-net.html"
+    drawn = "document.getElementById('latency-chart').data"
+    for scheme, width in (("dark", 420), ("light", 1300)):
+        browser.size(width, 900)
+        browser.scheme(scheme)
+        browser.open(page)
+        browser.until("document.getElementById('latency-chart').dataset.drawn === '1'")
+        assert browser.js("document.documentElement.scrollWidth <= innerWidth")
+        assert browser.js(f"{drawn}.map(one => one.name)") == ["dwf-3", "magnitude", "dense, uncut"]
+        assert browser.js(f"{drawn}[0].x") == pytest.approx(sorted(1 / c for c in COMPRESSIONS))
+    titles = browser.js("[...document.getElementById('latency-machine').options].map(o => o.text)")
+    assert titles == ["Made-up CPU, 1 thread, batch 64", "Made-up <GPU>, 1 thread, batch 64"]
+    log = "document.getElementById('latency-chart').layout.xaxis.type"
+    assert browser.js(log) == "log"
+    browser.js("document.getElementById('latency-log').click()")
+    browser.until(f"{log} === 'linear'")
     assert browser.problems == []

@@ -193,7 +193,7 @@ def test_records_without_a_search_or_a_dense_baseline_are_shown(tmp_path: Path) 
 def test_hostile_names_stay_text(tmp_path: Path) -> None:
     paths = write_site(tmp_path / "out", boards(nasty()))
     assert {path.name for path in tmp_path.iterdir()} == {"out"}
-    assert len({path.name.casefold() for path in paths}) == len(paths) == 1 + 1 + len(NASTY) + 1 + 2 + 6
+    assert len({path.name.casefold() for path in paths}) == len(paths) == 1 + 1 + len(NASTY) + 1 + 2 + 7
     rows = [given(path) for path in (tmp_path / "out" / "site").glob("data-*.js")]
     assert {len(part) for part in rows} == {2, 6}  # rows and points, the overview
     (html,) = (part["rows"] for part in rows if "rows" in part)

@@ -7,8 +7,8 @@ from pydantic import BaseModel
 from rich.table import Table
 from rich.text import Text
 
-from .console import print_json, stdout_console
-from .machine_checks import (
+from ..console import print_json, stdout_console
+from .checks import (
     Check,
     Mark,
     check_datasets,

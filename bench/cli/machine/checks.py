@@ -14,11 +14,11 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from pydantic import BaseModel
 
-from ...errors import SparsebenchError
-from ..system.mlflow_address import check_tracking_store, named_address
-from ..system.reachability import Unreachable, check_database, check_writable, free_bytes
-from ..system.urls import shown_address, sqlite_url
-from ..tracking.client import default_uri
+from ....errors import SparsebenchError
+from ...system.mlflow_address import check_tracking_store, named_address
+from ...system.reachability import Unreachable, check_database, check_writable, free_bytes
+from ...system.urls import shown_address, sqlite_url
+from ...tracking.client import default_uri
 
 Mark = Literal["ok", "note", "warning", "missing"]
 LOW, FULL = 2e9, 1e8  # bytes: a campaign's records, checkpoints and databases
@@ -116,8 +116,8 @@ def check_devices() -> Iterator[Check]:
     """
     group = "devices"
     try:
-        from ..system.devices import gpus
-        from ..system.environment import cores
+        from ...system.devices import gpus
+        from ...system.environment import cores
 
         usable, found = cores(), gpus()
     except Exception as error:  # a broken torch raises what it likes
@@ -160,7 +160,7 @@ def check_datasets(root: Path | None) -> Iterator[Check]:
         >>> [check.name for check in check_datasets(Path("empty")) if check.mark == "ok"]
         ['digits', 'planted']
     """
-    from ...datasets.api import data_root, present, registry
+    from ....datasets.api import data_root, present, registry
 
     place = data_root(root)
     try:

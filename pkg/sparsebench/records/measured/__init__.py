@@ -1,0 +1,1 @@
+"""What was measured of finished models afterwards, each on a machine; kept beside the records."""
