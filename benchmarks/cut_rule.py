@@ -19,7 +19,7 @@ import torch
 from sparsebench import train
 from sparsebench.bench.export.load_snippet import build_network
 from sparsebench.bench.measurement.accuracy import accuracy
-from sparsebench.bench.measurement.curve import restored
+from sparsebench.bench.measurement.cuts import restored
 from sparsebench.bench.models.model_file import read_model
 from sparsebench.datasets.api import open_dataset
 from sparsebench.methods.masks import top

@@ -22,15 +22,24 @@ def mnist() -> Data:
     return open_dataset("mnist")
 
 
-def fresh_model() -> nn.Module:
+def fresh_model(model: str = MODEL) -> nn.Module:
     torch.manual_seed(0)
-    return models.create(MODEL, (1, 28, 28), 10)
+    return models.create(model, (1, 28, 28), 10)
 
 
-def harness(data: Data, method: str = "dense", epochs: int = 1000, **knobs: Any) -> Training:
+def harness(
+    data: Data,
+    method: str = "dense",
+    epochs: int = 1000,
+    *,
+    model: str = MODEL,
+    batch: int = BATCH,
+    lr: float = 0.05,
+    **knobs: Any,
+) -> Training:
     """A training of the harness, ready to run."""
-    recipe = Recipe(epochs=epochs, batch_size=BATCH, lr=0.05, weight_decay=0.0)
-    return Training(fresh_model(), configure(method, knobs), data, recipe, seed=0, device=CPU)
+    recipe = Recipe(epochs=epochs, batch_size=batch, lr=lr, weight_decay=0.0)
+    return Training(fresh_model(model), configure(method, knobs), data, recipe, seed=0, device=CPU)
 
 
 def harness_steps(training: Training, count: int) -> Callable[[], object]:

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Any
 
 import optuna
@@ -24,7 +24,7 @@ from sparsebench.records.stored import StoredRecords
 from stability import board_of, cells, measures
 from timing import write
 
-ENTRIES = ["dense", "magnitude", "gmp", "l1", "rigl", "dwf-2", "dwf-3"]
+ENTRIES = ["dense", "magnitude", "gmp", "l1", "dwf-3"]
 SAMPLERS = {"tpe": True, "gp": True, "random": True, "tpe, own": False}  # by name: all trainings are told
 TRIALS = (8, 16, 32)
 SEARCHES = 4
@@ -64,18 +64,19 @@ def folder_of(root: Path, sampler: str, trials: int) -> Path:
     return root / f"{sampler.replace(', ', '-')}-{trials}"
 
 
-def measured(folder: Path) -> dict[str, float]:
-    """The numbers of a variant."""
+def measured(folder: Path) -> dict[str, Any]:
+    """The numbers of a variant; its accuracies are those of each search, in percent, over all cells."""
     records = StoredRecords(folder).light
     task = records[0].task
     found = measures(records, task)
     boards = [board_of(records, task, search) for search in range(SEARCHES)]
-    accuracies = [a or 0.0 for values in cells(boards).values() for a in values]
+    by_search = zip(*cells(boards).values(), strict=True)
+    accuracies = [100 * fmean(a or 0.0 for a in values) for values in by_search]
     wanted = (
         "trainings_of_an_entry", "sd_of_scores", "apart_below_the_largest", "apart_at_the_largest",
         "reversed",
     )  # fmt: skip
-    return {"accuracy": fmean(accuracies), **{name: found[name] for name in wanted}}
+    return {"accuracy": accuracies, **{name: found[name] for name in wanted}}
 
 
 def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -84,22 +85,24 @@ def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     import seaborn as sns
 
     titles = {
-        "accuracy": "mean test accuracy of all cells",
+        "accuracy": "test accuracy (%), mean ± sd over searches",
         "sd_of_scores": "sd of a score over searches",
-        "apart_below_the_largest": "two searches > 2 points apart, up to 64",
-        "apart_at_the_largest": "two searches > 2 points apart, at 256",
+        "apart_below_the_largest": "share of pairs > 2 points apart, up to 64",
+        "apart_at_the_largest": "share of pairs > 2 points apart, at 256",
     }
-    table = pd.DataFrame(rows).melt(
-        ["sampler", "trials", "trainings_of_an_entry"], list(titles), "what", "value"
-    )
+    table = pd.DataFrame(rows).explode("accuracy")
+    table = table.melt(["sampler", "trials", "trainings_of_an_entry"], list(titles), "what", "value")
     table["what"] = table["what"].map(titles)
+    table["value"] = table["value"].astype(float)
     sns.set_theme(style="whitegrid", context="paper")
     grid = sns.relplot(
         table, x="trainings_of_an_entry", y="value", hue="sampler", style="sampler", col="what", col_wrap=2,
-        kind="line", markers=True, dashes=False, height=2.6, aspect=1.4,
+        kind="line", markers=True, dashes=False, height=2.6, aspect=1.4, errorbar="sd", err_style="bars",
         facet_kws={"sharey": False},
     )  # fmt: skip
     grid.set_titles("{col_name}").set_axis_labels("trainings of an entry, confirmations included", "")
+    for axes in grid.axes.flat[1:]:
+        axes.set_ylim(bottom=-0.05 * axes.get_ylim()[1])  # lines at 0 stay visible
     grid.savefig(path, dpi=150)
 
 
@@ -122,7 +125,7 @@ def main() -> None:
     variants = [(sampler, trials) for trials, sampler in product(TRIALS, SAMPLERS)]
     if not args.draw:
         for sampler, trials in variants:  # a process each, since the search is patched in it
-            one = [sys.executable, "-P", __file__, str(args.folder), "--one", sampler, str(trials)]
+            one = [sys.executable, __file__, str(args.folder), "--one", sampler, str(trials)]
             subprocess.run(one, check=True)
     rows = [
         {"sampler": sampler, "trials": trials, **measured(folder_of(args.folder, sampler, trials))}
@@ -130,12 +133,11 @@ def main() -> None:
         if (folder_of(args.folder, sampler, trials) / "leaderboard.json").exists()
     ]
     draw(rows, args.figure)
-    table = {
-        f"{row['sampler']}, {row['trials']} trials": {
-            name: value for name, value in row.items() if name not in ("sampler", "trials")
-        }
-        for row in rows
-    }
+    table = {}
+    for row in rows:
+        searches = row.pop("accuracy")
+        key = f"{row.pop('sampler')}, {row.pop('trials')} trials"
+        table[key] = {"accuracy": fmean(searches), "accuracy_sd": stdev(searches), **row}
     write("search_cost", "What the trainings of a search buy; digits, LeNet-300-100, four searches", table)
 
 

@@ -2,6 +2,8 @@
 
     python benchmarks/search_ranges.py measure OUT.jsonl --task digits      # 770 steps
     python benchmarks/search_ranges.py measure OUT.jsonl --task mnist-6     # 1,284 steps
+    python benchmarks/search_ranges.py measure OUT.jsonl --task channels        # structured, 280 steps
+    python benchmarks/search_ranges.py measure OUT.jsonl --task mnist-channels  # structured, 1,284 steps
     python benchmarks/search_ranges.py table OUT.jsonl…
 
 A training is that of `sparsebench train`; a line holds its settings and its accuracy at the common
@@ -16,28 +18,51 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-COMPRESSIONS = (2, 4, 8, 16, 32, 64, 128, 256, 512)
+WEIGHTS: dict[str, Any] = {
+    "model": "lenet_300_100", "granularity": "weights", "at": (2, 4, 8, 16, 32, 64, 128, 256, 512),
+}  # fmt: skip
+CHANNELS: dict[str, Any] = {"granularity": "channels", "at": (1.5, 2, 4, 8, 16, 32)}
+MNIST: dict[str, Any] = {"dataset": "mnist", "batch_size": 256, "model": "lenet_300_100"}
 TASKS: dict[str, dict[str, Any]] = {
-    "digits": {"dataset": "digits", "epochs": 22, "batch_size": 32},
-    **{
-        f"mnist-{epochs}": {"dataset": "mnist", "epochs": epochs, "batch_size": 256} for epochs in (6, 15, 30)
-    },
+    "digits": {"dataset": "digits", "epochs": 22, "batch_size": 32, **WEIGHTS},
+    "channels": {"dataset": "digits", "epochs": 8, "batch_size": 32, "model": "conv3_bn", **CHANNELS},
+    "mnist-channels": {**MNIST, "epochs": 6, **CHANNELS},
+    **{f"mnist-{epochs}": {**MNIST, "epochs": epochs, **WEIGHTS} for epochs in (6, 15, 30)},
 }
 SWEPT = {
     "dwf": "decay_budget", "cs": "s0", "str": "decay", "l1": "lam", "l1_prox": "lam", "pwd": "lam",
-    "l0": "lam", "dense": "lr",
+    "l0": "lam", "dense": "lr", "group_lasso": "lam", "dgating": "decay_budget", "slimming": "lam",
 }  # fmt: skip
-SHOWN = (4, 16, 64, 256)
+SHOWN = {"weights": (4, 16, 64, 256), "channels": (2, 4, 8, 16, 32)}
 # The decay budget B = 2λ·Ση/(1-μ), from which λ follows.
 BUDGETS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 25.0, 40.0, 80.0)
 
 
 def sweeps(task: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yields method and settings of every training: all of them on the digits, a coarser grid on MNIST."""
-    if task == "digits":
-        yield from fine_sweeps()
-    else:
-        yield from coarse_sweeps()
+    special = {"digits": fine_sweeps, "channels": structured_sweeps, "mnist-channels": neuron_sweeps}
+    yield from special.get(task, coarse_sweeps)()
+
+
+def neuron_sweeps() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields coarser grids of the same methods on a net without BatchNorm."""
+    for lr, lam in itertools.product((0.05, 0.2), (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1)):
+        yield "group_lasso", {"lam": lam, "lr": lr}
+    for depth, lr, budget in itertools.product((2, 3, 4), (0.1, 0.3), (1.0, 3.0, 10.0, 30.0, 60.0, 120.0)):
+        yield "dgating", {"depth": depth, "lr": lr, "decay_budget": budget}
+
+
+def structured_sweeps() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields the grids of structured methods whose knob is no target, and dense nets, which are cut."""
+    for lr, lam in itertools.product((0.02, 0.05, 0.2), (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)):
+        yield "group_lasso", {"lam": lam, "lr": lr}
+    budgets = (1.0, 3.0, 10.0, 30.0, 60.0, 120.0, 250.0, 500.0)
+    for depth, lr, budget in itertools.product((2, 3, 4), (0.05, 0.1, 0.3), budgets):
+        yield "dgating", {"depth": depth, "lr": lr, "decay_budget": budget}
+    for lam, share in itertools.product((1e-5, 1e-4, 1e-3, 3e-3, 1e-2), (4.0, 16.0)):
+        yield "slimming", {"lam": lam, "speedup": share}
+    for lr in (0.03, 0.1, 0.3):
+        yield "dense", {"lr": lr, "weight_decay": 1e-4}
 
 
 def coarse_sweeps() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -115,8 +140,9 @@ def measure(out: Path, task: str, methods: set[str], data: str | None) -> None:
         recipe = Recipe(epochs=base["epochs"], batch_size=base["batch_size"], warmup=0.05)
         trial = Trial(
             suite="single", entry=method, dataset=base["dataset"], data_digest=opened.digest,
-            model="lenet_300_100", recipe=settle_recipe(recipe, cls, rest), method=method,
-            knobs=full_knobs(method, knobs), seed=0, phase="single", compressions=COMPRESSIONS,
+            model=base["model"], granularity=base["granularity"], method=method,
+            recipe=settle_recipe(recipe, cls, rest), knobs=full_knobs(method, knobs), seed=0, phase="single",
+            compressions=base["at"],
         )  # fmt: skip
         record = trials.run(trial, data_root=data, device="cpu")
         line = {
@@ -131,20 +157,21 @@ def measure(out: Path, task: str, methods: set[str], data: str | None) -> None:
             file.write(json.dumps(line) + "\n")
 
 
-def table(lines: Sequence[Mapping[str, Any]]) -> str:
+def table(lines: Sequence[Mapping[str, Any]], granularity: str) -> str:
     """The trainings as Markdown: where a knob is best at each compression, and the range of its search."""
+    shown = SHOWN[granularity]
     rows = [
-        "| method | knob | steps | searched | " + " | ".join(f"best @{c}" for c in SHOWN) + " |",
-        "|---|---|---:|---:|" + "---:|" * len(SHOWN),
+        "| method | knob | steps | searched | " + " | ".join(f"best @{c}" for c in shown) + " |",
+        "|---|---|---:|---:|" + "---:|" * len(shown),
     ]
     groups: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
-    for line in lines:
+    for line in (line for line in lines if TASKS[line["task"]]["granularity"] == granularity):
         depth = line["settings"].get("depth")
         label = f"{line['method']}-{depth}" if depth else line["method"]
         groups.setdefault((label, line["steps"]), []).append(line)
     for (label, steps), group in sorted(groups.items(), key=lambda item: (item[0][0], item[0][1])):
         name = SWEPT[group[0]["method"]]
-        cells = " | ".join(_best(group, name, c) for c in SHOWN)
+        cells = " | ".join(_best(group, name, c) for c in shown)
         searched = _range(group[0], name)
         rows.append(f"| {label} | {name} | {steps:,} | {searched} | {cells} |")
     return "\n".join(rows)
@@ -169,7 +196,10 @@ def _range(line: Mapping[str, Any], name: str) -> str:
 
     given = TASKS[line["task"]]
     recipe = {name: given[name] for name in ("epochs", "batch_size")}
-    task = Task(dataset=given["dataset"], model="lenet_300_100", recipe=recipe)  # type: ignore[arg-type]
+    task = Task(
+        dataset=given["dataset"], model=given["model"], granularity=given["granularity"],
+        recipe=recipe,  # type: ignore[arg-type]
+    )  # fmt: skip
     fixed = {"depth": line["settings"]["depth"]} if "depth" in line["settings"] else {}
     images = line["steps"] // given["epochs"] * given["batch_size"]
     knob = EntrySpace(task, Entry(method=line["method"], **fixed), images).knobs[name]
@@ -188,7 +218,8 @@ def main() -> None:
     parser.add_argument("--data")
     args = parser.parse_args()
     if args.what == "table":
-        print(table([json.loads(line) for file in args.out for line in file.read_text().splitlines()]))
+        lines = [json.loads(line) for file in args.out for line in file.read_text().splitlines()]
+        print(*(table(lines, granularity) for granularity in SHOWN), sep="\n\n")
         return
     measure(args.out[0], args.task, set(filter(None, args.methods.split(","))), args.data)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from sparsebench.bench.latency.machine import device_name
 
 Block = Callable[[], object]
 RESULTS = Path(__file__).with_name("results")
@@ -25,10 +26,8 @@ def one_thread() -> None:
 
 def machine() -> dict[str, Any]:
     """Where the numbers come from."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return {
-        "processor": names[0] if names else platform.processor(),
+        "processor": device_name("cpu"),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "capability": torch.backends.cpu.get_cpu_capability(),

@@ -13,7 +13,8 @@ INDEX = "docs/api"
 PAGES = {
     "run": (
         "Train, run, export",
-        "bench.training.train bench.campaign.driver bench.campaign.options bench.export.export",
+        "bench.training.train bench.campaign.driver bench.campaign.options bench.export.export "
+        "bench.export.load",
     ),
     "records": (
         "Records",
