@@ -1,7 +1,8 @@
 """What the search range of each method covers: one knob swept, the curve of every training in a table.
 
     python benchmarks/search_ranges.py measure OUT.jsonl --task digits      # 770 steps
-    python benchmarks/search_ranges.py measure OUT.jsonl --task mnist-6     # 1,284 steps
+    python benchmarks/search_ranges.py measure OUT.jsonl --task mnist-6     # 1,284 steps; mnist-15: 3,210
+    python benchmarks/search_ranges.py measure OUT.jsonl --task mnist-30    # 6,420 steps
     python benchmarks/search_ranges.py measure OUT.jsonl --task channels        # structured, 280 steps
     python benchmarks/search_ranges.py measure OUT.jsonl --task mnist-channels  # structured, 1,284 steps
     python benchmarks/search_ranges.py table OUT.jsonl…
@@ -40,7 +41,10 @@ BUDGETS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 25.0, 40.0, 80.0)
 
 def sweeps(task: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yields method and settings of every training: all of them on the digits, a coarser grid on MNIST."""
-    special = {"digits": fine_sweeps, "channels": structured_sweeps, "mnist-channels": neuron_sweeps}
+    special = {
+        "digits": fine_sweeps, "mnist-30": long_sweeps, "channels": structured_sweeps,
+        "mnist-channels": neuron_sweeps,
+    }  # fmt: skip
     yield from special.get(task, coarse_sweeps)()
 
 
@@ -84,6 +88,31 @@ def coarse_sweeps() -> Iterator[tuple[str, dict[str, Any]]]:
     for lam in (1e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3):
         yield "l0", {"reach": 60.0, "lam": lam}
     for lr in (0.03, 0.1, 0.2, 0.3, 0.5):
+        yield "dense", {"lr": lr, "weight_decay": 1e-4}
+
+
+def long_sweeps() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields for each method a few settings around its best of 3,210 steps, whose learning rate they have."""
+    for lam in (1e-5, 1e-4, 3e-4, 1e-3):
+        yield "l1", {"lam": lam, "lr": 0.2}
+        yield "l1_prox", {"lam": lam, "lr": 0.1}
+        yield "pwd", {"p": 1.0, "lr": 0.1, "lam": lam}
+    for depth, lr, budgets in (
+        (2, 0.8, (2.0, 8.0, 15.0, 25.0, 40.0)),
+        (3, 0.8, (2.0, 4.0, 8.0, 15.0, 25.0)),
+        (3, 0.5, (8.0, 15.0)),
+        (4, 0.8, (2.0, 4.0, 8.0, 15.0)),
+        (4, 0.3, (2.0, 4.0, 8.0, 15.0)),
+    ):
+        for budget in budgets:
+            yield "dwf", {"depth": depth, "lr": lr, "decay_budget": budget}
+    for s0 in (-1.0, -0.5, -0.2, -0.05):
+        yield "cs", {"s0": s0, "mask_rate": 10.0}
+    for decay in (6.0, 12.0, 24.0, 48.0):
+        yield "str", {"s0": 0.0, "decay": decay, "weight_decay": 3e-3, "lr": 0.3}
+    for lam in (1e-5, 3e-5, 1e-4, 3e-4):
+        yield "l0", {"reach": 60.0, "lam": lam}
+    for lr in (0.1, 0.2, 0.3):
         yield "dense", {"lr": lr, "weight_decay": 1e-4}
 
 

@@ -280,7 +280,9 @@ def test_one_slot_two_slots_and_a_cluster_that_loses_a_node_end_alike(
     assert done.problems == []
     assert saboteur.node is None
     assert saboteur.seen == {"left cpu", "right cpu"}
-    assert "a worker on right cpu is lost" in (out / LOG).read_text()
+    # The survey of the nodes may come before the answer of the worker's call.
+    log = (out / LOG).read_text()
+    assert "a worker on right cpu is lost" in log or "node right is gone" in log
     assert told(out) == told(two) == told(one)
     assert board(out) == board(two) == board(one)
     assert not (out / CHECKPOINTS).exists()
