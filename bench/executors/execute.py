@@ -1,5 +1,6 @@
 """A worker's run of one trial, the same in every kind of process. Imports neither Optuna nor MLflow."""
 
+import ctypes
 import sys
 import time
 import traceback
@@ -20,6 +21,9 @@ from ..training import trial as trials
 from ..training.checkpointing import EVERY_SECONDS, Checkpointer, TrialPaused, never
 from ..training.checkpointing import checkpoint_path as checkpoint_of
 
+# Parameters of glibc's mallopt, and the bytes up to which blocks come from the heap and free ones stay in it.
+MALLOC = {"M_TRIM_THRESHOLD": (-1, 2**31 - 1), "M_MMAP_THRESHOLD": (-3, 2**30)}
+
 
 class OutOfMemory(Exception):
     """The host's or the device's memory does not suffice for a trial; in a fresh process it may.
@@ -35,7 +39,7 @@ class OutOfMemory(Exception):
 
 
 def prepare_process(threads: int) -> None:
-    """Sets this process up for trials: the number of threads, and denormal numbers flushed to zero.
+    """Sets this process up for trials: its threads, denormal numbers flushed to zero, freed memory kept.
 
     Call it before any other thread starts, from the thread that will train.
 
@@ -49,6 +53,14 @@ def prepare_process(threads: int) -> None:
     """
     torch.set_flush_denormal(True)  # it holds for threads started later
     torch.set_num_threads(threads)
+    _keep_freed_memory()
+
+
+def _keep_freed_memory() -> None:
+    """Has glibc keep freed memory: what each step returned, the next one would get back by page faults."""
+    with suppress(AttributeError):  # another C library
+        for parameter, value in MALLOC.values():
+            ctypes.CDLL(None).mallopt(parameter, value)
 
 
 def execute_trial(
