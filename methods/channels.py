@@ -28,10 +28,11 @@ class Channels:
             `(n,)`, sets numbered from 0.
         rows: The channel that each row of a prunable weight makes, `(out,)`, or `STAYS`, by name.
         columns: The channel that each column of a prunable weight reads, `(in,)`, or `STAYS`, by name.
+        readers: The same for weights that are not prunable.
         vectors: The channel of each element of other parameters, or `STAYS`: biases, scales, shifts.
         scales: The names among `vectors` that are scales of norms over a batch.
-        cost: Multiply-accumulates of the dense network by prunable weight, and under other names what no
-            channel changes.
+        cost: Multiply-accumulates of the dense network by weight, and under other names what no channel
+            changes.
 
     Example:
         >>> channels.sets.tolist(), {name: tuple(rows.shape) for name, rows in channels.rows.items()}
@@ -41,6 +42,7 @@ class Channels:
     sets: Tensor
     rows: Tensors
     columns: Tensors
+    readers: Tensors
     vectors: Tensors
     scales: tuple[str, ...]
     cost: Mapping[str, int]
@@ -56,8 +58,27 @@ class Channels:
         return float(sum(self.cost.values()))
 
     def axes(self, by: str) -> Tensors:
-        """Returns the index of each weight that makes channels ("rows") or reads them ("columns")."""
+        """Returns the indices of prunable weights that make channels ("rows") or read them ("columns")."""
         return {"rows": self.rows, "columns": self.columns}[by]
+
+    def read(self, weights: Tensors) -> Tensor:
+        """Returns which channels a weight that is not zero reads, prunable or not.
+
+        Args:
+            weights: The weights by name, those of `readers` among them.
+
+        Returns:
+            True for each channel that is read, `(n,)`.
+
+        Example:
+            >>> zeros = {name: torch.zeros_like(w) for name, w in weights.items()}
+            >>> channels.read(weights).all(), channels.read(zeros).any()
+            (tensor(True), tensor(False))
+        """
+        found = torch.zeros(self.count + 1, dtype=torch.bool)
+        for name, index in {**self.columns, **self.readers}.items():
+            found[index[(weights[name] != 0).transpose(0, 1).flatten(1).any(1).cpu()]] = True
+        return found[:-1]  # what stays is in the last one
 
     def sums(self, values: Tensors, by: str = "rows") -> Tensor:
         """Returns the sums over channels of a value at each weight.
@@ -116,7 +137,7 @@ class Channels:
         total = 0.0
         for name, macs in self.cost.items():
             share = 1.0
-            for axis in (self.rows, self.columns):
+            for axis in (self.rows, self.columns, self.readers):
                 if name in axis:
                     share *= float(spread(alive.double().cpu(), axis[name]).mean())
             total += macs * share

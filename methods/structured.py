@@ -59,7 +59,8 @@ def remove_empty(net: Net, by: str, least: float = 0.0) -> None:
     Args:
         net: The net.
         by: "rows" or "columns".
-        least: The norm up to which a channel counts as zero.
+        least: The norm up to which a channel counts as zero; one that no prunable weight reads has no columns
+            and stays.
 
     Example:
         >>> net.weight("1.weight")[:290] = 0
@@ -67,9 +68,10 @@ def remove_empty(net: Net, by: str, least: float = 0.0) -> None:
         >>> int(net.weight("3.weight").any(0).sum())
         10
     """
-    norms = net.channels.norms(net.effective_weights(), by)
-    if bool((norms <= least).any()):
-        remove(net, norms > least)
+    weights = net.effective_weights()
+    empty = (net.channels.norms(weights, by) <= least) & (net.channels.sizes(weights, by) > 0)
+    if bool(empty.any()):
+        remove(net, ~empty)
 
 
 def per_set(scores: Tensor, sets: Tensor) -> Tensor:

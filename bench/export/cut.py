@@ -1,5 +1,6 @@
 """A finished model cut to a compression: its largest weights by magnitude, as the leaderboard has it."""
 
+import math
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -53,8 +54,9 @@ def cut_model(
     cut: Cut = WeightCut(weights, cost={})
     if card.granularity == "channels":
         cut = ChannelCut(model, prunable, find_channels(model, prunable, card.shape))
-    if not (at >= 1 and cut.reaches(at)):
-        raise SparsebenchError(f"compression {at:g} is out of range for {card.task}: 1 to {size:,}")
+    if not 1 <= at <= cut.limit():
+        limit = math.floor(100 * cut.limit()) / 100
+        raise SparsebenchError(f"compression {at:g} is out of range for {card.task}: 1 to {limit:,.12g}")
     if not cut.to(at):
         return state, card
     point = next((point for point in card.at_compressions if point.at == at), None)

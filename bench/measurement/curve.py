@@ -85,7 +85,7 @@ def curve(
     valid = whole.valid.score(metric)
     points = [CompressionPoint(1.0, valid, cut.nonzeros(), False, test, cut.speedup())]
     with restored(cut.tensors):
-        for c in sorted(c for c in set(compressions) if c > 1 and cut.reaches(c)):
+        for c in sorted(c for c in set(compressions) if 1 < c <= cut.limit()):
             if not cut.to(c):  # the same model
                 points.append(replace(points[-1], at=c))
                 continue

@@ -1,5 +1,6 @@
 """The ways to bring a finished model to a common compression, in place and without retraining."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
@@ -21,14 +22,14 @@ class Cut(Protocol):
 
     Example:
         >>> cut: Cut = WeightCut({"fc": torch.tensor([[0.5, -2.0]])}, cost={"fc": 2})
-        >>> cut.reaches(3), cut.to(2), cut.nonzeros(), cut.speedup()
-        (False, True, 1, 2.0)
+        >>> cut.limit(), cut.to(2), cut.nonzeros(), cut.speedup()
+        (2.0, True, 1, 2.0)
     """
 
     tensors: Sequence[Tensor]
 
-    def reaches(self, at: float) -> bool:
-        """Returns whether a cut to this compression leaves a network."""
+    def limit(self) -> float:
+        """Returns the largest compression to which a cut leaves a network."""
 
     def to(self, at: float) -> bool:
         """Cuts the model to a compression where it is not there yet; returns whether something was cut."""
@@ -59,8 +60,8 @@ class WeightCut:
         self.tensors: Sequence[Tensor] = list(weights.values())
         self.size = sum(w.numel() for w in self.tensors)
 
-    def reaches(self, at: float) -> bool:
-        return at <= self.size
+    def limit(self) -> float:
+        return float(self.size)
 
     def to(self, at: float) -> bool:
         return cut_to(self.tensors, kept_at(at, self.size))
@@ -76,7 +77,8 @@ class ChannelCut:
     """The cut to the channels of largest norm over the root of their size, at most 1/r of the products.
 
     A channel's norm is that of the weights that make it. It is removed whole: with its bias, its scale and
-    shift, and the weights that read it. Multiply-accumulates count what is left then, as `compact` does.
+    shift, and the weights that read it. Multiply-accumulates count what is left then. `compact` may remove
+    more: constant channels, and heads of attention.
 
     Args:
         model: The model.
@@ -86,8 +88,8 @@ class ChannelCut:
     Example:
         >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 4))
         >>> cut = ChannelCut(net, list(weights), channels)
-        >>> cut.reaches(4), cut.to(2), cut.to(2), cut.speedup()  # 20 products before
-        (False, True, False, 2.0)
+        >>> round(cut.limit(), 2), cut.to(2), cut.to(2), cut.speedup()  # 20 products before
+        (2.86, True, False, 2.0)
     """
 
     def __init__(self, model: nn.Module, prunable: Sequence[str], channels: Channels) -> None:
@@ -110,15 +112,16 @@ class ChannelCut:
             before = int(alive.sum())
             masks = self.channels.masks(self.weights, alive)
             left = {name: w * masks[name] for name, w in self.weights.items()}
-            alive = alive & (self.channels.norms(left, "columns") > 0)
+            alive = alive & self.channels.read({**self.parameters, **left})
         return alive
 
     def _scores(self, alive: Tensor) -> Tensor:
         sizes = self.channels.sizes(self.weights)
         return torch.where(alive, self.channels.norms(self.weights) / sizes.sqrt(), -1.0)
 
-    def reaches(self, at: float) -> bool:
-        return self.channels.fits(self.channels.most(self._scores(self.alive()), float("inf")), at)
+    def limit(self) -> float:
+        least = self.channels.most(self._scores(self.alive()), math.inf)
+        return self.channels.dense / self.channels.macs(least)
 
     @torch.no_grad()
     def to(self, at: float) -> bool:

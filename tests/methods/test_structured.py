@@ -161,6 +161,22 @@ def test_the_best_channel_of_each_layer_stays():
         assert alive[own][-1]
 
 
+@pytest.mark.parametrize("method", ["group_lasso", "dgating"])
+def test_the_columns_of_a_layer_that_is_kept_dense_are_no_group(method):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3), nn.ReLU(), nn.Linear(3, 2))
+    names = ["0.weight", "2.weight"]
+    net = Net(model, names, torch.Generator().manual_seed(0), lambda: find_channels(model, names, (4,)))
+    net.weight("2.weight")[:, 1] = 0
+    made = configure(method, {"groups": "columns"})
+    made.attach(net, Plan(1, "sgd", 0.02, 0.0, 1.0), probe=None)
+    made.finalize(net)
+    assert model[0].weight.any(1).tolist() == [True, False, True, True, True]
+    assert bool(model[2].weight.any(1).all())
+    assert bool(model[2].bias.all())
+    assert bool(model[4].weight.all())
+
+
 def test_slimming_needs_norms():
     made = configure("slimming", {})
     with pytest.raises(SparsebenchError, match="scales of BatchNorm"):

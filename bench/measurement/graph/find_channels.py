@@ -56,12 +56,13 @@ def find_channels(model: nn.Module, prunable: Sequence[str], shape: tuple[int, .
     if not numbered.count:
         raise SparsebenchError("no channel of this network can be removed")
     rows = {name: numbered.of(axes[name][0]) for name in prunable if name in axes}
-    columns = {name: numbered.of(axes[name][1]) for name in prunable if name in axes}
+    columns = {name: numbered.of(own[1]) for name, own in axes.items() if len(own) > 1}
     vectors = _with_channels({name: numbered.of(own[0]) for name, own in axes.items() if len(own) == 1})
     return Channels(
         sets=_sets(numbered.count, rows.values()),
         rows=_with_channels(rows),
-        columns=_with_channels(columns),
+        columns=_with_channels({name: columns[name] for name in prunable if name in columns}),
+        readers=_with_channels({name: columns[name] for name in columns.keys() - set(prunable)}),
         vectors=vectors,
         scales=tuple(name for name in _scales(nodes) if name in vectors),
         cost=macs(plain, shape),

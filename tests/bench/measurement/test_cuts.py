@@ -55,8 +55,19 @@ def test_a_channel_goes_with_all_that_is_its() -> None:
 
 def test_the_last_channel_of_a_layer_stays() -> None:
     cut = cut_of(two_layers())
-    assert cut.reaches(4.0)
-    assert not cut.reaches(4.1)
+    assert cut.limit() == 4.0
+
+
+def test_a_layer_that_is_kept_dense_reads_channels_and_loses_products_with_them() -> None:
+    net = two_layers()
+    cut = cut_of(net, ("0.weight",))
+    assert cut.alive().tolist() == [True, True, False, False]
+    assert (cut.speedup(), cut.limit()) == (2.0, 4.0)
+    assert cut.to(4.0)
+    assert net[0].weight.tolist() == [[3.0, 4.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
+    assert net[2].weight.tolist() == [[1.0, 1.0, 0.0, 1.0]] * 3  # it is not pruned
+    counts = compact(net, torch.randn(4, 2)).counts
+    assert (counts.macs, counts.macs_after) == (20, 5)
 
 
 def test_an_emptied_network_has_no_channel_left() -> None:
