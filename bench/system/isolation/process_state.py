@@ -33,6 +33,11 @@ from .torch_settings import Setting, torch_settings
 NAMED = 6  # functions at most that a message names
 
 
+def _threads() -> set[threading.Thread]:
+    """The threads of this process but tqdm's monitor, which any progress bar starts, those of torch too."""
+    return {thread for thread in threading.enumerate() if thread.name != "tqdm_monitor"}
+
+
 def _folder() -> str | None:
     with suppress(OSError):
         return os.getcwd()  # noqa: PTH109 (a text, as chdir takes it)
@@ -175,7 +180,7 @@ class ProcessState:
         more = import_settings() if imports else ()
         self._values = [(one, one.get()) for one in (*torch_settings(), *process_settings(), *more)]
         self._code = Code()
-        self._threads, self._children = set(threading.enumerate()), children()
+        self._threads, self._children = _threads(), children()
 
     def restore(self) -> list[str]:
         """Sets the process back, and returns what had changed; what cannot be set back is marked."""
@@ -189,7 +194,7 @@ class ProcessState:
         changed += functions[:NAMED]
         if len(functions) > NAMED:
             changed.append(f"{len(functions) - NAMED} more functions")
-        if any(thread.is_alive() for thread in set(threading.enumerate()) - self._threads):
+        if any(thread.is_alive() for thread in _threads() - self._threads):
             changed.append("threads that run (still so)")
         if children() - self._children:
             changed.append("processes that it has started (still so)")
