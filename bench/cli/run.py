@@ -88,10 +88,11 @@ def print_curve(record: Record) -> None:
         >>> point = CompressionPoint(at=64, val_accuracy=0.95, nonzeros=4159, cut=True, test_accuracy=0.94)
         >>> from contextlib import redirect_stderr
         >>> with redirect_stderr(sys.stdout):
-        ...     print_curve(record.model_copy(update={"at_compressions": [point]}))
+        ...     print_curve(record.model_copy(update={"at_compressions": [point], "compressions": [64, 1e6]}))
         compression  validation %  test %  weights
                  64         95.00   94.00    4,159  cut
         cut: the largest weights by magnitude alone, without retraining
+        left out, as the network is too small: 1e+06
     """
     if not record.at_compressions:
         return
@@ -115,6 +116,8 @@ def print_curve(record: Record) -> None:
     if any(point.cut for point in record.at_compressions):
         largest = "channels by norm" if channels else "weights by magnitude"
         print_line(console, f"cut: the largest {largest} alone, without retraining")
+    if left := sorted(set(record.compressions) - {point.at for point in record.at_compressions}):
+        print_line(console, f"left out, as the network is too small: {', '.join(f'{c:g}' for c in left)}")
 
 
 def _percent(accuracy: float | None) -> str:

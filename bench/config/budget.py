@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from .trial_spec import COMPRESSIONS
 
-Compression = Annotated[float, Field(gt=1, le=1e6)]
+Compression = Annotated[float, Field(gt=1, le=1e6, strict=True)]
 
 
 class Budget(BaseModel):
@@ -31,10 +31,10 @@ class Budget(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     compressions: Annotated[tuple[Compression, ...], Field(max_length=100)] = COMPRESSIONS
-    trials: Annotated[int, Field(ge=1, le=100_000)] = 16
-    seeds: Annotated[int, Field(ge=1, le=1000)] = 3
-    searches: Annotated[int, Field(ge=1, le=1000)] = 1
-    generation: Annotated[int, Field(ge=1, le=1000)] = 4
+    trials: Annotated[int, Field(ge=1, le=100_000, strict=True)] = 16
+    seeds: Annotated[int, Field(ge=1, le=1000, strict=True)] = 3
+    searches: Annotated[int, Field(ge=1, le=1000, strict=True)] = 1
+    generation: Annotated[int, Field(ge=1, le=1000, strict=True)] = 4
     points: Annotated[int, Field(ge=1, le=100)] | None = Field(default=None, exclude=True)
 
     @property

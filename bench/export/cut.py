@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from ...errors import SparsebenchError
+from ...records.choice import as_printed
 from ..measurement.cuts import ChannelCut, Cut, WeightCut
 from ..measurement.graph.find_channels import find_channels
 from ..models.model_file import ModelCard, cpu_state_dict
@@ -49,6 +50,7 @@ def cut_model(
             "folder and the trial"
         )
     model = build_network(card, state)  # a weight that layers share is one parameter here
+    at = as_printed(at, [point.at for point in card.at_compressions])
     weights = {name: model.get_parameter(name).detach() for name in prunable}
     size = sum(w.numel() for w in weights.values())
     cut: Cut = WeightCut(weights, cost={})

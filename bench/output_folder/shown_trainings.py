@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from ...errors import SparsebenchError, suggest
-from ...records.choice import chosen_at, points_of
+from ...records.choice import as_printed, chosen_at, points_of
 from ...records.record import Record
 
 
@@ -103,8 +103,10 @@ def training_of(
         raise SparsebenchError(
             f"{entry!r} has no confirmed training at a common compression: give the id of a trial"
         )
+    compressions = sorted({c for training in shown for c in training.at})
+    known = [f"{c:g}" for c in compressions]
+    at = at if at is None else as_printed(at, compressions)
     there = [training for training in shown if at is None or at in training.at]
-    known = [f"{c:g}" for c in sorted({c for training in shown for c in training.at})]
     if at is not None and not there:
         raise SparsebenchError(
             f"{entry!r} has no training on the board for compression {at:g}, but for {', '.join(known)}; "

@@ -48,6 +48,23 @@ def points_of(record: Shown) -> Mapping[float, CompressionPoint]:
     return {point.at: point for point in record.at_compressions}
 
 
+def as_printed(at: float, compressions: Iterable[float]) -> float:
+    """Returns the compression that a user means who types what tables print of it, which is six digits.
+
+    Args:
+        at: What was typed.
+        compressions: The compressions that are known.
+
+    Returns:
+        The one that prints alike, and `at` where there is none.
+
+    Example:
+        >>> as_printed(3.33333, [2, 10 / 3]), as_printed(3.3, [2, 10 / 3])
+        (3.3333333333333335, 3.3)
+    """
+    return next((c for c in compressions if f"{c:g}" == f"{at:g}"), at)
+
+
 def choose(searched: Iterable[R], compressions: Sequence[float]) -> dict[float, R]:
     """Returns for each compression the training of a search that is best there, on validation data.
 

@@ -44,6 +44,10 @@ def test_an_entrys_model_is_cut_to_a_compression_of_its_board(
         assert again.card.test_accuracy == card.test_accuracy
         weights = torch.load("again.pt", weights_only=True)
         assert all(torch.equal(weights[name], state[name]) for name in state)
+    as_typed = ("export", finished, "dwf-3", *options, "63.99999999", "--out", "typed.pt")
+    assert cli(*as_typed).code == 0
+    typed = torch.load("typed.pt", weights_only=True)
+    assert all(torch.equal(typed[name], state[name]) for name in state)
     between = export(whole, at=50)
     assert between.path.name == f"{whole.stem}-at-50.pt" and between.card.test_accuracy is None
     assert "where no accuracy was measured" in between.card.title
