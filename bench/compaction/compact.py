@@ -116,7 +116,7 @@ def compact(model: nn.Module, images: Tensor, *, select: bool = False) -> Compac
     parts = {
         node: part
         for node, part in whole.items()
-        if select and not part.is_whole and shared.isdisjoint(node.all_input_nodes)
+        if select and not part.is_whole and node.args[1] not in shared
     }
     graph = rewritten(module, coupling, kept, layers, parts)
     smaller = as_sequential(graph) or graph

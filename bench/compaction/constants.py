@@ -101,9 +101,9 @@ def constants(
 def _called(node: Node, args: Any, kwargs: Any) -> Any:
     """Returns what an operator gives for operands of which some are known."""
     target: Any = node.target
-    operands = _traced_in((args, kwargs))
-    if not operands or target is operator.getitem:
+    if target is operator.getitem:
         return target(*args, **kwargs)
+    operands = _traced_in((args, kwargs))
     plain_args, plain_kwargs = tree_map_only(Traced, lambda t: t.value, (args, kwargs))
     value = target(*plain_args, **plain_kwargs)
     if not any(t.unknown.any() for t in operands):
@@ -139,7 +139,7 @@ def _unknown(target: Any, args: Any, kwargs: Any, operands: Sequence[Traced], va
         scale = args[1].value if args[1] is not None else torch.ones(value.shape[1])
         return args[0].unknown & (scale != 0).reshape(-1, *(1,) * (value.ndim - 2))
     if target is aten.scaled_dot_product_attention.default:
-        return _of_attention(args[2], value)
+        return _of_attention(target, args, kwargs)
     if is_pointwise(target) and isinstance(value, Tensor):
         shape = value.shape
         unknown = torch.stack([t.unknown.expand(shape) for t in operands]).any(0)
@@ -158,7 +158,11 @@ def _of_layer(target: Any, args: Any) -> Tensor:
     return unknown
 
 
-def _of_attention(values: Traced, result: Tensor) -> Tensor:
+def _of_attention(target: Any, args: Any, kwargs: Any) -> Tensor:
     """A mean of equal values is that value, whatever its weights are."""
-    same = ~values.unknown & (values.value == values.value[..., :1, :])
-    return ~same.all(-2, keepdim=True).expand(result.shape)
+    queries, keys, values = args[:3]
+    differ = values.unknown | (values.value != values.value[..., :1, :])
+    marked = differ.any(-2, keepdim=True).expand_as(differ).float()
+    shared_heads = kwargs.get("enable_gqa", False)
+    unknown: Tensor = target(queries.value, keys.value, marked, enable_gqa=shared_heads) != 0
+    return unknown

@@ -180,6 +180,41 @@ def weight_axes(coupling: Coupling, node: Node) -> tuple[Axis, Axis]:
     return coupling.axes[weight][0], coupling.axes[x][channel]
 
 
+def bias_of(node: Node) -> Node | None:
+    """Returns the bias of a layer.
+
+    Args:
+        node: The layer's node.
+
+    Returns:
+        The node of its bias, or None.
+
+    Example:
+        >>> from sparsebench.bench.measurement.graph.trace import traced
+        >>> bias_of(list(traced(torch.nn.Linear(1, 1), (1,)).graph.nodes)[3])
+        bias
+    """
+    given = node.args[2] if len(node.args) > 2 else None
+    return given if isinstance(given, Node) else None
+
+
+def is_own(tensor: Node) -> bool:
+    """Returns whether a tensor is stored for its one reader, and neither computed nor read elsewhere.
+
+    Args:
+        tensor: The node of the tensor.
+
+    Returns:
+        True for a parameter or a buffer of one reader.
+
+    Example:
+        >>> from sparsebench.bench.measurement.graph.trace import traced
+        >>> [is_own(node) for node in traced(torch.nn.Linear(1, 1), (1,)).graph.nodes]
+        [True, True, False, False, False]
+    """
+    return tensor.op == "get_attr" and len(tensor.users) == 1
+
+
 def has_stored_weight(node: Node) -> bool:
     """Returns whether a node is a layer whose weight is a parameter or a buffer, not computed.
 

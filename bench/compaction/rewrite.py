@@ -11,7 +11,7 @@ from torch.fx import GraphModule, Node
 from ..measurement.graph.atoms import Axis
 from ..measurement.graph.coupling import Coupling, groups_of
 from ..measurement.graph.trace import as_module
-from .liveness import Flags, Kept, Layer, weight_axes
+from .liveness import Flags, Kept, Layer, bias_of, is_own, weight_axes
 from .selection import Part, narrow
 
 aten = torch.ops.aten
@@ -54,7 +54,9 @@ def rewritten(
         elif node.op == "call_function" and node in coupling.axes:
             _resize(node, new, coupling, kept)
     for node, layer in layers.items():
-        _fold(mapping[node], layer, coupling, kept, tensors, smaller)
+        _zero_unneeded(mapping[node], layer, coupling, kept, smaller)
+        if groups_of(node) == 1:  # the inputs of groups are zero where they are removed
+            _fold(mapping[node], layer, coupling, kept, smaller)
     for node, part in parts.items():
         narrow(mapping[node], part, smaller)
     return as_module(module, graph, smaller)
@@ -100,36 +102,40 @@ def _bound(bound: Any, stays: Flags) -> Any:
     return int(stays[:bound].sum()) if bound >= 0 else int(stays[: len(stays) + bound].sum())
 
 
-def _fold(
-    new: Node,
-    layer: Layer,
-    coupling: Coupling,
-    kept: Kept,
-    tensors: dict[str, Tensor],
-    smaller: dict[str, Tensor],
+def _zero_unneeded(
+    new: Node, layer: Layer, coupling: Coupling, kept: Kept, smaller: dict[str, Tensor]
 ) -> None:
-    """Adds to a layer's bias what removed inputs gave, and zeroes the columns of those that stay unneeded."""
-    if groups_of(layer.node) > 1:
-        return  # its inputs are zero where they are removed
+    """Zeroes the weights of inputs that stay unneeded; in groups, the outputs that read none but such."""
     rows, columns = weight_axes(coupling, layer.node)
-    stays, needed = kept.of(columns), kept.needed[columns]
-    name = str(new.args[1].target)  # type: ignore[union-attr]
-    if not needed[stays].all():
-        unneeded = torch.from_numpy(np.flatnonzero(~needed[stays]))
-        smaller[name].data.index_fill_(1, unneeded, 0.0)
-    offset = layer.offset[:, ~needed].sum(1)
+    needed = kept.needed[columns]
+    if groups_of(layer.node) == 1:
+        dim, zero = 1, ~needed[kept.of(columns)]
+    else:
+        read: Flags = np.logical_or.reduce(layer.nonzero & needed, axis=1)
+        dim, zero = 0, ~read[kept.of(rows)]
+    if zero.any():
+        weight = smaller[str(new.args[1].target)]  # type: ignore[union-attr]
+        weight.data.index_fill_(dim, torch.from_numpy(np.flatnonzero(zero)), 0.0)
+
+
+def _fold(new: Node, layer: Layer, coupling: Coupling, kept: Kept, smaller: dict[str, Tensor]) -> None:
+    """Adds to a layer's bias what removed inputs gave."""
+    rows, columns = weight_axes(coupling, layer.node)
+    offset = torch.from_numpy(layer.offset[:, ~kept.needed[columns]].sum(1)[kept.of(rows)])
     if not offset.any():
         return
-    before = new.args[2] if len(new.args) > 2 else None
-    given = tensors[str(before.target)].detach() if isinstance(before, Node) else torch.zeros(len(rows))
-    folded = (given.double() + torch.from_numpy(offset)).to(given.dtype)
-    bias = nn.Parameter(folded[torch.from_numpy(kept.of(rows))], requires_grad=False)
-    if isinstance(before, Node) and len(before.users) == 1:
-        smaller[str(before.target)] = bias
+    weight, before = str(new.args[1].target), bias_of(new)  # type: ignore[union-attr]
+    if before is not None and is_own(before):
+        given = smaller[str(before.target)].detach()
+        folded = (given.double() + offset).to(given.dtype)
+        smaller[str(before.target)] = nn.Parameter(folded, requires_grad=False)
         return
-    added = f"{name.removesuffix('weight')}bias"
-    added += "_folded" if added in tensors else ""
-    smaller[added] = bias
+    added = f"{weight.removesuffix('weight')}bias"
+    while added in smaller:
+        added += "_folded"
+    smaller[added] = nn.Parameter(offset.to(smaller[weight].dtype), requires_grad=False)
     with new.graph.inserting_before(new):
-        node = new.graph.get_attr(added)
-    new.args = (*new.args[:2], node, *new.args[3:])
+        bias = new.graph.get_attr(added)
+        if before is not None:
+            bias = new.graph.call_function(aten.add.Tensor, (before, bias))
+    new.args = (*new.args[:2], bias, *new.args[3:])

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.fx import Graph, Node
 
 from ..measurement.graph.coupling import Coupling, groups_of
-from .liveness import Flags, Kept, Layer, weight_axes
+from .liveness import Flags, Kept, Layer, bias_of, is_own, weight_axes
 
 aten = torch.ops.aten
 
@@ -28,10 +28,11 @@ class Part:
         stays: For each output, whether the tensor behind the layer has it.
         read: For each input, whether the smaller layer reads it.
         given: For each input, whether the tensor before the layer has it.
+        groups: The number of groups of the whole layer.
 
     Example:
         >>> whole = np.array([True, True])
-        >>> Part(np.array([True, False]), whole, whole, whole).is_whole
+        >>> Part(np.array([True, False]), whole, whole, whole, 1).is_whole
         False
     """
 
@@ -39,6 +40,7 @@ class Part:
     stays: Flags
     read: Flags
     given: Flags
+    groups: int
 
     @property
     def is_whole(self) -> bool:
@@ -74,7 +76,7 @@ def part_of(layer: Layer, coupling: Coupling, kept: Kept) -> Part:
     if groups > 1:
         read = _of_groups(computed, groups, len(columns))
     read &= given
-    return Part(computed, stays, read if read.any() else _first(given, groups), given)
+    return Part(computed, stays, read if read.any() else _first(given, groups), given, groups)
 
 
 def narrow(new: Node, part: Part, smaller: dict[str, Tensor]) -> None:
@@ -91,17 +93,17 @@ def narrow(new: Node, part: Part, smaller: dict[str, Tensor]) -> None:
         >>> whole, first = np.array([True, True]), np.array([True, False])
         >>> smaller = dict(module.named_parameters())
         >>> layer = next(node for node in module.graph.nodes if node.op == "call_function")
-        >>> narrow(layer, Part(first, whole, first, whole), smaller)
+        >>> narrow(layer, Part(first, whole, first, whole, 1), smaller)
         >>> made = as_module(module, module.graph, smaller)
         >>> made.weight.shape, made(torch.zeros(5, 2)).shape
         (torch.Size([1, 1]), torch.Size([5, 2]))
     """
     graph, name = new.graph, str(new.args[1].target)  # type: ignore[union-attr]
-    groups, weight = groups_of(new), smaller[name].detach()
+    weight = smaller[name].detach()
     dim = -1 if new.target is aten.linear.default else 1
     if not (part.read == part.given).all():
         index = _positions(part.read, part.given)
-        if groups == 1:
+        if part.groups == 1:
             weight = weight.index_select(1, index)
         with graph.inserting_before(new):
             at = _tensor(graph, f"{name.removesuffix('weight')}inputs", index, smaller)
@@ -110,7 +112,7 @@ def narrow(new: Node, part: Part, smaller: dict[str, Tensor]) -> None:
     if not (part.computed == part.stays).all():
         weight = weight.index_select(0, _positions(part.computed, part.stays))
         _place_outputs(new, part, dim, smaller)
-    if groups > 1:
+    if part.groups > 1:
         new.args = (*new.args[:6], int(part.read.sum()) // weight.shape[1])
     smaller[name] = nn.Parameter(weight.clone(), requires_grad=False)
 
@@ -122,12 +124,8 @@ def _place_outputs(new: Node, part: Part, dim: int, smaller: dict[str, Tensor]) 
     count, spatial = len(index), 0 if dim == -1 else smaller[str(new.args[1].target)].ndim - 2  # type: ignore[union-attr]
     places = torch.full((int(part.stays.sum()),), count)  # the channel of zeros behind the computed ones
     places[index] = torch.arange(count)
-    constants = torch.zeros(0)
-    if len(new.args) > 2 and isinstance(new.args[2], Node):
-        bias = str(new.args[2].target)
-        constants = smaller[bias].detach().clone()
-        smaller[bias] = nn.Parameter(constants[index].clone(), requires_grad=False)
-        constants[index] = 0
+    with graph.inserting_before(new):
+        constants = _constants(new, index, spatial, smaller)
     followers = list(new.users)
     with graph.inserting_after(new):
         padded = graph.call_function(aten.constant_pad_nd.default, (new, [*[0, 0] * spatial, 0, 1]))
@@ -135,15 +133,31 @@ def _place_outputs(new: Node, part: Part, dim: int, smaller: dict[str, Tensor]) 
         placed = graph.call_function(aten.index_select.default, (padded, dim, padded))
     with graph.inserting_before(placed):
         placed.args = (padded, dim, _tensor(graph, f"{stem}outputs", places, smaller))
-    if constants.any():
+    if constants is not None:
         with graph.inserting_after(placed):
-            summed = graph.call_function(aten.add.Tensor, (placed, placed))
-        with graph.inserting_before(summed):
-            shaped = constants.reshape(-1, *[1] * spatial)
-            summed.args = (placed, _tensor(graph, f"{stem}constants", shaped, smaller))
-        placed = summed
+            placed = graph.call_function(aten.add.Tensor, (placed, constants))
     for follower in followers:
         follower.replace_input_with(new, placed)
+
+
+def _constants(new: Node, index: Tensor, spatial: int, smaller: dict[str, Tensor]) -> Node | None:
+    """Takes from a layer the biases of outputs that it does not compute; returns them, shaped for a sum.
+
+    A bias of its own keeps those of the computed outputs, any other is returned as a whole.
+    """
+    bias, shape = bias_of(new), [-1, *[1] * spatial]
+    if bias is None:
+        return None
+    if not is_own(bias):
+        new.args = (*new.args[:2], None, *new.args[3:])
+        return new.graph.call_function(aten.view.default, (bias, shape))
+    constants = smaller[str(bias.target)].detach().clone()
+    smaller[str(bias.target)] = nn.Parameter(constants[index].clone(), requires_grad=False)
+    constants[index] = 0
+    if not constants.any():
+        return None
+    name = f"{str(new.args[1].target).removesuffix('weight')}constants"  # type: ignore[union-attr]
+    return _tensor(new.graph, name, constants.reshape(shape), smaller)
 
 
 def _tensor(graph: Graph, name: str, value: Tensor, smaller: dict[str, Tensor]) -> Node:

@@ -35,21 +35,19 @@ def as_sequential(module: GraphModule) -> nn.Sequential | None:
         return None  # two layers would have a copy each
     layers: list[nn.Module] = []
     previous: Node | None = None
-    images = True
     for node in module.graph.nodes:
         if node.op == "placeholder":
             previous = node
         elif node.op == "call_function":
-            made = _layer(node, previous, tensors, images)
+            made = _layer(node, previous, tensors)
             if made is None:
                 return None
             layers.append(made)
-            images = images and not isinstance(made, (nn.Flatten, nn.Linear))
             previous = node
     return nn.Sequential(*layers).eval()
 
 
-def _layer(node: Node, previous: Node | None, tensors: Parameters, images: bool) -> nn.Module | None:
+def _layer(node: Node, previous: Node | None, tensors: Parameters) -> nn.Module | None:
     """Returns the module of a node, or None where it has none or reads something else."""
     make = LAYERS.get(node.target)
     read = [operand for operand in node.all_input_nodes if operand.op != "get_attr"]
@@ -62,7 +60,7 @@ def _layer(node: Node, previous: Node | None, tensors: Parameters, images: bool)
         return None
     stored = [tensors[str(a.target)] if isinstance(a, Node) else a for a in node.args[1:]]
     if node.target is aten.batch_norm.default:
-        return _batch_norm(stored, images)
+        return _batch_norm(stored, previous.meta["val"].ndim)  # type: ignore[union-attr]
     return make(*stored, **node.kwargs)
 
 
@@ -97,11 +95,11 @@ def _convolution(
     return _with(layer, weight=weight, bias=bias)
 
 
-def _batch_norm(stored: Sequence[Any], images: bool) -> nn.Module | None:
+def _batch_norm(stored: Sequence[Any], rank: int) -> nn.Module | None:
     weight, bias, mean, var, _, _, eps = stored[:7]
     if mean is None or (weight is None) != (bias is None):
         return None
-    kind = nn.BatchNorm2d if images else nn.BatchNorm1d
+    kind = {4: nn.BatchNorm2d, 5: nn.BatchNorm3d}.get(rank, nn.BatchNorm1d)
     layer = kind(len(mean), eps=eps, affine=weight is not None)
     return _with(layer, weight=weight, bias=bias, running_mean=mean, running_var=var)
 

@@ -98,7 +98,7 @@ def reshaped(atoms: Atoms, axes: Axes, before: Sequence[int], after: Sequence[in
             place = next(k for k, axis in enumerate(block) if axis is real[0])
             shape = [len(axis) if k == place else 1 for k, axis in enumerate(block)]
             found.append(np.broadcast_to(real[0].reshape(shape), sizes_in).reshape(-1))
-        elif len(real) == 1 and len(real[0]) == np.prod(sizes_in):
+        elif sizes_out and len(real) == 1 and len(real[0]) == np.prod(sizes_in):
             found += _split(atoms, real[0], sizes_out)
         else:
             for axis in real:

@@ -159,6 +159,13 @@ def _reshaped(walk: Coupling, node: Node) -> Axes:
     return reshaped(walk.atoms, walk.axes[x], walk.shapes[x], walk.shapes[node])
 
 
+def _squeezed(walk: Coupling, node: Node) -> Axes:
+    """A dimension that is named keeps its size: one that is too large to go must not become small enough."""
+    x, dims = arguments(node)[:2]
+    axes = walk.keep(x, [dims] if isinstance(dims, int) else dims)
+    return reshaped(walk.atoms, axes, walk.shapes[x], walk.shapes[node])
+
+
 def _expanded(walk: Coupling, node: Node) -> Axes:
     return walk.broadcast([walk.axes[arguments(node)[0]]], walk.shapes[node])
 
@@ -210,10 +217,13 @@ def _softmax(walk: Coupling, node: Node) -> Axes:
 
 
 def _product(walk: Coupling, node: Node) -> Any:
-    """In a product of matrices, or attention, the matrices stay; the dimensions before them are bound."""
+    """In a product of matrices, or attention, the matrices stay; the dimensions before them are bound.
+
+    Heads of which several share keys and values are not bound one to one, and stay.
+    """
     operands = walk.operands(node)
     kept = [walk.keep(x, range(-2, 0)) for x in operands]
-    if any(len(axes) < 3 for axes in kept):
+    if any(len(axes) < 3 for axes in kept) or node.kwargs.get("enable_gqa"):
         return _unknown(walk, node)
     shape = walk.shapes[node]
     return (*walk.broadcast([axes[:-2] for axes in kept], shape[:-2]), *walk.fixed(shape[-2:]))
@@ -229,7 +239,8 @@ RULES: dict[Any, Rule] = {
     **dict.fromkeys((aten.mean.dim, aten.sum.dim_IntList, aten.amax.default), _reduced),
     **dict.fromkeys((aten.permute.default, aten.transpose.int, aten.t.default), _moved),
     **dict.fromkeys((aten.view.default, aten.reshape.default, aten.flatten.using_ints), _reshaped),
-    **dict.fromkeys((aten.unsqueeze.default, aten.squeeze.dim, aten.squeeze.dims), _reshaped),
+    **dict.fromkeys((aten.squeeze.dim, aten.squeeze.dims), _squeezed),
+    aten.unsqueeze.default: _reshaped,
     **dict.fromkeys((aten.split.Tensor, aten.split_with_sizes.default, aten.chunk.default), _parts),
     **dict.fromkeys((aten.select.int, aten.unbind.int), _selected),
     **dict.fromkeys((aten.softmax.int, aten._softmax.default), _softmax),

@@ -1,5 +1,6 @@
 """A model's forward pass as a graph of ATen operators without side effects, for any number of images."""
 
+import operator
 import warnings
 from typing import Any
 
@@ -26,11 +27,6 @@ _DROPOUT = {
     for inplace in ("", "_")
 }
 _UNTAGGED = {aten.hardswish.default, aten.to.dtype, aten._to_copy.default, aten.contiguous.default}
-_VIEWS = {
-    aten.view.default, aten.reshape.default, aten.flatten.using_ints, aten.permute.default, aten.select.int,
-    aten.transpose.int, aten.slice.Tensor, aten.expand.default, aten.unsqueeze.default, aten.squeeze.dim,
-    aten.unbind.int, aten.split.Tensor, aten.chunk.default, aten.contiguous.default, aten.t.default,
-}  # fmt: skip
 
 
 def export_program(model: nn.Module, shape: tuple[int, ...]) -> ExportedProgram:
@@ -163,14 +159,22 @@ def _without_writes(graph: Graph) -> bool:
         ):
             continue
         target, pure = node.args[0], _pure(node)
-        views = {user for user in target.users if user.target in _VIEWS and place[user] < place[node]}
-        if pure is None or target.op != "call_function" or target.target in _VIEWS or views:
+        views = any(_is_view(user) and place[user] < place[node] for user in target.users)
+        if pure is None or target.op != "call_function" or _is_view(target) or views:
             return False
         node.target = pure
         later = [user for user in target.users if place[user] > place[node]]
         for user in later:
             user.replace_input_with(target, node)
     return True
+
+
+def _is_view(node: Node) -> bool:
+    """Returns whether a node may share memory with its operand: by its operator's schema, or in part."""
+    if node.target is operator.getitem:
+        return _is_view(node.args[0])  # type: ignore[arg-type]
+    returns = getattr(getattr(node.target, "_schema", None), "returns", ())
+    return any(given.alias_info is not None and not given.alias_info.is_write for given in returns)
 
 
 def _pure(node: Node) -> object | None:
@@ -188,6 +192,7 @@ def _plain_batch_norms(graph: Graph) -> None:
         with graph.inserting_after(node):
             args = (*node.args[:5], False, *node.args[5:7], False)
             plain = graph.call_function(aten.batch_norm.default, args)
+        plain.meta["val"] = node.meta["val"][0]
         for user in list(node.users):
             user.replace_all_uses_with(plain)
             graph.erase_node(user)

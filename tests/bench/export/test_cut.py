@@ -16,6 +16,7 @@ from sparsebench.bench.output_folder.layout import MODELS, model_files
 from sparsebench.bench.training import trial as trials
 
 Cli = Callable[..., Any]
+TASK = ["--task", "digits-lenet_300_100", "--at"]
 
 
 def test_an_entrys_model_is_cut_to_a_compression_of_its_board(
@@ -25,9 +26,8 @@ def test_an_entrys_model_is_cut_to_a_compression_of_its_board(
     monkeypatch.chdir(tmp_path)
     records = load_records(finished)
     kept = board_models(finished, records)
-    options = ["--task", "digits-lenet_300_100", "--at"]
     for c in (16, 64):
-        done = cli("export", finished, "dwf-3", *options, c, "--out", f"{c}.safetensors")
+        done = cli("export", finished, "dwf-3", *TASK, c, "--out", f"{c}.safetensors")
         assert done.code == 0, done.err
         card = read_card(Path(f"{c}.safetensors"))
         record = next(record for record in records if record.id == card.id)
@@ -44,22 +44,32 @@ def test_an_entrys_model_is_cut_to_a_compression_of_its_board(
         assert again.card.test_accuracy == card.test_accuracy
         weights = torch.load("again.pt", weights_only=True)
         assert all(torch.equal(weights[name], state[name]) for name in state)
-    as_typed = ("export", finished, "dwf-3", *options, "63.99999999", "--out", "typed.pt")
-    assert cli(*as_typed).code == 0
+    assert cli("export", finished, "dwf-3", *TASK, "63.99999999", "--out", "typed.pt").code == 0
     typed = torch.load("typed.pt", weights_only=True)
     assert all(torch.equal(typed[name], state[name]) for name in state)
     between = export(whole, at=50)
     assert between.path.name == f"{whole.stem}-at-50.pt" and between.card.test_accuracy is None
     assert "where no accuracy was measured" in between.card.title
-    for arguments, message in (
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
         (["dwf-3", "--at", 64], "was run on 2 tasks: give --task, one of"),
-        (["dwf-3", *options, 50], "has no training on the board for compression 50, but for 1, 2, 4"),
+        (["dwf-3", *TASK, 50], "has no training on the board for compression 50, but for 1, 2, 4"),
         (["dwf-3", "--task", "digit"], "was not run on 'digit'; did you mean"),
-        ([card.id, "--at", 1e9], "compression 1e+09 is out of range for digits-lenet_300_100: 1 to 50,200"),
-        ([card.id, "--at", 0.5], "compression 0.5 is out of range"),
-    ):
-        refused = cli("export", finished, *arguments, "--out", "x.pt")
-        assert refused.code == 2 and message in refused.err, refused.err
+        (["ID", "--at", 1e9], "compression 1e+09 is out of range for digits-lenet_300_100: 1 to 50,200"),
+        (["ID", "--at", 0.5], "compression 0.5 is out of range"),
+    ],
+)
+def test_what_is_not_on_the_board_is_refused(
+    arguments: list[Any], message: str, cli: Cli, finished: Path, tmp_path: Path
+) -> None:
+    kept = board_models(finished, load_records(finished))
+    own = next(record.id for record in load_records(finished) if record.id in kept and record.task == TASK[1])
+    given = [own if argument == "ID" else argument for argument in arguments]
+    refused = cli("export", finished, *given, "--out", tmp_path / "x.pt")
+    assert refused.code == 2 and message in refused.err, refused.err
 
 
 def accuracy_of(card: ModelCard, state: dict[str, torch.Tensor]) -> float:
