@@ -58,7 +58,7 @@ def latency(
     device: Annotated[
         str | None, typer.Option(help="Device: cpu, or cuda:0.", show_default="the first GPU, else cpu")
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, max=4096, help="CPU threads.")] = 1,
     batch: Annotated[str, typer.Option(help="Images in a pass, as 1,64.")] = "1,64",
     seconds: Annotated[float, typer.Option(min=0.0, help="Seconds for each model and batch size.")] = 1.0,
     precision: Annotated[str, typer.Option(help="float32, or float16 on a GPU.")] = "float32",
