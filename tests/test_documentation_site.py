@@ -108,7 +108,7 @@ def test_a_method_has_a_page_with_its_equation_knobs_and_reference(method: str, 
 
 
 def test_a_method_of_a_published_study_has_a_picture_of_its_fronts(site: Path, repository: Path) -> None:
-    depths = {"mnist-lenet300": (2, 3, 4), "mnist-lenet5-short": (2, 3)}
+    depths = {"mnist-lenet300": (2, 3, 4), "mnist-lenet5-short": (2, 3), "cifar10-jpeg-conv3": (2, 3)}
     archives = list((repository / "reports" / "results").rglob("*.sparsebench.zip"))
     assert len(archives) == len(depths)
     for archive in archives:
