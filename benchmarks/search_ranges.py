@@ -142,16 +142,15 @@ def fine_sweeps() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def measure(out: Path, task: str, methods: set[str], data: str | None) -> None:
     """Runs the trainings that the file lacks and appends a line for each."""
-    import torch
     from sparsebench.bench.config.lr_schedule import eta_sum
     from sparsebench.bench.config.search_space import full_knobs, settle_recipe, split_settings
     from sparsebench.bench.config.trial_spec import Recipe, Trial
+    from sparsebench.bench.executors.execute import prepare_process
     from sparsebench.bench.training import trial as trials
     from sparsebench.methods.api import registry
     from sparsebench.methods.plan import Round
 
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
+    prepare_process(threads=1)
     base = TASKS[task]
     opened = trials.open_data(base["dataset"], data)
     steps = base["epochs"] * (len(opened.train) // base["batch_size"])

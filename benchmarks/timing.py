@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from sparsebench.bench.executors.execute import prepare_process
 from sparsebench.bench.latency.machine import device_name
 
 Block = Callable[[], object]
@@ -20,8 +21,7 @@ LOAD = os.getloadavg()  # before anything was run
 
 def one_thread() -> None:
     """What a worker of the harness does before anything else."""
-    torch.set_flush_denormal(True)
-    torch.set_num_threads(1)
+    prepare_process(threads=1)
 
 
 def machine() -> dict[str, Any]:

@@ -84,8 +84,9 @@ def curve(
     test = whole.test.score(metric) if whole.test is not None else None
     valid = whole.valid.score(metric)
     points = [CompressionPoint(1.0, valid, cut.nonzeros(), False, test, cut.speedup())]
+    limit = cut.limit()
     with restored(cut.tensors):
-        for c in sorted(c for c in set(compressions) if 1 < c <= cut.limit()):
+        for c in sorted(c for c in set(compressions) if 1 < c <= limit):
             if not cut.to(c):  # the same model
                 points.append(replace(points[-1], at=c))
                 continue
